@@ -1,0 +1,43 @@
+//! What user space tells the kernel side.
+
+use crate::wire::TunnelPorts;
+
+/// Constants of a loaded object (`.rodata`): the verifier removes what they rule out.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KernelConfig {
+    /// 1: `bpf_ktime_get_coarse_ns` exists (kernel 5.11).
+    pub coarse_clock: u8,
+    /// 1: time comes from the map `TEST_CLOCK`, so that two runs can be compared byte for byte.
+    pub test_clock: u8,
+    /// 1: payload samples are copied to the ring buffer.
+    pub samples: u8,
+    /// 1: `bpf_xdp_load_bytes` exists (kernel 5.18).
+    pub xdp_load_bytes: u8,
+    /// Not 0 in benchmarks: the source address becomes a random number under this mask, so that one
+    /// packet makes many flows.
+    pub bench_mask: u32,
+    /// Not 0 in tests of races: a program holds the slot that it found this many clock reads long
+    /// before it counts, so that what happens in between happens.
+    pub bench_hold: u32,
+    /// UDP ports of tunnels.
+    pub tunnels: TunnelPorts,
+}
+
+const _: () = assert!(size_of::<KernelConfig>() == 28);
+
+/// Bounds of payload samples; may change while running. 16 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sampling {
+    /// Payload bytes of a TCP flow and direction that are copied before user space has said enough.
+    pub flow_bytes: u32,
+    /// Samples a second and CPU.
+    pub per_second: u32,
+    /// Longest sample in bytes, at most [`super::SAMPLE_DATA_MAX`].
+    pub sample_bytes: u32,
+    /// Samples of a UDP flow and direction that is no DNS (QUIC Initials).
+    pub udp_packets: u32,
+}
+
+const _: () = assert!(size_of::<Sampling>() == 16);

@@ -1,0 +1,48 @@
+//! Messages of the ring buffer: payload samples.
+
+use super::FlowKey;
+
+/// Longest payload copied in one sample: a post-quantum `ClientHello` in a super-packet stays whole.
+pub const SAMPLE_DATA_MAX: usize = 4096;
+
+/// Why a payload was copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum SampleKind {
+    /// First bytes of a direction of a TCP flow.
+    Tcp = 0,
+    /// A message from or to port 53, 5353 or 5355 over UDP.
+    Dns = 1,
+    /// The beginning of another UDP flow (QUIC Initials, DTLS).
+    Udp = 2,
+}
+
+/// What stands before the payload in a message of the ring. 88 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SampleHeader {
+    /// `CLOCK_MONOTONIC`, nanoseconds.
+    pub time: u64,
+    /// The flow.
+    pub key: FlowKey,
+    /// Its slot.
+    pub slot: u32,
+    /// Sequence number of the first byte (TCP), else 0.
+    pub seq: u32,
+    /// Payload bytes of the packet; more than `captured` when it was cut.
+    pub payload_length: u32,
+    /// Bytes that follow this header.
+    pub captured: u32,
+    /// TCP flags of the packet.
+    pub tcp_flags: u8,
+    /// A [`SampleKind`] as a number.
+    pub kind: u8,
+    /// A [`super::Side`] as a number: who sent it.
+    pub side: u8,
+    /// Zero.
+    pub reserved: [u8; 9],
+    /// Lost samples of this CPU before this one (ring full or over the budget of the second).
+    pub lost: u64,
+}
+
+const _: () = assert!(size_of::<SampleHeader>() == 88);

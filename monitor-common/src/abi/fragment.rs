@@ -1,0 +1,38 @@
+//! The table that credits later IP fragments to the flow of their first. It holds no counts, so it
+//! may forget the oldest entries.
+
+use super::Address;
+
+/// What the fragments of one datagram share (RFC 791, 3.2; RFC 8200, 4.5), and the interface.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct FragmentKey {
+    /// Source address.
+    pub source: Address,
+    /// Destination address.
+    pub destination: Address,
+    /// Identification; 16 bits in IPv4.
+    pub id: u32,
+    /// Kernel's index of the interface.
+    pub ifindex: u32,
+    /// IP protocol number.
+    pub protocol: u8,
+    /// 4 or 6.
+    pub ip_version: u8,
+    /// Zero.
+    pub reserved: [u8; 2],
+}
+
+const _: () = assert!(size_of::<FragmentKey>() == 44);
+
+/// Ports of the first fragment, in host byte order.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FragmentPorts {
+    /// Source port.
+    pub source: u16,
+    /// Destination port.
+    pub destination: u16,
+}
+
+const _: () = assert!(size_of::<FragmentPorts>() == 4);

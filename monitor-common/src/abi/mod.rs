@@ -1,0 +1,53 @@
+//! Layouts that the kernel side writes and the user side reads. Any change of a layout is a new
+//! [`VERSION`]: pinned maps of another version are refused.
+
+mod config;
+mod event;
+mod flow;
+mod fragment;
+mod hook;
+mod key;
+
+pub use config::{KernelConfig, Sampling};
+pub use event::{SAMPLE_DATA_MAX, SampleHeader, SampleKind};
+pub use flow::{ClientRule, Counters, Flow, Head, Hot, Timing, bits};
+pub use fragment::{FragmentKey, FragmentPorts};
+pub use hook::{
+    CoarseCounters, CoarseKey, Direction, HookCounters, MAX_INTERFACES, TRAFFIC_CLASSES, Transport,
+    hook_flags,
+};
+pub use key::{Address, FlowKey, IpVersion, Side, View};
+
+/// Version of every layout in this module.
+pub const VERSION: u32 = 1;
+
+/// A type whose bytes may be copied between kernel and user space.
+///
+/// The user side needs `aya::Pod` for it; this crate has no other use for aya.
+#[cfg(feature = "user")]
+mod pod {
+    #![expect(unsafe_code, reason = "aya::Pod is an unsafe marker")]
+    use super::{
+        CoarseCounters, CoarseKey, FlowKey, FragmentKey, FragmentPorts, HookCounters, KernelConfig,
+        SampleHeader, Sampling,
+    };
+
+    macro_rules! pod {
+        ($($t:ty),*) => {$(
+            // SAFETY: `repr(C)`, integers only, no padding (each layout has a size assertion) and
+            // every bit pattern is a value.
+            unsafe impl aya::Pod for $t {}
+        )*};
+    }
+    pod!(
+        FlowKey,
+        FragmentKey,
+        FragmentPorts,
+        HookCounters,
+        CoarseKey,
+        CoarseCounters,
+        KernelConfig,
+        SampleHeader,
+        Sampling
+    );
+}

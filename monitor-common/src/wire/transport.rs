@@ -1,0 +1,150 @@
+//! TCP, UDP and SCTP headers: ports, sequence, where payload begins.
+
+use super::ip::within;
+use super::link::be16;
+use super::parse::kind;
+use super::{Packet, PacketBytes, ParseState, Tunnel, TunnelPorts};
+
+/// IP protocol numbers (IANA) with ports.
+pub(super) const TCP: u8 = 6;
+pub(super) const UDP: u8 = 17;
+pub(super) const SCTP: u8 = 132;
+
+/// Options that are looked at in a SYN: forty bytes are hardly more.
+const MAX_OPTIONS: u32 = 24;
+
+/// Writes what a TCP header says up to its window (RFC 9293, 3.1). One that says to be shorter than it
+/// is gives its ports only.
+#[inline(always)]
+fn write_tcp(h: &[u8; 16], offset: u32, end: u32, packet: &mut Packet) {
+    packet.source_port = be16(h[0], h[1]);
+    packet.destination_port = be16(h[2], h[3]);
+    let header = ((h[12] >> 4) as u32) << 2;
+    if header < 20 {
+        return;
+    }
+    packet.seq = u32::from_be_bytes([h[4], h[5], h[6], h[7]]);
+    packet.ack = u32::from_be_bytes([h[8], h[9], h[10], h[11]]);
+    packet.tcp_flags = h[13];
+    packet.window = be16(h[14], h[15]);
+    packet.payload_offset = offset + header;
+    packet.payload_length = end.saturating_sub(offset + header);
+}
+
+#[inline(always)]
+pub(super) fn tcp<B: PacketBytes + ?Sized>(
+    bytes: &B,
+    offset: usize,
+    state: &mut ParseState,
+    packet: &mut Packet,
+) {
+    state.next = kind::DONE;
+    // Behind the window is nothing that counts: a capture may cut the header there.
+    if let Some(h) = within(bytes, offset, state.end) {
+        write_tcp(&h, offset as u32, state.end, packet);
+    } else {
+        ports(bytes, offset, state.end, packet);
+    }
+}
+
+/// What is left of a header that is cut short, by the capture or by a tiny fragment.
+#[inline(always)]
+fn ports<B: PacketBytes + ?Sized>(bytes: &B, offset: usize, end: u32, packet: &mut Packet) {
+    if let Some(h) = within::<4, _>(bytes, offset, end) {
+        packet.source_port = be16(h[0], h[1]);
+        packet.destination_port = be16(h[2], h[3]);
+    }
+}
+
+/// Maximum segment size (RFC 9293, 3.7.1) and window scale (RFC 7323, 2) of a SYN whose header begins
+/// at `offset`.
+#[cfg_attr(target_arch = "bpf", inline(never))]
+#[cfg_attr(not(target_arch = "bpf"), inline(always))]
+pub(super) fn options<B: PacketBytes + ?Sized>(bytes: &B, offset: u32, packet: &mut Packet) {
+    let end = packet.payload_offset;
+    let mut at = offset + 20;
+    let mut i = 0;
+    while i < MAX_OPTIONS {
+        i += 1;
+        if at >= end || at > super::MAX_OFFSET {
+            return;
+        }
+        let Some(h) = bytes.read::<2>(at as usize) else { return };
+        let value = at as usize + 2;
+        match h {
+            // The end of the list, or an option that ends before it begins.
+            [0, _] | [2..=255, 0 | 1] => return,
+            [1, _] => {
+                at += 1;
+                continue;
+            }
+            [2, 4] => {
+                if let Some(v) = bytes.read::<2>(value) {
+                    packet.mss = be16(v[0], v[1]);
+                }
+            }
+            [3, 3] => {
+                if let Some(v) = bytes.read::<1>(value) {
+                    // More than 14 counts as 14 (RFC 7323, 2.3).
+                    packet.window_scale = v[0].min(14) + 1;
+                }
+            }
+            _ => {}
+        }
+        at += h[1] as u32;
+    }
+}
+
+/// Writes what a UDP header says (RFC 768).
+#[inline(always)]
+pub(super) fn write_udp(h: &[u8; 8], offset: u32, end: u32, packet: &mut Packet) {
+    packet.source_port = be16(h[0], h[1]);
+    packet.destination_port = be16(h[2], h[3]);
+    packet.payload_offset = offset + 8;
+    let rest = end.saturating_sub(offset + 8);
+    packet.payload_length = match be16(h[4], h[5]) as u32 {
+        // A jumbogram (RFC 2675, 4).
+        0 => rest,
+        length => length.saturating_sub(8).min(rest),
+    };
+}
+
+#[inline(always)]
+pub(super) fn udp<B: PacketBytes + ?Sized>(
+    bytes: &B,
+    offset: usize,
+    tunnels: &TunnelPorts,
+    state: &mut ParseState,
+    packet: &mut Packet,
+) {
+    let Some(h) = within(bytes, offset, state.end) else {
+        state.next = kind::DONE;
+        ports(bytes, offset, state.end, packet);
+        return;
+    };
+    write_udp(&h, offset as u32, state.end, packet);
+    let next = tunnels.behind(packet.source_port, packet.destination_port);
+    state.follow(8, next);
+    match next {
+        kind::VXLAN => state.enter(Tunnel::Vxlan),
+        kind::GENEVE => state.enter(Tunnel::Geneve),
+        kind::GTP_U => state.enter(Tunnel::GtpU),
+        kind::TEREDO => state.enter(Tunnel::Teredo),
+        kind::GRE => state.enter(Tunnel::GreUdp),
+        super::tunnel::MPLS => state.enter(Tunnel::MplsUdp),
+        _ => {}
+    }
+}
+
+/// RFC 9260, 3.1.
+#[inline(always)]
+pub(super) fn sctp<B: PacketBytes + ?Sized>(
+    bytes: &B,
+    offset: usize,
+    state: &mut ParseState,
+    packet: &mut Packet,
+) {
+    state.next = kind::DONE;
+    ports(bytes, offset, state.end, packet);
+    packet.payload_offset = offset as u32 + 12;
+}

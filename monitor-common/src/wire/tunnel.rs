@@ -1,0 +1,218 @@
+//! Encapsulations over IP and UDP: what their headers say stands behind them.
+
+use super::link::be16;
+use super::parse::{ether_type, kind};
+use super::{PacketBytes, ParseError, ParseState, Tunnel, TunnelPorts};
+
+/// A label stack.
+pub(super) const MPLS: u32 = kind::ETHER_TYPE | ether_type::MPLS as u32;
+
+impl TunnelPorts {
+    /// What stands behind a UDP header with these ports.
+    ///
+    /// A tunnel is known by the port that it is sent to; only what answers from the well-known port
+    /// to any other (GTP-U, Teredo) is known by either.
+    #[inline(always)]
+    pub(super) fn behind(&self, source: u16, destination: u16) -> u32 {
+        let to = |port: u16| port != 0 && destination == port;
+        let with = |port: u16| port != 0 && (destination == port || source == port);
+        if to(self.vxlan[0]) || to(self.vxlan[1]) {
+            kind::VXLAN
+        } else if to(self.geneve) {
+            kind::GENEVE
+        } else if with(self.gtp_u) {
+            kind::GTP_U
+        } else if with(self.teredo) {
+            kind::TEREDO
+        } else if to(self.gre) {
+            kind::GRE
+        } else if to(self.mpls) {
+            MPLS
+        } else {
+            kind::DONE
+        }
+    }
+}
+
+/// RFC 7348, 5: flags with the I bit, network identifier, then a frame.
+#[inline(always)]
+pub(super) fn vxlan<B: PacketBytes + ?Sized>(
+    bytes: &B,
+    offset: usize,
+    state: &mut ParseState,
+) -> Result<(), ParseError> {
+    let h: [u8; 8] = bytes.read(offset).ok_or(ParseError::Truncated)?;
+    if h[0] & 0x08 == 0 {
+        return Err(ParseError::NotIp);
+    }
+    state.follow(8, kind::ETHERNET);
+    Ok(())
+}
+
+/// RFC 8926, 3.4: version and length of the options in words, `EtherType` of what follows.
+#[inline(always)]
+pub(super) fn geneve<B: PacketBytes + ?Sized>(
+    bytes: &B,
+    offset: usize,
+    state: &mut ParseState,
+) -> Result<(), ParseError> {
+    let h: [u8; 8] = bytes.read(offset).ok_or(ParseError::Truncated)?;
+    if h[0] >> 6 != 0 {
+        return Err(ParseError::NotIp);
+    }
+    state.follow(8 + (((h[0] & 0x3f) as u32) << 2), kind::ETHER_TYPE | be16(h[2], h[3]) as u32);
+    Ok(())
+}
+
+/// 3GPP TS 29.281, 5.1: only a G-PDU carries a user's packet.
+#[inline(always)]
+pub(super) fn gtp_u<B: PacketBytes + ?Sized>(
+    bytes: &B,
+    offset: usize,
+    state: &mut ParseState,
+) -> Result<(), ParseError> {
+    let h: [u8; 8] = bytes.read(offset).ok_or(ParseError::Truncated)?;
+    if h[0] & 0xf0 != 0x30 || h[1] != 0xff {
+        return Err(ParseError::NotIp);
+    }
+    let optional_fields = h[0] & 0x07;
+    if optional_fields == 0 {
+        state.follow(8, kind::IP);
+        return Ok(());
+    }
+    // Any of the three flags brings all three fields; each counts only with its own flag.
+    let optional: [u8; 4] = bytes.read(offset + 8).ok_or(ParseError::Truncated)?;
+    let extended = h[0] & 0x04 != 0 && optional[3] != 0;
+    state.follow(12, if extended { kind::GTP_EXTENSION } else { kind::IP });
+    Ok(())
+}
+
+/// 3GPP TS 29.281, 5.2.1: length in words, content, type of the next.
+#[inline(always)]
+pub(super) fn gtp_extension<B: PacketBytes + ?Sized>(
+    bytes: &B,
+    offset: usize,
+    state: &mut ParseState,
+) -> Result<(), ParseError> {
+    let h: [u8; 1] = bytes.read(offset).ok_or(ParseError::Truncated)?;
+    if h[0] == 0 {
+        return Err(ParseError::Malformed);
+    }
+    let length = (h[0] as u32) << 2;
+    let last: [u8; 1] = bytes.read(offset + length as usize - 1).ok_or(ParseError::Truncated)?;
+    state.follow(length, if last[0] == 0 { kind::IP } else { kind::GTP_EXTENSION });
+    Ok(())
+}
+
+/// RFC 4380, 5.1.1: authentication and origin may stand before the IPv6 packet.
+#[inline(always)]
+pub(super) fn teredo<B: PacketBytes + ?Sized>(
+    bytes: &B,
+    offset: usize,
+    state: &mut ParseState,
+) -> Result<(), ParseError> {
+    let h: [u8; 4] = bytes.read(offset).ok_or(ParseError::Truncated)?;
+    match h {
+        [0, 1, identifier, authentication] => {
+            state.follow(13 + identifier as u32 + authentication as u32, kind::TEREDO);
+        }
+        [0, 0, ..] => state.follow(8, kind::TEREDO),
+        [0x60..=0x6f, ..] => state.next = kind::ETHER_TYPE | ether_type::IPV6 as u32,
+        _ => return Err(ParseError::NotIp),
+    }
+    Ok(())
+}
+
+/// RFC 2784 with RFC 2890; RFC 1701 where routed; version 1 by RFC 2637, 4.1.
+#[inline(always)]
+pub(super) fn gre<B: PacketBytes + ?Sized>(
+    bytes: &B,
+    offset: usize,
+    state: &mut ParseState,
+) -> Result<(), ParseError> {
+    let h: [u8; 4] = bytes.read(offset).ok_or(ParseError::Truncated)?;
+    let flags = h[0];
+    let number = be16(h[2], h[3]);
+    let sequence = flags & 0x10 != 0;
+    let word = |present: bool| if present { 4 } else { 0 };
+    // The type alone tells version 1, as other analysers have it: nothing else carries PPP so.
+    if number == ether_type::PPP {
+        // Without a sequence number it only acknowledges.
+        if !sequence {
+            return Err(ParseError::NotIp);
+        }
+        state.enter(Tunnel::Gre);
+        state.follow(12 + word(h[1] & 0x80 != 0), kind::PPP);
+        return Ok(());
+    }
+    let routed = flags & 0x40 != 0;
+    let length = 4 + word(flags & 0xc0 != 0) + word(flags & 0x20 != 0) + word(sequence);
+    let next = match number {
+        // Without a sequence number it is type I, which has no header of its own.
+        ether_type::ERSPAN if sequence => kind::ERSPAN,
+        ether_type::ERSPAN => kind::ETHERNET,
+        ether_type::ERSPAN_III => kind::ERSPAN_III,
+        ether_type::WCCP => {
+            // Version 2 puts four bytes before the IPv4 packet and does not say so.
+            let first: [u8; 1] = bytes.read(offset + length as usize).ok_or(ParseError::Truncated)?;
+            state.enter(Tunnel::Gre);
+            state.follow(length + word(first[0] >> 4 != 4), kind::IP);
+            return Ok(());
+        }
+        _ if routed => kind::GRE_ROUTE | number as u32,
+        _ => kind::ETHER_TYPE | number as u32,
+    };
+    state.enter(match number {
+        ether_type::ERSPAN | ether_type::ERSPAN_III => Tunnel::Erspan,
+        _ => Tunnel::Gre,
+    });
+    state.follow(length, next);
+    Ok(())
+}
+
+/// RFC 1701, 2: family, offset, length; an empty entry ends the list.
+#[inline(always)]
+pub(super) fn gre_route<B: PacketBytes + ?Sized>(
+    bytes: &B,
+    offset: usize,
+    number: u16,
+    state: &mut ParseState,
+) -> Result<(), ParseError> {
+    let h: [u8; 4] = bytes.read(offset).ok_or(ParseError::Truncated)?;
+    let list = if h[3] == 0 { kind::ETHER_TYPE } else { kind::GRE_ROUTE };
+    state.follow(4 + h[3] as u32, list | number as u32);
+    Ok(())
+}
+
+/// draft-foschiano-erspan-03, 4.2: type II; some senders announce type III by this number too.
+#[inline(always)]
+pub(super) fn erspan<B: PacketBytes + ?Sized>(
+    bytes: &B,
+    offset: usize,
+    state: &mut ParseState,
+) -> Result<(), ParseError> {
+    let h: [u8; 8] = bytes.read(offset).ok_or(ParseError::Truncated)?;
+    match h[0] >> 4 {
+        1 => state.follow(8, kind::ETHERNET),
+        2 => state.next = kind::ERSPAN_III,
+        _ => return Err(ParseError::NotIp),
+    }
+    Ok(())
+}
+
+/// draft-foschiano-erspan-03, 4.3: a frame or a bare IP packet, behind an optional platform header.
+#[inline(always)]
+pub(super) fn erspan_iii<B: PacketBytes + ?Sized>(
+    bytes: &B,
+    offset: usize,
+    state: &mut ParseState,
+) -> Result<(), ParseError> {
+    let h: [u8; 12] = bytes.read(offset).ok_or(ParseError::Truncated)?;
+    let next = match (h[10] >> 2) & 0x1f {
+        0 => kind::ETHERNET,
+        2 => kind::IP,
+        _ => return Err(ParseError::NotIp),
+    };
+    state.follow(if h[11] & 1 == 0 { 12 } else { 20 }, next);
+    Ok(())
+}
