@@ -1,0 +1,238 @@
+//! The way of a packet: hook, parser, flow, and last the hook's own total.
+#![expect(unsafe_code, reason = "contexts of the kernel")]
+
+use aya_ebpf::{
+    bindings::{__sk_buff, xdp_md},
+    helpers::generated::bpf_xdp_get_buff_len,
+};
+use monitor_common::{
+    abi::{Direction, FlowKey, HookCounters, hook_flags},
+    account,
+    account::Clock as _,
+    wire::{self, Fragment, Link, Packet, PacketBytes, ParseError},
+};
+
+use crate::{
+    bench,
+    bytes::{Linear, Skb, XdpFrags, XdpLinear},
+    clock::KernelClock,
+    fragments, hooks,
+    maps::{SCRATCH, config, this_cpu},
+    overflow,
+    samples::{self, Payload, Source},
+    slots,
+};
+
+/// Counts an skb. A super-packet counts as the packets that it is on the wire.
+///
+/// The usual packet and any other are functions of their own: side by side they share the stack.
+#[inline(always)]
+pub(crate) fn skb(ctx: *mut __sk_buff, direction: Direction) {
+    if usual_skb(ctx, direction) == 0 {
+        let outcome = general_skb(ctx, direction);
+        finish_skb(ctx, direction, outcome);
+    }
+}
+
+/// Counts the usual packet; 0: it is none.
+#[inline(never)]
+fn usual_skb(ctx: *mut __sk_buff, direction: Direction) -> u32 {
+    // SAFETY: the context is valid while the program runs.
+    let s = unsafe { &*ctx };
+    let Some(hook) = hooks::find(s.ifindex, direction) else { return 1 };
+    if s.vlan_present != 0 || hook.flags & hook_flags::LAYER_3 != 0 {
+        return 0;
+    }
+    let linear = Linear { data: s.data as usize, end: s.data_end as usize };
+    let Some(mut packet) = wire::parse_fast(&linear, s.len, config::tunnels) else { return 0 };
+    if s.gso_size != 0 {
+        wire::super_packet(&mut packet, s.gso_size, s.gso_segs);
+    }
+    flow(hook, packet, direction, &Source::Skb(ctx));
+    1
+}
+
+/// Counts what [`general_skb`] made of a packet.
+#[inline(never)]
+fn finish_skb(ctx: *mut __sk_buff, direction: Direction, outcome: u32) {
+    // SAFETY: the context is valid while the program runs.
+    if let Some(hook) = hooks::find(unsafe { (*ctx).ifindex }, direction) {
+        finish(hook, outcome, direction, &Source::Skb(ctx));
+    }
+}
+
+/// Counts an XDP frame that may lie in several buffers.
+#[inline(always)]
+pub(crate) fn xdp_frags(ctx: *mut xdp_md) {
+    // SAFETY: the context is valid while the program runs; the helper takes nothing else.
+    let length = unsafe { bpf_xdp_get_buff_len(ctx) } as u32;
+    if usual_xdp_frags(ctx, length) == 0 {
+        let outcome = general_xdp_frags(ctx, length);
+        finish_xdp_frags(ctx, outcome);
+    }
+}
+
+/// Counts an XDP frame in one buffer.
+#[inline(always)]
+pub(crate) fn xdp_linear(ctx: *mut xdp_md) {
+    // SAFETY: the context is valid while the program runs.
+    let length = unsafe { (*ctx).data_end - (*ctx).data };
+    if usual_xdp_linear(ctx, length) == 0 {
+        let outcome = general_xdp_linear(ctx, length);
+        finish_xdp_linear(ctx, outcome);
+    }
+}
+
+#[inline(never)]
+fn usual_xdp_frags(ctx: *mut xdp_md, length: u32) -> u32 {
+    usual_xdp(ctx, length, &Source::XdpFrags(ctx))
+}
+
+#[inline(never)]
+fn usual_xdp_linear(ctx: *mut xdp_md, length: u32) -> u32 {
+    usual_xdp(ctx, length, &Source::XdpLinear(ctx))
+}
+
+#[inline(never)]
+fn finish_xdp_frags(ctx: *mut xdp_md, outcome: u32) {
+    finish_xdp(ctx, outcome, &Source::XdpFrags(ctx));
+}
+
+#[inline(never)]
+fn finish_xdp_linear(ctx: *mut xdp_md, outcome: u32) {
+    finish_xdp(ctx, outcome, &Source::XdpLinear(ctx));
+}
+
+/// Counts the usual frame; 0: it is none.
+#[inline(always)]
+fn usual_xdp(ctx: *mut xdp_md, length: u32, source: &Source) -> u32 {
+    // SAFETY: the context is valid while the program runs.
+    let x = unsafe { &*ctx };
+    let Some(hook) = hooks::find(x.ingress_ifindex, Direction::Receive) else { return 1 };
+    if hook.flags & hook_flags::LAYER_3 != 0 {
+        return 0;
+    }
+    let linear = Linear { data: x.data as usize, end: x.data_end as usize };
+    let Some(packet) = wire::parse_fast(&linear, length, config::tunnels) else { return 0 };
+    flow(hook, packet, Direction::Receive, source);
+    1
+}
+
+/// Counts what the general way made of a frame.
+#[inline(always)]
+fn finish_xdp(ctx: *mut xdp_md, outcome: u32, source: &Source) {
+    // SAFETY: the context is valid while the program runs.
+    if let Some(hook) = hooks::find(unsafe { (*ctx).ingress_ifindex }, Direction::Receive) {
+        finish(hook, outcome, Direction::Receive, source);
+    }
+}
+
+/// What the general way made of a frame. A packet is in the scratch memory then.
+mod outcome {
+    pub(crate) const PACKET: u32 = 0;
+    pub(crate) const NOT_IP: u32 = 1;
+    pub(crate) const UNDECODABLE: u32 = 2;
+}
+
+/// Any link, tags, options, fragments, tunnels.
+#[inline(never)]
+fn general_skb(ctx: *mut __sk_buff, direction: Direction) -> u32 {
+    // SAFETY: the context is valid while the program runs.
+    let s = unsafe { &*ctx };
+    let outcome = general(&Skb(ctx), s.len, s.ifindex, direction);
+    if let Some(scratch) = this_cpu(&SCRATCH) {
+        if s.gso_size != 0 {
+            wire::super_packet(&mut scratch.packet, s.gso_size, s.gso_segs);
+        }
+        if s.vlan_present != 0 {
+            wire::push_outer_vlan(&mut scratch.packet, s.vlan_tci as u16);
+        }
+    }
+    outcome
+}
+
+/// As [`general_skb`], for a frame in several buffers.
+#[inline(never)]
+fn general_xdp_frags(ctx: *mut xdp_md, length: u32) -> u32 {
+    // SAFETY: the context is valid while the program runs.
+    general(&XdpFrags(ctx), length, unsafe { (*ctx).ingress_ifindex }, Direction::Receive)
+}
+
+/// As [`general_skb`], for a frame in one buffer.
+#[inline(never)]
+fn general_xdp_linear(ctx: *mut xdp_md, length: u32) -> u32 {
+    // SAFETY: the context is valid while the program runs.
+    general(&XdpLinear(ctx), length, unsafe { (*ctx).ingress_ifindex }, Direction::Receive)
+}
+
+#[inline(always)]
+fn general<B: PacketBytes>(bytes: &B, length: u32, ifindex: u32, direction: Direction) -> u32 {
+    let Some(hook) = hooks::find(ifindex, direction) else { return outcome::NOT_IP };
+    let Some(scratch) = this_cpu(&SCRATCH) else { return outcome::UNDECODABLE };
+    let link = if hook.flags & hook_flags::LAYER_3 == 0 { Link::Ethernet } else { Link::Ip };
+    let packet = &mut scratch.packet;
+    match wire::parse(bytes, link, length, &config::tunnels(), &mut scratch.state, packet) {
+        Ok(()) => {}
+        Err(ParseError::NotIp) => return outcome::NOT_IP,
+        Err(ParseError::Truncated | ParseError::Malformed | ParseError::TooDeep) => {
+            return outcome::UNDECODABLE;
+        }
+    }
+    if packet.fragment != Fragment::None as u8 {
+        fragments::resolve(packet, ifindex, &mut scratch.fragment);
+    }
+    outcome::PACKET
+}
+
+/// Counts the packet that the general way left, or its other outcome.
+#[inline(always)]
+fn finish(hook: &mut HookCounters, outcome: u32, direction: Direction, source: &Source) {
+    let Some(scratch) = this_cpu(&SCRATCH) else { return };
+    let packet = &scratch.packet;
+    let segments = packet.segments as u64;
+    match outcome {
+        outcome::PACKET => {
+            if packet.fragment != Fragment::None as u8 {
+                hook.fragments += segments;
+            }
+            flow(hook, *packet, direction, source);
+            return;
+        }
+        outcome::NOT_IP => hook.not_ip += segments,
+        _ => hook.undecodable += segments,
+    }
+    done(hook, packet.segments);
+}
+
+/// Counts a packet on its flow, or as overflow.
+#[inline(always)]
+fn flow(hook: &mut HookCounters, mut packet: Packet, direction: Direction, source: &Source) {
+    if config::bench_mask() != 0 {
+        bench::spread(&mut packet);
+    }
+    let mut key = FlowKey::default();
+    let side = account::key(&packet, hook.ifindex, hook.flags, direction, &mut key);
+    let slot = match slots::find(&key) {
+        Some(slot) => Some(slot),
+        None => slots::create(&key, &packet, side, KernelClock.precise()),
+    };
+    if config::bench_hold() != 0 {
+        bench::hold();
+    }
+    if let Some((index, flow)) = slot {
+        account::account(flow, &packet, side, &KernelClock);
+        if config::samples() != 0 && packet.payload_length != 0 {
+            samples::consider(&Payload { source, flow, index, packet: &packet, side });
+        }
+    } else {
+        overflow::count(hook, &packet);
+    }
+    done(hook, packet.segments);
+}
+
+/// The hook's total, last: who reads it and then the others finds nothing missing.
+#[inline(always)]
+fn done(hook: &mut HookCounters, segments: u32) {
+    hook.skbs += 1;
+    hook.packets += segments as u64;
+}

@@ -1,0 +1,80 @@
+//! Weir's kernel side: counts every packet that passes a hook and lets it go on untouched.
+//!
+//! One program a hook; all do the same, see [`count`].
+#![no_std]
+#![expect(missing_docs, unreachable_pub, reason = "programs are entered from the macros' own functions")]
+#![no_main]
+
+mod bench;
+mod bytes;
+mod clock;
+mod count;
+mod fragments;
+mod hooks;
+mod maps;
+mod overflow;
+mod report;
+mod samples;
+mod slots;
+
+use aya_ebpf::{
+    EbpfContext as _,
+    bindings::{__sk_buff, TC_ACT_UNSPEC, xdp_action, xdp_md},
+    macros::{classifier, xdp},
+    programs::{TcContext, XdpContext},
+};
+use monitor_common::abi::Direction;
+
+/// Into the host, at TC.
+#[classifier]
+pub fn weir_ingress(ctx: TcContext) -> i32 {
+    count::skb(ctx.as_ptr().cast::<__sk_buff>(), Direction::Receive);
+    // On TCX this is TCX_NEXT, on clsact "no opinion": whoever comes after us still decides.
+    TC_ACT_UNSPEC
+}
+
+/// Out of the host, at TC.
+#[classifier]
+pub fn weir_egress(ctx: TcContext) -> i32 {
+    count::skb(ctx.as_ptr().cast::<__sk_buff>(), Direction::Transmit);
+    TC_ACT_UNSPEC
+}
+
+/// Into the host, at XDP, frames in one or many buffers (kernel 5.18).
+#[xdp(frags)]
+pub fn weir_xdp_frags(ctx: XdpContext) -> u32 {
+    count::xdp_frags(ctx.as_ptr().cast::<xdp_md>());
+    xdp_action::XDP_PASS
+}
+
+/// Into the host, at XDP, frames in one buffer.
+#[xdp]
+pub fn weir_xdp(ctx: XdpContext) -> u32 {
+    count::xdp_linear(ctx.as_ptr().cast::<xdp_md>());
+    xdp_action::XDP_PASS
+}
+
+/// What a run costs without a program in it.
+#[classifier]
+pub fn bench_empty(_: TcContext) -> i32 {
+    bench::empty();
+    TC_ACT_UNSPEC
+}
+
+/// What the least that can be counted costs.
+#[classifier]
+pub fn bench_minimal(ctx: TcContext) -> i32 {
+    bench::minimal(ctx.as_ptr().cast::<__sk_buff>());
+    TC_ACT_UNSPEC
+}
+
+/// Never runs: the verifier refuses a program that could get here.
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+/// The kernel lends some helpers only to programs under the GPL.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,64 @@
+//! Packets without a slot: sums by hook and class, and who is behind them.
+
+use aya_ebpf::bindings::BPF_NOEXIST;
+use monitor_common::{
+    abi::{CoarseKey, HookCounters, TRAFFIC_CLASSES},
+    cell::Cell64,
+    wire::{Packet, tcp_flags},
+};
+
+use crate::maps::{COARSE, CoarseCells};
+
+/// Counts a packet that found no slot.
+#[inline(always)]
+pub(crate) fn count(hook: &mut HookCounters, packet: &Packet) {
+    let segments = packet.segments as u64;
+    hook.overflow += segments;
+    let class = HookCounters::class(packet.protocol, packet.ip_version);
+    if class < TRAFFIC_CLASSES {
+        hook.overflow_packets[class] += segments;
+        hook.overflow_bytes[class] += packet.wire_length as u64;
+    }
+    coarse(hook.ifindex, packet, segments);
+}
+
+/// The server is who receives a SYN or sends a SYN-ACK, else the side with the lower port.
+#[inline(always)]
+fn server_is_source(packet: &Packet) -> bool {
+    if packet.tcp_flags & tcp_flags::SYN != 0 {
+        packet.tcp_flags & tcp_flags::ACK != 0
+    } else {
+        packet.source_port < packet.destination_port
+    }
+}
+
+#[inline(never)]
+fn coarse(ifindex: u32, packet: &Packet, segments: u64) {
+    let mut key = CoarseKey {
+        server: packet.destination,
+        ifindex,
+        port: packet.destination_port,
+        protocol: packet.protocol,
+        ip_version: packet.ip_version,
+    };
+    if server_is_source(packet) {
+        key.server = packet.source;
+        key.port = packet.source_port;
+    }
+    if let Some(cells) = find(&key) {
+        cells.packets.add(segments);
+        cells.bytes.add(packet.wire_length as u64);
+        return;
+    }
+    let zero = CoarseCells { packets: Cell64::new(segments), bytes: Cell64::new(packet.wire_length as u64) };
+    // A full map shows the victims that it has; the sums above are whole without it.
+    let _ = COARSE.insert(&key, zero, BPF_NOEXIST as u64);
+}
+
+#[inline(always)]
+#[expect(unsafe_code, reason = "a map value by reference")]
+fn find(key: &CoarseKey) -> Option<&'static CoarseCells> {
+    let pointer = COARSE.get_ptr(key)?;
+    // SAFETY: values of a preallocated map stay readable and nobody removes them while attached.
+    Some(unsafe { &*pointer })
+}
