@@ -1,0 +1,125 @@
+//! Messages a second on one core: DNS parsed, DNS paired and learnt from, HTTP requests with their responses.
+#![expect(clippy::expect_used, reason = "a bench that cannot go on says why")]
+#![expect(clippy::disallowed_methods, reason = "a bench measures time")]
+
+use std::{hint::black_box, net::IpAddr, time::Instant};
+
+use monitor_common::abi::Side;
+use monitor_core::{
+    dpi::{
+        dns::{Entry, Exchange, MatchConfig, Message, QueryTable},
+        http::{Connection, Dialect},
+    },
+    names::{CacheConfig, NameCache, PublicNames, domain, learn},
+};
+use simple_dns::{CLASS, Name, Packet, QCLASS, QTYPE, Question, ResourceRecord, TYPE, rdata, rdata::RData};
+
+const ROUNDS: u32 = 2_000_000;
+
+/// Prints how often a second `each` ran.
+fn measure(name: &str, mut each: impl FnMut(u32)) {
+    for n in 0..ROUNDS / 10 {
+        each(n);
+    }
+    let begin = Instant::now();
+    for n in 0..ROUNDS {
+        each(n);
+    }
+    let seconds = begin.elapsed().as_secs_f64();
+    println!(
+        "{name:<40} {:>8.2} million a second, {:>6.0} ns",
+        f64::from(ROUNDS) / seconds / 1e6,
+        seconds * 1e9 / f64::from(ROUNDS)
+    );
+}
+
+fn question() -> Question<'static> {
+    Question::new(
+        Name::new_unchecked("www.example.org"),
+        QTYPE::TYPE(TYPE::A),
+        QCLASS::CLASS(CLASS::IN),
+        false,
+    )
+}
+
+/// An alias and four addresses, as they come from a content network.
+fn response() -> Vec<u8> {
+    let mut packet = Packet::new_reply(7);
+    packet.questions.push(question());
+    let target = Name::new_unchecked("www.example.org.cdn.example.net");
+    let alias = RData::CNAME(target.clone().into());
+    packet.answers.push(ResourceRecord::new(Name::new_unchecked("www.example.org"), CLASS::IN, 60, alias));
+    for n in 0..4 {
+        let data = RData::A(rdata::A { address: 0xc000_0200 + n });
+        packet.answers.push(ResourceRecord::new(target.clone(), CLASS::IN, 60, data));
+    }
+    packet.build_bytes_vec_compressed().expect("a message")
+}
+
+fn read_all(bytes: &[u8]) -> usize {
+    let message = Message::new(bytes).expect("a message");
+    message
+        .entries()
+        .flatten()
+        .map(|entry| match entry {
+            Entry::Question(question) => question.name.text().as_str().len(),
+            Entry::Record(record) => record.name.text().as_str().len(),
+        })
+        .sum()
+}
+
+fn main() {
+    let mut packet = Packet::new_query(7);
+    packet.questions.push(question());
+    let query = packet.build_bytes_vec().expect("a message");
+    let response = response();
+    measure("dns: response of 5, every entry read", |_| {
+        black_box(Message::new(black_box(&response)).expect("a message").entries().count());
+    });
+    measure("dns: query, all names as text", |_| {
+        black_box(read_all(black_box(&query)));
+    });
+    measure("dns: response of 5, all names as text", |_| {
+        black_box(read_all(black_box(&response)));
+    });
+    measure("dns: response of 5, simple-dns", |_| drop(black_box(Packet::parse(black_box(&response)))));
+
+    let ip = IpAddr::from([10, 0, 0, 1]);
+    let mut table = QueryTable::new(MatchConfig::default());
+    let mut cache = NameCache::new(CacheConfig::default());
+    let mut public = PublicNames::default();
+    measure("dns: query and response paired", |n| {
+        let exchange =
+            Exchange { client: ip, server: ip, client_port: n as u16, server_port: 53, protocol: 17, id: 7 };
+        table.query(exchange, &Message::new(&query).expect("a message"), u64::from(n));
+        let message = Message::new(&response).expect("a message");
+        let verdict = table.response(&exchange, &message, u64::from(n));
+        assert!(verdict.names());
+    });
+    measure("dns: response of 5 learnt from", |n| {
+        let client = IpAddr::from((n % 1_000).to_be_bytes());
+        let message = Message::new(&response).expect("a message");
+        black_box(learn(&message, client, u64::from(n), &mut cache, &mut public));
+    });
+    measure("names: registrable domain", |_| {
+        black_box(domain(black_box("www.some.host.example.co.uk")));
+    });
+
+    let request = b"GET /index.html?q=1 HTTP/1.1\r\nHost: www.example.org\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n\
+        Accept: text/html,application/xhtml+xml\r\nAccept-Language: en\r\nAccept-Encoding: gzip\r\nCookie: a=b\r\n\r\n";
+    let answer =
+        b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Type: text/html\r\nContent-Length: 10\r\n\r\n0123456789";
+    let mut connection = Connection::new(Dialect::Known);
+    measure("http: request and response", |n| {
+        let mut count = 0;
+        connection.push(Side::Lower, u64::from(n), request, |_| count += 1);
+        connection.push(Side::Upper, u64::from(n), answer, |_| count += 1);
+        assert_eq!(count, 2);
+    });
+    let mut body = Connection::new(Dialect::Known);
+    body.push(Side::Upper, 0, b"HTTP/1.1 200 OK\r\nContent-Length: 100000000000000\r\n\r\n", |_| ());
+    let segment = [0x55; 1448];
+    measure("http: segment of a body", |n| {
+        body.push(Side::Upper, u64::from(n), black_box(&segment), |_| ());
+    });
+}

@@ -1,0 +1,4 @@
+//! Connections: whole, cut, one-sided, hostile.
+
+mod connections;
+mod lines;

@@ -1,0 +1,290 @@
+//! Payload of all flows: which protocol each speaks, what its messages say, and which name it gets.
+//!
+//! One state a flow, made when its first payload comes. A TCP stream is read where it lies; only what
+//! comes out of order or does not suffice to go on is held. Bytes that are known to be missing (the other
+//! side acknowledged them, or too much waits behind them) are told to the parser as a gap.
+
+mod dns;
+mod flow;
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+
+use monitor_common::abi::{FlowKey, Side, Transport};
+
+use self::flow::{Detector, Watched};
+use super::{
+    dns as messages,
+    dns::{DnsError, MatchConfig, QueryTable},
+    http::Dialect,
+};
+use crate::{
+    application::Application,
+    flow::{record, role},
+    names::{self, CacheConfig, Name, NameCache, PublicNames},
+    record::{AnyRecord, Carrier, Identity, NameSource, Text, Time},
+};
+
+/// How an [`Inspector`] works and how much it may hold.
+#[derive(Clone, Debug)]
+pub struct InspectorConfig {
+    /// Queries of DNS that wait for their response.
+    pub queries: MatchConfig,
+    /// Names that DNS gave to addresses.
+    pub names: CacheConfig,
+    /// Bytes of a direction of a TCP stream that wait behind a hole.
+    pub stream: usize,
+    /// Public names of encrypted hellos that are known beforehand.
+    pub public_names: Vec<String>,
+    /// TCP ports on which any method makes a request of HTTP.
+    pub like_http: Vec<u16>,
+    /// What turns a time of the flow clock into nanoseconds since the Unix epoch.
+    pub wall_offset: i64,
+}
+
+impl Default for InspectorConfig {
+    fn default() -> Self {
+        Self {
+            queries: MatchConfig::default(),
+            names: CacheConfig::default(),
+            stream: 64 * 1024,
+            public_names: vec![PublicNames::DEFAULT.to_owned()],
+            like_http: Vec::new(),
+            wall_offset: 0,
+        }
+    }
+}
+
+/// The flow of a payload.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// Its slot; a slot holds another flow only after [`Inspector::close`].
+    pub slot: u32,
+    /// Its key.
+    pub key: &'a FlowKey,
+    /// Its client, as far as that is known now.
+    pub client: Side,
+    /// Interface of its records; empty offline.
+    pub interface: &'a str,
+}
+
+/// A payload.
+#[derive(Clone, Copy, Debug)]
+pub struct Payload<'a> {
+    /// Flow clock.
+    pub time: u64,
+    /// Who sent it.
+    pub sender: Side,
+    /// What was captured of it.
+    pub bytes: &'a [u8],
+    /// Its length on the wire.
+    pub length: u32,
+    /// What its TCP header says.
+    pub tcp: Option<TcpHeader>,
+}
+
+/// What reading a stream needs of a TCP header.
+#[derive(Clone, Copy, Debug)]
+pub struct TcpHeader {
+    /// Sequence number.
+    pub seq: u32,
+    /// Acknowledgment number, if it is one and known.
+    pub ack: Option<u32>,
+    /// It has the SYN flag.
+    pub syn: bool,
+}
+
+/// What is known of a flow by its payload and by DNS.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Name of the server.
+    pub name: Option<Name>,
+    /// What it speaks.
+    pub application: Option<Application>,
+}
+
+/// What an inspector met, since it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InspectorTotals {
+    /// Messages of DNS, mDNS and LLMNR.
+    pub dns_messages: u64,
+    /// Messages of these that could not be read to their end, by [`DnsError`].
+    pub dns_truncated: u64,
+    /// A label began with a reserved byte.
+    pub dns_label: u64,
+    /// A name was too long.
+    pub dns_name_too_long: u64,
+    /// A name was made of too many pointers.
+    pub dns_pointers: u64,
+    /// Responses that nobody asked for, or that answer another question.
+    pub dns_unasked: u64,
+    /// Queries that got no response.
+    pub dns_unanswered: u64,
+    /// Requests and responses of HTTP.
+    pub http_messages: u64,
+    /// Holes in streams that were given up.
+    pub gaps: u64,
+}
+
+/// Reads the payload of all flows.
+#[derive(Debug)]
+pub struct Inspector {
+    config: InspectorConfig,
+    /// By slot.
+    flows: Vec<Option<Box<Watched>>>,
+    common: Common,
+}
+
+/// What flows share.
+#[derive(Debug)]
+struct Common {
+    queries: QueryTable,
+    names: NameCache,
+    public: PublicNames,
+    totals: InspectorTotals,
+    wall_offset: i64,
+}
+
+/// A sender's payload in its flow, for those who write records of it.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    subject: &'a Subject<'a>,
+    sender: Side,
+    time: u64,
+    wall_offset: i64,
+}
+
+impl At<'_> {
+    fn ip(&self, side: Side) -> IpAddr {
+        role::ip(self.subject.key, side)
+    }
+
+    fn port(&self, side: Side) -> u16 {
+        self.subject.key.endpoint(side).1
+    }
+
+    fn identity(&self) -> Identity {
+        record::identity(self.subject.key, self.subject.client, self.subject.interface)
+    }
+
+    fn wall(&self) -> Time {
+        Time::from_clock(self.time, self.wall_offset)
+    }
+}
+
+impl Inspector {
+    /// An inspector that knows nothing yet.
+    pub fn new(config: InspectorConfig) -> Self {
+        let common = Common {
+            queries: QueryTable::new(config.queries),
+            names: NameCache::new(config.names),
+            public: PublicNames::new(config.public_names.iter().map(String::as_str)),
+            totals: InspectorTotals::default(),
+            wall_offset: config.wall_offset,
+        };
+        Self { config, flows: Vec::new(), common }
+    }
+
+    /// Takes a packet's payload, which may be empty. Records of messages that are complete with it are
+    /// appended to `out`.
+    pub fn packet(&mut self, subject: &Subject<'_>, payload: &Payload<'_>, out: &mut Vec<AnyRecord>) {
+        let transport = Transport::from_protocol(subject.key.protocol);
+        if !matches!(transport, Transport::Tcp | Transport::Udp) {
+            return;
+        }
+        let slot = subject.slot as usize;
+        if slot >= self.flows.len() {
+            self.flows.resize_with(slot + 1, || None);
+        }
+        let Some(place) = self.flows.get_mut(slot) else { return };
+        let flow = place.get_or_insert_with(|| {
+            let (one, other) = (subject.key.lower_port, subject.key.upper_port);
+            let dialect = if [one, other].iter().any(|port| self.config.like_http.contains(port)) {
+                Dialect::Any
+            } else {
+                Dialect::Known
+            };
+            let mut flow = Watched::new(self.config.stream, dialect, messages::kind(one, other));
+            // The name that the client got before it spoke, not one that it gets while the flow goes on.
+            let client = role::ip(subject.key, subject.client);
+            let server = role::ip(subject.key, subject.client.other());
+            let known = self.common.names.lookup(client, server, payload.time);
+            flow.findings.name = known.and_then(|name| Name::new(name.as_str(), NameSource::Dns));
+            Box::new(flow)
+        });
+        if matches!(flow.detector, Detector::Foreign) {
+            return;
+        }
+        let at =
+            At { subject, sender: payload.sender, time: payload.time, wall_offset: self.common.wall_offset };
+        match payload.tcp {
+            Some(tcp) => flow.segment(&mut self.common, &at, payload, tcp, out),
+            None => flow.datagram(&mut self.common, &at, payload.bytes, out),
+        }
+    }
+
+    /// Takes note of a hello that the flow in a slot began with: what carried it, the name in it, and
+    /// whether it has the extension of an encrypted one. The flow must have been seen.
+    pub fn hello(&mut self, slot: u32, carrier: Carrier, name: Option<&[u8]>, encrypted: bool) {
+        let Some(flow) = self.flows.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let (application, source) = match carrier {
+            Carrier::Tcp => (Application::Tls, NameSource::Sni),
+            Carrier::Dtls => (Application::Dtls, NameSource::Sni),
+            Carrier::Quic => (Application::Quic, NameSource::Quic),
+        };
+        flow.findings.application.get_or_insert(application);
+        let Some(name) = name else { return };
+        let name = Text::escaped(name);
+        let hidden = encrypted && self.common.public.contains(&name);
+        if let Some(name) = Name::new(&name, if hidden { NameSource::Ech } else { source }) {
+            names::offer(&mut flow.findings.name, name);
+        }
+    }
+
+    /// What is known of the flow in a slot now.
+    pub fn findings(&self, slot: u32) -> Option<&Findings> {
+        self.flows.get(slot as usize)?.as_ref().map(|flow| &flow.findings)
+    }
+
+    /// Forgets the flow in a slot, after reading what still waited behind holes.
+    pub fn close(&mut self, subject: &Subject<'_>, time: u64, out: &mut Vec<AnyRecord>) -> Findings {
+        let Some(mut flow) = self.flows.get_mut(subject.slot as usize).and_then(Option::take) else {
+            return Findings::default();
+        };
+        for sender in [subject.client, subject.client.other()] {
+            let at = At { subject, sender, time, wall_offset: self.common.wall_offset };
+            while flow.skip_hole(&mut self.common, &at, out) {}
+        }
+        flow.findings
+    }
+
+    /// Takes queries that waited too long for unanswered.
+    pub fn expire(&mut self, now: u64) {
+        self.common.queries.expire(now);
+    }
+
+    /// What was met so far.
+    pub fn totals(&self) -> InspectorTotals {
+        InspectorTotals { dns_unanswered: self.common.queries.unanswered(), ..self.common.totals }
+    }
+}
+
+impl Common {
+    fn count(&mut self, error: DnsError) {
+        let totals = &mut self.totals;
+        *match error {
+            DnsError::Truncated => &mut totals.dns_truncated,
+            DnsError::Label(_) => &mut totals.dns_label,
+            DnsError::NameTooLong => &mut totals.dns_name_too_long,
+            DnsError::Pointers => &mut totals.dns_pointers,
+        } += 1;
+    }
+}
+
+/// Gives a flow the name of its Host field.
+fn offer_host(findings: &mut Findings, host: Option<&Text>) {
+    if let Some(name) = host.and_then(|host| Name::new(host.as_str(), NameSource::Http)) {
+        names::offer(&mut findings.name, name);
+    }
+}

@@ -1,0 +1,141 @@
+//! What the increments of a flow add to the totals.
+
+use monitor_common::{
+    abi::{HookCounters, Side, Transport},
+    account,
+};
+
+use super::hooks::Hooks;
+use crate::{
+    flow::{
+        entry::Entry,
+        reading::{Event, Reading, SideReading},
+        role,
+        state::Results,
+    },
+    label::{AttemptResult, TcpFlag, TcpState},
+    totals::{Families, Io, ServiceKey, Totals, io_values},
+};
+
+/// Counters of a slot that are TCP flags, and their labels.
+const FLAGS: [(Event, TcpFlag); TcpFlag::COUNT] = [
+    (Event::Syn, TcpFlag::Syn),
+    (Event::SynAck, TcpFlag::SynAck),
+    (Event::Fin, TcpFlag::Fin),
+    (Event::Rst, TcpFlag::Rst),
+    (Event::Psh, TcpFlag::Psh),
+    (Event::Urg, TcpFlag::Urg),
+    (Event::Ece, TcpFlag::Ece),
+    (Event::Cwr, TcpFlag::Cwr),
+];
+
+/// Counts what a flow gained where each sighting counts: on its interface.
+pub(super) fn count_sighting(entry: &Entry, delta: &Reading, hooks: &mut Hooks, totals: &mut Totals) {
+    let class = HookCounters::class(entry.key.protocol, entry.key.ip_version);
+    for side in [Side::Lower, Side::Upper] {
+        let gained = delta.side(side);
+        if gained.packets != 0 || gained.bytes != 0 {
+            let direction = account::direction(entry.key.view(), side);
+            hooks.count_flow(entry.attachment, direction, class, io(gained), totals);
+        }
+    }
+}
+
+/// Where a flow counts once, whatever interfaces see it.
+pub(super) struct Once<'a> {
+    pub(super) totals: &'a mut Totals,
+    pub(super) families: &'a mut Families,
+    /// Of this drain, by direction.
+    pub(super) counted: &'a mut [Io; 2],
+    /// Whether to count by peer.
+    pub(super) peers: bool,
+    pub(super) now: u64,
+}
+
+impl Once<'_> {
+    /// Counts what a flow gained, and the attempts that got their result.
+    pub(super) fn count(&mut self, entry: &mut Entry, delta: &Reading, results: &Results) {
+        self.count_io(entry, delta);
+        if entry.transport() == Transport::Tcp {
+            self.count_tcp(entry, delta, results);
+        }
+    }
+
+    fn count_io(&mut self, entry: &Entry, delta: &Reading) {
+        let parties = &entry.parties;
+        let mut values = [0; 4];
+        for side in [Side::Lower, Side::Upper] {
+            let (direction, io) = (parties.direction(&entry.key, side), io(delta.side(side)));
+            self.counted[direction.index()].add(io);
+            for (sum, n) in values.iter_mut().zip(io_values(direction, io)) {
+                *sum += n;
+            }
+        }
+        let transport = entry.transport();
+        if matches!(transport, Transport::Tcp | Transport::Udp | Transport::Sctp) {
+            let (_, port) = entry.key.endpoint(parties.client.other());
+            if entry.answered && port != 0 {
+                let key = ServiceKey { transport, port, role: parties.role };
+                self.families.services.add(&key, values, self.now);
+            } else {
+                self.families.services.add_other(&values);
+            }
+        }
+        if self.peers && !parties.within {
+            self.families.peers.add(&role::ip(&entry.key, parties.peer()), values, self.now);
+        }
+    }
+
+    fn count_tcp(&mut self, entry: &mut Entry, delta: &Reading, results: &Results) {
+        let parties = entry.parties;
+        let tcp = &mut self.totals.tcp;
+        for side in [Side::Lower, Side::Upper] {
+            let (gained, d) = (delta.side(side), parties.direction(&entry.key, side).index());
+            for (event, flag) in FLAGS {
+                add(&mut tcp.flags[flag.index()][d], gained.event(event));
+            }
+            add(&mut tcp.retransmitted[d], gained.event(Event::Retransmissions));
+            add(&mut tcp.out_of_order[d], gained.event(Event::OutOfOrder));
+            add(&mut tcp.duplicate_acks[d], gained.event(Event::DuplicateAcks));
+            add(&mut tcp.zero_windows[d], gained.event(Event::ZeroWindows));
+        }
+        let (r, s) = (parties.role.index(), parties.scope.index());
+        for (sum, n) in tcp.attempts[r].iter_mut().zip(results) {
+            add(sum, *n);
+        }
+        let latency = &mut self.totals.latency;
+        if let Some(mean) = delta.side(parties.near()).mean_round_trip() {
+            latency.round_trip[r][s].observe(mean);
+        }
+        if let Some(ns) = entry.track.take_handshake() {
+            latency.handshake[r][s].observe(ns as f64 / 1e9);
+        }
+        if let Some(ns) = entry.track.take_first_response() {
+            latency.first_response[r][s].observe(ns as f64 / 1e9);
+        }
+    }
+
+    /// Counts one attempt.
+    pub(super) fn attempt(&mut self, entry: &Entry, result: AttemptResult) {
+        add(&mut self.totals.tcp.attempts[entry.parties.role.index()][result.index()], 1);
+    }
+
+    /// A connection went from one state to another; `None` is outside the table.
+    pub(super) fn moved(&mut self, from: Option<TcpState>, to: Option<TcpState>) {
+        let connections = &mut self.totals.tcp.connections;
+        if let Some(from) = from {
+            connections[from.index()] = connections[from.index()].saturating_sub(1);
+        }
+        if let Some(to) = to {
+            connections[to.index()] += 1;
+        }
+    }
+}
+
+const fn io(gained: &SideReading) -> Io {
+    Io { packets: gained.packets, bytes: gained.bytes }
+}
+
+fn add(sum: &mut u64, n: u32) {
+    *sum = sum.wrapping_add(u64::from(n));
+}

@@ -1,0 +1,11 @@
+//! The engine, driven by real slots that packets were accounted on.
+
+#![expect(clippy::float_cmp, reason = "rates and times that divide without rest")]
+
+mod accounting;
+mod duplicates;
+mod random;
+mod records;
+mod table;
+mod tcp;
+mod world;

@@ -1,0 +1,279 @@
+//! Active flows and flow records as subjects.
+
+use std::net::IpAddr;
+
+use monitor_common::abi::Transport;
+
+use super::{Counter, Span, Subject, TextField, Way};
+use crate::flow::FlowView;
+use crate::label::{Role, Scope, TcpFlag, TcpState};
+use crate::record::{ApplicationSource, BySide, FlowRecord, Peer, RoundTrip, Text, Time};
+
+/// Seconds as nanoseconds.
+fn nanoseconds(seconds: f64) -> u64 {
+    // A cast from a float saturates.
+    (seconds * 1e9).round() as u64
+}
+
+fn longer_mean(rtt: BySide<RoundTrip>) -> Option<u64> {
+    let mean = |side: Option<RoundTrip>| side.map(|rtt| nanoseconds(rtt.mean));
+    mean(rtt.client).max(mean(rtt.server))
+}
+
+impl Subject for FlowView<'_> {
+    fn ip(&self, side: Peer) -> Option<IpAddr> {
+        Some(match side {
+            Peer::Client => self.client.ip,
+            Peer::Server => self.server.ip,
+        })
+    }
+
+    fn port(&self, side: Peer) -> Option<u16> {
+        Some(match side {
+            Peer::Client => self.client.port,
+            Peer::Server => self.server.port,
+        })
+    }
+
+    fn protocol(&self) -> Option<u8> {
+        Some(self.protocol)
+    }
+
+    fn counter(&self, way: Way, counter: Counter) -> Option<u64> {
+        let (sent, rate) = match way {
+            Way::Sent => (&self.sent, &self.sent_rate),
+            Way::Received => (&self.received, &self.received_rate),
+        };
+        let tcp = |events: u32| (self.transport == Transport::Tcp).then_some(events.into());
+        let flag = |flag: TcpFlag| tcp(sent.flags[flag.index()]);
+        match counter {
+            Counter::Packets => Some(sent.packets),
+            Counter::Bytes => Some(sent.bytes),
+            Counter::IpBytes => Some(sent.ip_bytes),
+            Counter::PayloadBytes => Some(sent.payload_bytes),
+            Counter::Rate => Some(rate.smoothed_bytes as u64),
+            Counter::Fragments => Some(sent.fragments.into()),
+            Counter::Syn => flag(TcpFlag::Syn),
+            Counter::SynAck => flag(TcpFlag::SynAck),
+            Counter::Fin => flag(TcpFlag::Fin),
+            Counter::Rst => flag(TcpFlag::Rst),
+            Counter::Psh => flag(TcpFlag::Psh),
+            Counter::Urg => flag(TcpFlag::Urg),
+            Counter::Ece => flag(TcpFlag::Ece),
+            Counter::Cwr => flag(TcpFlag::Cwr),
+            Counter::Retransmissions => tcp(sent.retransmissions),
+            Counter::OutOfOrder => tcp(sent.out_of_order),
+            Counter::DuplicateAcks => tcp(sent.duplicate_acks),
+            Counter::ZeroWindows => tcp(sent.zero_windows),
+            Counter::KeepAlives => tcp(sent.keep_alives),
+            Counter::LostSegments => tcp(sent.lost_segments),
+            Counter::SynRetransmissions => tcp(sent.syn_retransmissions),
+        }
+    }
+
+    fn span(&self, span: Span) -> Option<u64> {
+        match span {
+            Span::Rtt => longer_mean(BySide { client: self.client_rtt, server: self.server_rtt }),
+            Span::Duration => Some(self.last.saturating_sub(self.start)),
+            Span::Handshake => self.handshake_seconds.map(nanoseconds),
+            Span::Response => self.first_response_seconds.map(nanoseconds),
+        }
+    }
+
+    fn text(&self, field: TextField) -> Option<&str> {
+        match field {
+            TextField::Interface => Some(self.interface),
+            TextField::Service => self.service,
+            _ => None,
+        }
+    }
+
+    fn state(&self) -> Option<TcpState> {
+        self.state
+    }
+
+    fn role(&self) -> Option<Role> {
+        Some(self.role)
+    }
+
+    fn scope(&self) -> Option<Scope> {
+        Some(self.scope)
+    }
+
+    fn times(&self) -> Option<(Time, Time)> {
+        Some((Time(self.start), Time(self.last)))
+    }
+}
+
+impl Subject for FlowRecord {
+    fn ip(&self, side: Peer) -> Option<IpAddr> {
+        Some(match side {
+            Peer::Client => self.identity.client_ip,
+            Peer::Server => self.identity.server_ip,
+        })
+    }
+
+    fn port(&self, side: Peer) -> Option<u16> {
+        Some(match side {
+            Peer::Client => self.identity.client_port,
+            Peer::Server => self.identity.server_port,
+        })
+    }
+
+    fn protocol(&self) -> Option<u8> {
+        Some(self.identity.transport.0)
+    }
+
+    fn counter(&self, way: Way, counter: Counter) -> Option<u64> {
+        let traffic = match way {
+            Way::Sent => &self.sent,
+            Way::Received => &self.received,
+        };
+        let tcp = traffic.tcp.as_ref();
+        match counter {
+            Counter::Packets => Some(traffic.packets),
+            Counter::Bytes => Some(traffic.bytes),
+            Counter::IpBytes => Some(traffic.ip_bytes),
+            Counter::PayloadBytes => Some(traffic.payload_bytes),
+            Counter::Rate => None,
+            Counter::Fragments => Some(traffic.fragments),
+            Counter::Syn => tcp.map(|t| t.syn),
+            Counter::SynAck => tcp.map(|t| t.syn_ack),
+            Counter::Fin => tcp.map(|t| t.fin),
+            Counter::Rst => tcp.map(|t| t.rst),
+            Counter::Psh => tcp.map(|t| t.psh),
+            Counter::Urg => tcp.map(|t| t.urg),
+            Counter::Ece => tcp.map(|t| t.ece),
+            Counter::Cwr => tcp.map(|t| t.cwr),
+            Counter::Retransmissions => tcp.map(|t| t.retransmissions),
+            Counter::OutOfOrder => tcp.map(|t| t.out_of_order),
+            Counter::DuplicateAcks => tcp.map(|t| t.duplicate_acks),
+            Counter::ZeroWindows => tcp.map(|t| t.zero_windows),
+            Counter::KeepAlives => tcp.map(|t| t.keep_alives),
+            Counter::LostSegments => tcp.map(|t| t.lost_segments),
+            Counter::SynRetransmissions => tcp.map(|t| t.syn_retransmissions),
+        }
+    }
+
+    fn span(&self, span: Span) -> Option<u64> {
+        match span {
+            Span::Rtt => longer_mean(self.rtt_seconds),
+            Span::Duration => Some(self.end.0.saturating_sub(self.start.0)),
+            Span::Handshake => self.handshake_seconds.map(nanoseconds),
+            Span::Response => self.first_response_seconds.map(nanoseconds),
+        }
+    }
+
+    fn text(&self, field: TextField) -> Option<&str> {
+        let text = match field {
+            TextField::Interface => &self.identity.interface,
+            // A service is an application that only the port table or the configuration knows.
+            TextField::Service if self.application_source != Some(ApplicationSource::Wire) => {
+                &self.application
+            }
+            TextField::Service => &None,
+            TextField::Name => &self.name,
+            TextField::Domain => &self.domain,
+            TextField::Application => &self.application,
+            TextField::Process => &self.process,
+            TextField::Unit => &self.unit,
+            TextField::Container => &self.container,
+        };
+        text.as_ref().map(Text::as_str)
+    }
+
+    fn state(&self) -> Option<TcpState> {
+        self.state
+    }
+
+    fn role(&self) -> Option<Role> {
+        None
+    }
+
+    fn scope(&self) -> Option<Scope> {
+        None
+    }
+
+    fn times(&self) -> Option<(Time, Time)> {
+        Some((self.start, self.end))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use monitor_common::abi::{Direction, IpVersion};
+
+    use super::*;
+    use crate::filter::Filter;
+    use crate::flow::{Endpoint, Rate, Sent};
+    use crate::label::ClientRule;
+    use crate::record::tests::full;
+
+    fn view(transport: Transport) -> FlowView<'static> {
+        let end = |ip: &str, port| Endpoint { ip: ip.parse().unwrap(), port };
+        let mut sent = Sent { packets: 3, bytes: 300, retransmissions: 1, ..Sent::default() };
+        sent.flags[TcpFlag::Rst.index()] = 2;
+        let rtt = RoundTrip { min: 0.001, mean: 0.01, max: 0.1, samples: 3 };
+        FlowView {
+            slot: 1,
+            interface: "veth0",
+            ifindex: 7,
+            duplicate: false,
+            transport,
+            protocol: if transport == Transport::Tcp { 6 } else { 17 },
+            version: IpVersion::V4,
+            client: end("10.0.0.1", 40_000),
+            server: end("10.0.0.2", 443),
+            client_rule: ClientRule::Syn,
+            service: Some("https"),
+            role: Role::Client,
+            scope: Scope::Local,
+            state: Some(TcpState::Established),
+            start: 1_000_000_000,
+            last: 4_000_000_000,
+            sent,
+            received: Sent { packets: 2, bytes: 200, ..Sent::default() },
+            sent_direction: Direction::Transmit,
+            sent_rate: Rate { smoothed_bytes: 1500.0, ..Rate::default() },
+            received_rate: Rate::default(),
+            handshake_seconds: Some(0.002),
+            first_response_seconds: None,
+            client_rtt: None,
+            server_rtt: Some(rtt),
+        }
+    }
+
+    #[test]
+    fn an_active_flow_is_chosen_by_all_that_is_known_of_it() {
+        let flow = view(Transport::Tcp);
+        for source in [
+            "client 10.0.0.1 and server port 443 and tcp and ipv4",
+            "bytes = 500 and sent bytes = 300 and received packets = 2",
+            "rst and sent rst = 2 and not syn",
+            "retransmissions >= 1 and rate > 1K",
+            "rtt = 10ms and handshake = 2ms and duration = 3s",
+            "interface veth* and service https and state established",
+            "role client and scope local",
+            "since 1970-01-01T00:00:04Z and before 1970-01-01T00:00:02Z",
+            "not response < 1h and not name *",
+        ] {
+            assert!(source.parse::<Filter>().unwrap().matches(&flow), "{source}");
+        }
+    }
+
+    #[test]
+    fn what_only_tcp_counts_is_not_known_of_others() {
+        let filter: Filter = "retransmissions >= 0 or rst >= 0".parse().unwrap();
+        assert!(!filter.matches(&view(Transport::Udp)));
+        assert!(filter.matches(&view(Transport::Tcp)));
+    }
+
+    #[test]
+    fn the_service_of_a_record_is_what_its_port_says() {
+        let filter: Filter = "service http".parse().unwrap();
+        let mut record = full();
+        assert!(!filter.matches(&record), "known by its bytes");
+        record.application_source = Some(ApplicationSource::Port);
+        assert!(filter.matches(&record));
+    }
+}

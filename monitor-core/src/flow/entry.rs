@@ -1,0 +1,138 @@
+//! What is known of the flow in one slot.
+
+use monitor_common::abi::{Flow, FlowKey, Side, Transport};
+
+use super::{
+    rate::Meter,
+    reading::{Event, Reading},
+    record::Unwritten,
+    role::Parties,
+    state::{Connection, Results, Track},
+    table::NONE,
+};
+use crate::label::{ClientRule, Role, Scope, TcpState};
+
+/// One sighting of a flow: one slot.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) key: FlowKey,
+    /// Index of the attachment that its hooks belong to.
+    pub(crate) attachment: u32,
+    /// Next sighting of the same 5-tuple: a slot.
+    pub(crate) next: u32,
+    /// First packet, flow clock.
+    pub(crate) first: u64,
+    /// Last packet, flow clock.
+    pub(crate) last: u64,
+    /// The last reading.
+    pub(crate) reading: Reading,
+    /// What the packets said of the client, as [`monitor_common::abi::Head::client`].
+    pub(crate) seen: (Side, monitor_common::abi::ClientRule),
+    pub(crate) parties: Parties,
+    /// What the last reading said of the connection; [`Self::advance`] follows it.
+    pub(crate) connection: Connection,
+    pub(crate) track: Track,
+    /// By side.
+    pub(crate) meters: [Meter; 2],
+    /// Shortest and longest round trip by side whose data it was, µs; the shortest plus 1, 0: none.
+    pub(crate) rtt: [(u32, u32); 2],
+    /// What its records have not told; none unless records are written.
+    pub(crate) unwritten: Option<Box<Unwritten>>,
+    /// It is the sighting that everything but the interfaces' families counts.
+    pub(crate) counts: bool,
+    /// It is a further sighting that sees both sides. How the one that counts compares, see [`Fuller`].
+    pub(crate) fuller: Fuller,
+    /// It was found out whether it counts.
+    pub(crate) linked: bool,
+    /// The server has sent something that an answering server sends.
+    pub(crate) answered: bool,
+}
+
+/// Whether a further sighting sees more of its flow than the one that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fuller {
+    /// Not asked yet.
+    Unknown,
+    /// The last drain found it so; that may be for a packet that came between the two readings.
+    Once,
+    /// The one that counts sees both sides too.
+    No,
+}
+
+impl Default for Entry {
+    fn default() -> Self {
+        let client = Side::Lower;
+        let parties = Parties {
+            client,
+            rule: ClientRule::First,
+            role: Role::Forwarded,
+            scope: Scope::Remote,
+            within: false,
+        };
+        Self {
+            key: FlowKey::default(),
+            attachment: 0,
+            next: NONE,
+            first: 0,
+            last: 0,
+            reading: Reading::default(),
+            seen: (client, monitor_common::abi::ClientRule::First),
+            parties,
+            connection: Connection::default(),
+            track: Track::default(),
+            meters: [Meter::default(); 2],
+            rtt: [(0, 0); 2],
+            unwritten: None,
+            counts: false,
+            fuller: Fuller::Unknown,
+            linked: false,
+            answered: false,
+        }
+    }
+}
+
+impl Entry {
+    /// Transport of the flow.
+    pub(crate) const fn transport(&self) -> Transport {
+        Transport::from_protocol(self.key.protocol)
+    }
+
+    /// TCP: its state.
+    pub(crate) fn state(&self) -> Option<TcpState> {
+        (self.key.protocol == 6).then(|| self.track.state())
+    }
+
+    /// Whether the slot holds another flow than this, or this one's counters went back: it was
+    /// emptied and used again.
+    pub(crate) fn was_replaced(&self, flow: &Flow, packets: [u64; 2]) -> bool {
+        flow.head.key != self.key
+            || packets[0] < self.reading.0[0].packets
+            || packets[1] < self.reading.0[1].packets
+    }
+
+    /// Takes what a slot says.
+    pub(crate) fn take(&mut self, flow: &Flow, reading: Reading) {
+        self.reading = reading;
+        // A program says last when it saw the packet: of a new flow the beginning is known before.
+        self.last = flow.hot[0].last.get().max(flow.hot[1].last.get()).max(self.first);
+        let answer = reading.side(self.parties.client.other());
+        if self.key.protocol == 6 {
+            self.connection = Connection::of(flow, self.parties.client);
+            self.answered = answer.payload_bytes != 0 || answer.event(Event::SynAck) != 0;
+            for (rtt, timing) in self.rtt.iter_mut().zip(&flow.timing) {
+                *rtt = (timing.rtt_min.get(), timing.rtt_max.get());
+            }
+        } else {
+            self.answered = answer.packets != 0;
+        }
+    }
+
+    /// Follows the connection to the last reading, which gained `delta`. Returns the attempts that got
+    /// a result.
+    pub(crate) fn advance(&mut self, delta: &Reading) -> Results {
+        if self.key.protocol != 6 {
+            return Results::default();
+        }
+        self.track.update(self.connection, delta, self.parties.client)
+    }
+}

@@ -1,0 +1,97 @@
+//! When flows end.
+
+use monitor_common::abi::Transport;
+
+use super::{
+    entry::Entry,
+    table::{NEVER, NONE, Table},
+};
+use crate::{engine::Timeouts, label::EndReason};
+
+/// An attempt without an answer for this long came to nothing, ns. Longer than the longest pause
+/// between two SYNs of common systems (32 s).
+const ATTEMPT: u64 = 60_000_000_000;
+
+/// When a flow ends if no packet comes, and why.
+pub(crate) fn end(entry: &Entry, timeouts: &Timeouts) -> (u64, EndReason) {
+    let transport = entry.transport();
+    let idle = (entry.last.saturating_add(timeouts.idle(transport)), EndReason::Idle);
+    if transport != Transport::Tcp {
+        return idle;
+    }
+    let connection = entry.track.connection();
+    let closed = if connection.finished() {
+        (entry.last.saturating_add(timeouts.fin), EndReason::Fin)
+    } else if connection.was_reset() {
+        (entry.last.saturating_add(timeouts.rst), EndReason::Rst)
+    } else {
+        return idle;
+    };
+    if closed.0 <= idle.0 { closed } else { idle }
+}
+
+/// When the attempt that waits for its answer is given up.
+pub(crate) fn attempt(entry: &Entry) -> u64 {
+    if entry.track.is_pending() { entry.last.saturating_add(ATTEMPT) } else { NEVER }
+}
+
+/// When a record of a flow that goes on is due.
+pub(crate) fn record(entry: &Entry, timeouts: &Timeouts) -> u64 {
+    match &entry.unwritten {
+        Some(unwritten) if entry.counts => unwritten.at.saturating_add(timeouts.active.max(1)),
+        _ => NEVER,
+    }
+}
+
+/// The earliest time at which something is to be done with a flow if no packet comes.
+pub(crate) fn deadline(entry: &Entry, timeouts: &Timeouts) -> u64 {
+    end(entry, timeouts).0.min(attempt(entry)).min(record(entry, timeouts))
+}
+
+/// Adds the other sightings of the connections that end because they were closed or reset: each may
+/// have seen only half of that. `ending` is sorted by slot and stays so.
+pub(crate) fn with_sightings(
+    table: &Table,
+    timeouts: &Timeouts,
+    now: u64,
+    ending: &mut Vec<(u32, EndReason)>,
+) {
+    let mut more = Vec::new();
+    for &(slot, reason) in ending.iter() {
+        let linger = match reason {
+            EndReason::Fin => timeouts.fin,
+            EndReason::Rst => timeouts.rst,
+            _ => continue,
+        };
+        let mut next = table.entry(slot).filter(|e| e.counts).map_or(NONE, |e| e.next);
+        while let Some(entry) = table.entry(next) {
+            if entry.last.saturating_add(linger) <= now {
+                more.push((next, reason));
+            }
+            next = entry.next;
+        }
+    }
+    if !more.is_empty() {
+        ending.append(&mut more);
+        ending.sort_unstable_by_key(|(slot, _)| *slot);
+        ending.dedup_by_key(|(slot, _)| *slot);
+    }
+}
+
+/// The slots to be emptied so that `wanted` more are free: the flows that are idle longest, but none
+/// of those in `ending`, which are sorted by slot.
+pub(crate) fn evict(table: &Table, wanted: usize, ending: &[(u32, EndReason)]) -> Vec<u32> {
+    if wanted == 0 {
+        return Vec::new();
+    }
+    let mut candidates: Vec<(u64, u32)> = table
+        .iter()
+        .filter(|(slot, _)| ending.binary_search_by_key(slot, |(s, _)| *s).is_err())
+        .map(|(slot, entry)| (entry.last, slot))
+        .collect();
+    if wanted < candidates.len() {
+        candidates.select_nth_unstable(wanted);
+        candidates.truncate(wanted);
+    }
+    candidates.into_iter().map(|(_, slot)| slot).collect()
+}

@@ -1,0 +1,13 @@
+//! Flows: what a slot says, read again and again.
+
+pub(crate) mod entry;
+pub(crate) mod expiry;
+pub(crate) mod rate;
+pub(crate) mod reading;
+pub(crate) mod record;
+pub(crate) mod role;
+pub(crate) mod state;
+pub(crate) mod table;
+mod view;
+
+pub use view::{Endpoint, FlowView, Rate, RoundTrip, Sent};

@@ -1,0 +1,185 @@
+//! One reading of a slot's counters, and what changed between two.
+
+use monitor_common::abi::{Counters, Flow, Side};
+
+/// Events that a slot counts for each direction in 32 bits, in the order of [`SideReading::events`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Event {
+    Syn,
+    SynAck,
+    Fin,
+    Rst,
+    Psh,
+    Urg,
+    Ece,
+    Cwr,
+    Retransmissions,
+    OutOfOrder,
+    DuplicateAcks,
+    ZeroWindows,
+    KeepAlives,
+    LostSegments,
+    SynRetransmissions,
+    Fragments,
+}
+
+/// How many [`Event`]s there are.
+pub(crate) const EVENTS: usize = 16;
+
+/// Counters of one direction: cumulative, wrapping.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SideReading {
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+    pub(crate) payload_bytes: u64,
+    pub(crate) ip_bytes: u64,
+    /// Nanoseconds.
+    pub(crate) rtt_sum: u64,
+    pub(crate) rtt_samples: u32,
+    pub(crate) events: [u32; EVENTS],
+}
+
+impl SideReading {
+    fn of(flow: &Flow, side: Side) -> Self {
+        let (i, hot, timing) = (side.index(), &flow.hot[side.index()], &flow.timing[side.index()]);
+        // The number before the sum: a program adds to the sum first, so no sample lacks its time.
+        let rtt_samples = timing.rtt_samples.get();
+        Self {
+            packets: hot.packets.get(),
+            bytes: hot.bytes.get(),
+            payload_bytes: hot.payload_bytes.get(),
+            ip_bytes: flow.ip_bytes(side),
+            rtt_sum: timing.rtt_sum.get(),
+            rtt_samples,
+            events: events(&flow.counters[i]),
+        }
+    }
+
+    /// One counter.
+    pub(crate) const fn event(&self, event: Event) -> u32 {
+        self.events[event as usize]
+    }
+
+    /// What was added since `earlier`. The 32-bit counters may have wrapped once in between.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        let mut events = self.events;
+        for (now, then) in events.iter_mut().zip(&earlier.events) {
+            *now = now.wrapping_sub(*then);
+        }
+        Self {
+            packets: self.packets.wrapping_sub(earlier.packets),
+            bytes: self.bytes.wrapping_sub(earlier.bytes),
+            payload_bytes: self.payload_bytes.wrapping_sub(earlier.payload_bytes),
+            ip_bytes: self.ip_bytes.wrapping_sub(earlier.ip_bytes),
+            rtt_sum: self.rtt_sum.wrapping_sub(earlier.rtt_sum),
+            rtt_samples: self.rtt_samples.wrapping_sub(earlier.rtt_samples),
+            events,
+        }
+    }
+
+    /// Mean round trip in seconds; `None` without a sample. A sample whose time another reading
+    /// already took is none.
+    pub(crate) fn mean_round_trip(&self) -> Option<f64> {
+        (self.rtt_samples != 0 && self.rtt_sum != 0)
+            .then(|| self.rtt_sum as f64 / f64::from(self.rtt_samples) / 1e9)
+    }
+}
+
+fn events(c: &Counters) -> [u32; EVENTS] {
+    [
+        c.syn.get(),
+        c.syn_ack.get(),
+        c.fin.get(),
+        c.rst.get(),
+        c.psh.get(),
+        c.urg.get(),
+        c.ece.get(),
+        c.cwr.get(),
+        c.retransmissions.get(),
+        c.out_of_order.get(),
+        c.duplicate_acks.get(),
+        c.zero_windows.get(),
+        c.keep_alives.get(),
+        c.lost_segments.get(),
+        c.syn_retransmissions.get(),
+        c.fragments.get(),
+    ]
+}
+
+/// Both directions, by [`Side`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reading(pub(crate) [SideReading; 2]);
+
+impl Reading {
+    /// The slot as it is now.
+    pub(crate) fn of(flow: &Flow) -> Self {
+        Self([SideReading::of(flow, Side::Lower), SideReading::of(flow, Side::Upper)])
+    }
+
+    /// What was added since `earlier`.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        Self([self.0[0].since(&earlier.0[0]), self.0[1].since(&earlier.0[1])])
+    }
+
+    /// Packets came from both sides.
+    pub(crate) const fn is_two_sided(&self) -> bool {
+        self.0[0].packets != 0 && self.0[1].packets != 0
+    }
+
+    /// One direction.
+    pub(crate) const fn side(&self, side: Side) -> &SideReading {
+        &self.0[side.index()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_32_bit_counter_that_wraps_gives_its_increment() {
+        let flow = Flow::default();
+        flow.counters[1].psh.set(u32::MAX - 1);
+        flow.timing[1].rtt_samples.set(u32::MAX);
+        let before = Reading::of(&flow);
+        flow.counters[1].psh.add(5);
+        flow.timing[1].rtt_samples.add(2);
+        flow.timing[1].rtt_sum.add(4_000_000);
+        let delta = Reading::of(&flow).since(&before);
+        assert_eq!(delta.side(Side::Upper).event(Event::Psh), 5);
+        assert_eq!(delta.side(Side::Upper).mean_round_trip(), Some(0.002));
+        assert_eq!(delta.side(Side::Lower), &SideReading::default());
+    }
+
+    #[test]
+    fn each_event_reads_its_own_counter() {
+        let flow = Flow::default();
+        let c = &flow.counters[0];
+        let all = [
+            (&c.syn, Event::Syn),
+            (&c.syn_ack, Event::SynAck),
+            (&c.fin, Event::Fin),
+            (&c.rst, Event::Rst),
+            (&c.psh, Event::Psh),
+            (&c.urg, Event::Urg),
+            (&c.ece, Event::Ece),
+            (&c.cwr, Event::Cwr),
+            (&c.retransmissions, Event::Retransmissions),
+            (&c.out_of_order, Event::OutOfOrder),
+            (&c.duplicate_acks, Event::DuplicateAcks),
+            (&c.zero_windows, Event::ZeroWindows),
+            (&c.keep_alives, Event::KeepAlives),
+            (&c.lost_segments, Event::LostSegments),
+            (&c.syn_retransmissions, Event::SynRetransmissions),
+            (&c.fragments, Event::Fragments),
+        ];
+        for (n, (cell, _)) in all.iter().enumerate() {
+            cell.set(n as u32 + 1);
+        }
+        let reading = Reading::of(&flow);
+        for (n, (_, event)) in all.iter().enumerate() {
+            assert_eq!(reading.side(Side::Lower).event(*event), n as u32 + 1, "{event:?}");
+        }
+    }
+}

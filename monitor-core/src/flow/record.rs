@@ -1,0 +1,228 @@
+//! Flow records: what a flow gained since the last one, and what is known of it.
+
+use std::net::IpAddr;
+
+use monitor_common::{
+    abi::{Flow, FlowKey, Head, Side},
+    wire::Tunnel,
+};
+
+use super::{
+    entry::Entry,
+    reading::{Event, Reading, SideReading},
+    role,
+};
+use crate::{
+    label::EndReason,
+    record::{
+        ApplicationSource, BySide, FlowRecord, Identity, Peer, Protocol, RoundTrip, TcpTraffic, Text, Time,
+        Traffic, Vlans,
+    },
+    services::ServiceTable,
+};
+
+/// What an entry keeps for its records.
+#[derive(Clone, Debug)]
+pub(crate) struct Unwritten {
+    /// The reading as of the last record.
+    written: Reading,
+    /// When that was, flow clock; at first the flow's begin.
+    pub(crate) at: u64,
+    facts: Facts,
+}
+
+/// What a slot says that only records tell.
+#[derive(Clone, Copy, Debug, Default)]
+struct Facts {
+    vlans: [u16; 2],
+    tunnel: u8,
+    closed_by: Option<Side>,
+    mss: [u16; 2],
+    /// Plus 1; 0: none.
+    window_scale: [u8; 2],
+    ttl: [u8; 2],
+}
+
+impl Facts {
+    fn of(flow: &Flow) -> Self {
+        let (head, timing) = (&flow.head, &flow.timing);
+        Self {
+            vlans: [head.vlans[0].get(), head.vlans[1].get()],
+            tunnel: head.tunnel.get(),
+            closed_by: head.closed_by(),
+            mss: [timing[0].mss.get(), timing[1].mss.get()],
+            window_scale: [timing[0].window_scale.get(), timing[1].window_scale.get()],
+            ttl: [timing[0].ttl.get(), timing[1].ttl.get()],
+        }
+    }
+}
+
+impl Unwritten {
+    /// Nothing but `written` was written.
+    pub(crate) fn new(written: Reading, at: u64) -> Box<Self> {
+        Box::new(Self { written, at, facts: Facts::default() })
+    }
+
+    /// Takes what the slot says.
+    pub(crate) fn take(&mut self, flow: &Flow) {
+        self.facts = Facts::of(flow);
+    }
+
+    /// Everything up to `reading` was written.
+    pub(crate) const fn wrote(&mut self, reading: Reading, at: u64) {
+        self.written = reading;
+        self.at = at;
+    }
+
+    /// Whether packets came since the last record.
+    pub(crate) fn has_news(&self, reading: &Reading) -> bool {
+        *reading != self.written
+    }
+}
+
+/// What a record needs beside the entry.
+pub(crate) struct Context<'a> {
+    pub(crate) interface: &'a str,
+    pub(crate) services: &'a ServiceTable,
+    pub(crate) wall_offset: i64,
+}
+
+/// The record of what `entry` gained since its last one.
+pub(crate) fn write(entry: &Entry, unwritten: &Unwritten, reason: EndReason, at: &Context<'_>) -> FlowRecord {
+    let (client, server) = (entry.parties.client, entry.parties.client.other());
+    let gained = entry.reading.since(&unwritten.written);
+    let facts = &unwritten.facts;
+    let tcp = entry.key.protocol == 6;
+    let identity = identity(&entry.key, client, at.interface);
+    let server_port = identity.server_port;
+    let service = at.services.name(entry.transport(), server_port);
+    let known = (!service.is_empty()).then(|| {
+        let configured = at.services.is_configured(entry.transport(), server_port);
+        (service, if configured { ApplicationSource::Config } else { ApplicationSource::Port })
+    });
+    let connection = &entry.connection;
+    FlowRecord {
+        start: Time::from_clock(entry.first, at.wall_offset),
+        end: Time::from_clock(entry.last, at.wall_offset),
+        identity,
+        client_rule: entry.parties.rule,
+        vlans: Vlans(facts.vlans.into_iter().filter(|id| *id != 0).collect()),
+        tunnel: tunnel(facts.tunnel),
+        sent: traffic(gained.side(client), tcp),
+        received: traffic(gained.side(server), tcp),
+        state: entry.state(),
+        closed_by: facts.closed_by.map(|side| if side == client { Peer::Client } else { Peer::Server }),
+        handshake_seconds: seconds(connection.handshake),
+        rtt_seconds: BySide {
+            client: round_trip(entry, gained.side(server), server),
+            server: round_trip(entry, gained.side(client), client),
+        },
+        first_response_seconds: seconds(connection.first_response),
+        mss: by_side(facts.mss, client, |v| v),
+        window_scale: by_side(facts.window_scale, client, |v| v - 1),
+        ttl: by_side(facts.ttl, client, |v| v),
+        first_frame: None,
+        last_frame: None,
+        end_reason: Some(reason),
+        name: None,
+        name_source: None,
+        domain: None,
+        application: known.map(|(name, _)| Text::from(name)),
+        application_source: known.map(|(_, source)| source),
+        process: None,
+        pid: None,
+        unit: None,
+        container: None,
+    }
+}
+
+/// Who speaks with whom, if `client` is the initiator.
+pub(crate) fn identity(key: &FlowKey, client: Side, interface: &str) -> Identity {
+    let (client_ip, client_port) = end(key, client);
+    let (server_ip, server_port) = end(key, client.other());
+    Identity {
+        transport: Protocol(key.protocol),
+        client_ip,
+        client_port,
+        server_ip,
+        server_port,
+        interface: (!interface.is_empty()).then(|| Text::from(interface)),
+    }
+}
+
+fn end(key: &FlowKey, side: Side) -> (IpAddr, u16) {
+    (role::ip(key, side), key.endpoint(side).1)
+}
+
+/// A duration that a slot holds as nanoseconds, with 0 for none.
+pub(crate) fn seconds(ns: u64) -> Option<f64> {
+    (ns != 0 && ns != Head::NO_RESPONSE_TIME).then_some(ns as f64 / 1e9)
+}
+
+/// Values of both sides, of which 0 is none.
+fn by_side<T: Copy + Default + PartialEq>(values: [T; 2], client: Side, value: impl Fn(T) -> T) -> BySide<T> {
+    let of = |side: Side| Some(values[side.index()]).filter(|v| *v != T::default()).map(&value);
+    BySide { client: of(client), server: of(client.other()) }
+}
+
+/// Round trips of what `side` sent: their mean and number in `gained`, the extremes since the flow
+/// began.
+pub(crate) fn round_trip(entry: &Entry, gained: &SideReading, side: Side) -> Option<RoundTrip> {
+    let mean = gained.mean_round_trip()?;
+    let (min, max) = entry.rtt[side.index()];
+    Some(RoundTrip {
+        min: f64::from(min.saturating_sub(1)) / 1e6,
+        mean,
+        max: f64::from(max) / 1e6,
+        samples: gained.rtt_samples,
+    })
+}
+
+fn traffic(gained: &SideReading, tcp: bool) -> Traffic {
+    let n = |event| u64::from(gained.event(event));
+    Traffic {
+        packets: gained.packets,
+        bytes: gained.bytes,
+        ip_bytes: gained.ip_bytes,
+        payload_bytes: gained.payload_bytes,
+        fragments: n(Event::Fragments),
+        tcp: tcp.then(|| TcpTraffic {
+            syn: n(Event::Syn),
+            syn_ack: n(Event::SynAck),
+            fin: n(Event::Fin),
+            rst: n(Event::Rst),
+            psh: n(Event::Psh),
+            urg: n(Event::Urg),
+            ece: n(Event::Ece),
+            cwr: n(Event::Cwr),
+            retransmissions: n(Event::Retransmissions),
+            out_of_order: n(Event::OutOfOrder),
+            duplicate_acks: n(Event::DuplicateAcks),
+            zero_windows: n(Event::ZeroWindows),
+            keep_alives: n(Event::KeepAlives),
+            lost_segments: n(Event::LostSegments),
+            syn_retransmissions: n(Event::SynRetransmissions),
+        }),
+    }
+}
+
+/// The encapsulation of a number in a slot.
+fn tunnel(number: u8) -> Option<Tunnel> {
+    const ALL: [Tunnel; 14] = [
+        Tunnel::Vxlan,
+        Tunnel::Geneve,
+        Tunnel::Gre,
+        Tunnel::Erspan,
+        Tunnel::Ipip,
+        Tunnel::Ipv6,
+        Tunnel::GreUdp,
+        Tunnel::MplsUdp,
+        Tunnel::Teredo,
+        Tunnel::GtpU,
+        Tunnel::Mpls,
+        Tunnel::Pppoe,
+        Tunnel::Pbb,
+        Tunnel::VnTag,
+    ];
+    ALL.into_iter().find(|t| *t as u8 == number)
+}

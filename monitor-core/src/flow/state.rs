@@ -1,0 +1,271 @@
+//! TCP from the middle: the state of the current connection, and what became of each attempt.
+
+use monitor_common::abi::{Flow, Side, bits};
+
+use super::reading::{Event, Reading};
+use crate::label::{AttemptResult, TcpState};
+
+/// What a slot says of its current connection, beyond the counters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Connection {
+    /// [`bits`] of the client's direction.
+    client: u8,
+    /// [`bits`] of the server's direction.
+    server: u8,
+    /// Connections in this slot beyond the first.
+    reused: u32,
+    /// Handshakes completed in this slot.
+    handshakes: u32,
+    /// A SYN began the current connection.
+    syn: bool,
+    /// Duration of the current connection's handshake, ns; 0: not seen whole.
+    pub(crate) handshake: u64,
+    /// Time to the first response, ns; 0: not yet.
+    pub(crate) first_response: u64,
+}
+
+impl Connection {
+    /// The slot as it is now.
+    pub(crate) fn of(flow: &Flow, client: Side) -> Self {
+        // A program that begins a new connection empties the times before it counts the reuse: read
+        // the other way round, no old time is taken for the new connection's.
+        let reused = flow.head.reused.get();
+        Self {
+            reused,
+            handshakes: flow.head.handshakes.get(),
+            client: flow.hot[client.index()].bits.get(),
+            server: flow.hot[client.other().index()].bits.get(),
+            syn: flow.head.syn_time.get() != 0,
+            handshake: flow.head.handshake.get(),
+            first_response: flow.head.first_response.get(),
+        }
+    }
+
+    const fn client_has(&self, bit: u8) -> bool {
+        self.client & bit != 0
+    }
+
+    const fn server_has(&self, bit: u8) -> bool {
+        self.server & bit != 0
+    }
+
+    const fn any(&self, bit: u8) -> bool {
+        (self.client | self.server) & bit != 0
+    }
+
+    const fn both(&self, bit: u8) -> bool {
+        self.client & self.server & bit != 0
+    }
+
+    /// The handshake was seen whole, or the client acknowledges what can only be the SYN-ACK.
+    const fn established(&self) -> bool {
+        self.handshake != 0
+            || (self.server_has(bits::SYN) && self.client_has(bits::ACK) && !self.client_has(bits::RST))
+    }
+
+    /// Both directions were closed, and both closes acknowledged.
+    pub(crate) const fn finished(&self) -> bool {
+        self.both(bits::FIN_ACKED)
+    }
+
+    /// A RST was seen.
+    pub(crate) const fn was_reset(&self) -> bool {
+        self.any(bits::RST)
+    }
+
+    /// The result of the current attempt, if it has one already.
+    const fn result(&self) -> Option<AttemptResult> {
+        if self.established() {
+            Some(AttemptResult::Established)
+        } else if self.server_has(bits::RST) && !self.server_has(bits::SYN) {
+            Some(AttemptResult::Refused)
+        } else if self.any(bits::RST) {
+            Some(AttemptResult::Reset)
+        } else {
+            None
+        }
+    }
+}
+
+/// Results of attempts that became known at once, by [`AttemptResult`].
+pub(crate) type Results = [u32; AttemptResult::COUNT];
+
+/// What was already told of a flow's connections, so that everything is told once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Track {
+    now: Connection,
+    /// The slot's first connection began with a SYN.
+    first_had_syn: bool,
+    /// Attempts begun: fresh SYNs.
+    attempts: u32,
+    /// Result of the last attempt.
+    result: Option<AttemptResult>,
+    /// Handshakes that were told of.
+    handshakes: u32,
+    /// The current connection's is among them.
+    handshake_counted: bool,
+    handshake_told: bool,
+    response_told: bool,
+}
+
+impl Track {
+    /// Takes a new reading; `delta` is what the counters gained since the last one. Returns the
+    /// attempts that got their result.
+    pub(crate) fn update(&mut self, now: Connection, delta: &Reading, client: Side) -> Results {
+        let mut results = Results::default();
+        let before = self.now;
+        if now.reused != before.reused {
+            self.handshake_told = false;
+            self.response_told = false;
+        }
+        if now.reused == 0 {
+            self.first_had_syn |= now.syn;
+        } else if before.reused == 0 && !self.first_had_syn {
+            // Several connections since the last reading: did the first begin with a SYN, too?
+            let sent = |side| {
+                let d = delta.side(side);
+                d.event(Event::Syn).saturating_sub(d.event(Event::SynRetransmissions))
+            };
+            self.first_had_syn = sent(Side::Lower).saturating_add(sent(Side::Upper)) > now.reused;
+        }
+        let attempts = now.reused.wrapping_add(u32::from(self.first_had_syn));
+        let new = attempts.wrapping_sub(self.attempts);
+        if new != 0 {
+            self.superseded(before, &now, new, delta, client, &mut results);
+            self.attempts = attempts;
+            self.result = None;
+        }
+        self.now = now;
+        if self.attempts != 0
+            && self.result.is_none()
+            && let Some(result) = now.result()
+        {
+            results[result.index()] += 1;
+            self.result = Some(result);
+        }
+        if now.handshake != 0 && !self.handshake_counted {
+            self.handshake_counted = true;
+            self.handshakes = self.handshakes.wrapping_add(1);
+        }
+        results
+    }
+
+    /// Attempts that were followed by another on the same 5-tuple before they were read. What the
+    /// counters gained says how many were completed, refused or reset; the rest came to nothing.
+    fn superseded(
+        &mut self,
+        before: Connection,
+        now: &Connection,
+        new: u32,
+        delta: &Reading,
+        client: Side,
+        results: &mut Results,
+    ) {
+        let pending = self.is_pending();
+        let ended = u32::from(pending) + new - 1;
+        let current = u32::from(now.handshake != 0);
+        let completed = now.handshakes.wrapping_sub(self.handshakes).saturating_sub(current).min(ended);
+        self.handshakes = now.handshakes.wrapping_sub(current);
+        self.handshake_counted = false;
+        let mut left = ended - completed;
+        results[AttemptResult::Established.index()] += completed;
+
+        let server = delta.side(client.other());
+        let answers = server
+            .event(Event::SynAck)
+            .saturating_sub(server.event(Event::SynRetransmissions))
+            .saturating_sub(u32::from(now.server_has(bits::SYN)))
+            .saturating_add(u32::from(pending && before.server_has(bits::SYN)));
+        let half_open = answers.saturating_sub(completed);
+        let server_resets = server.event(Event::Rst).saturating_sub(u32::from(now.server_has(bits::RST)));
+        let client_resets =
+            delta.side(client).event(Event::Rst).saturating_sub(u32::from(now.client_has(bits::RST)));
+        let reset = left.min(half_open).min(server_resets.saturating_add(client_resets));
+        left -= reset;
+        // A half-open attempt is the client's to reset before it is the server's.
+        let by_server = reset.saturating_sub(client_resets);
+        let refused = left.min(server_resets.saturating_sub(by_server));
+        left -= refused;
+        results[AttemptResult::Reset.index()] += reset;
+        results[AttemptResult::Refused.index()] += refused;
+        results[AttemptResult::TimedOut.index()] += left;
+    }
+
+    /// Whether an attempt waits for its result.
+    pub(crate) const fn is_pending(&self) -> bool {
+        self.attempts != 0 && self.result.is_none()
+    }
+
+    /// The attempt that waits for its result gets none any more. Returns whether there was one.
+    pub(crate) const fn give_up(&mut self) -> bool {
+        let pending = self.is_pending();
+        if pending {
+            self.result = Some(AttemptResult::TimedOut);
+        }
+        pending
+    }
+
+    /// Goes on for another sighting of the same flow, of which `earlier` was counted so far. Returns
+    /// a result that only this sighting knows.
+    pub(crate) fn inherit(&mut self, earlier: &Self) -> Option<AttemptResult> {
+        self.handshake_told |= earlier.handshake_told;
+        self.response_told |= earlier.response_told;
+        if earlier.is_pending() || earlier.attempts == 0 {
+            return self.result;
+        }
+        self.result = self.result.or(earlier.result);
+        None
+    }
+
+    /// The handshake's duration, once a connection, ns.
+    pub(crate) const fn take_handshake(&mut self) -> Option<u64> {
+        if self.handshake_told || self.now.handshake == 0 {
+            return None;
+        }
+        self.handshake_told = true;
+        Some(self.now.handshake)
+    }
+
+    /// The time to the first response, once a connection, ns.
+    pub(crate) const fn take_first_response(&mut self) -> Option<u64> {
+        if self.response_told || self.now.first_response == 0 {
+            return None;
+        }
+        self.response_told = true;
+        if self.now.first_response == monitor_common::abi::Head::NO_RESPONSE_TIME {
+            return None;
+        }
+        Some(self.now.first_response)
+    }
+
+    /// What the slot said last.
+    pub(crate) const fn connection(&self) -> &Connection {
+        &self.now
+    }
+
+    /// State of the current connection.
+    pub(crate) const fn state(&self) -> TcpState {
+        let c = &self.now;
+        if c.both(bits::FIN) {
+            TcpState::Closed
+        } else if c.any(bits::RST) {
+            if c.client_has(bits::SYN) && matches!(c.result(), Some(AttemptResult::Refused)) {
+                TcpState::Refused
+            } else {
+                TcpState::Reset
+            }
+        } else if c.any(bits::FIN) {
+            TcpState::HalfClosed
+        } else if c.established() {
+            TcpState::Established
+        } else if matches!(self.result, Some(AttemptResult::TimedOut)) {
+            TcpState::TimedOut
+        } else if c.server_has(bits::SYN) {
+            TcpState::SynReceived
+        } else if c.client_has(bits::SYN) {
+            TcpState::SynSent
+        } else {
+            TcpState::Midstream
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! The flows that are in slots: what each said last, found by slot and by 5-tuple.
+//!
+//! A slot costs a line of 32 bytes that is all an unchanged one needs. What is known of a flow lies
+//! in entries of their own, which are used again; so a table that has reached its size allocates no
+//! more.
+
+use std::collections::{HashMap, hash_map};
+
+use monitor_common::abi::{Address, FlowKey};
+
+use super::entry::Entry;
+
+/// No entry, no slot.
+pub(crate) const NONE: u32 = u32::MAX;
+/// Nothing to wait for.
+pub(crate) const NEVER: u64 = u64::MAX;
+
+/// What an unchanged slot needs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line {
+    /// Packets by side, at the last reading.
+    pub(crate) packets: [u64; 2],
+    /// When something is to be done without a packet: it expires, an attempt has failed, a record is due.
+    pub(crate) deadline: u64,
+    /// Index of the entry; [`NONE`]: no flow.
+    pub(crate) entry: u32,
+    /// The last reading found the packets of the one before. A program counts packets first and the
+    /// rest after: only a second reading of the same packets surely has the rest.
+    pub(crate) settled: bool,
+}
+
+impl Line {
+    const FREE: Self = Self { packets: [0; 2], deadline: NEVER, entry: NONE, settled: true };
+}
+
+const _: () = assert!(size_of::<Line>() == 32);
+
+/// A 5-tuple, wherever it was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Tuple {
+    lower: Address,
+    upper: Address,
+    lower_port: u16,
+    upper_port: u16,
+    protocol: u8,
+    ip_version: u8,
+}
+
+impl Tuple {
+    const fn of(key: &FlowKey) -> Self {
+        Self {
+            lower: key.lower,
+            upper: key.upper,
+            lower_port: key.lower_port,
+            upper_port: key.upper_port,
+            protocol: key.protocol,
+            ip_version: key.ip_version,
+        }
+    }
+}
+
+/// What became of a flow's other sightings when an entry left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// It was the one that counts, and no other sees the flow.
+    Ended,
+    /// It was the one that counts; the entry of this slot goes on.
+    HandedOver(u32),
+    /// It was a further sighting; nothing changes.
+    Duplicate,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    lines: Vec<Line>,
+    entries: Vec<Entry>,
+    free: Vec<u32>,
+    /// Slot of the entry that counts, for each 5-tuple; the others hang on it by `next`.
+    tuples: HashMap<Tuple, u32>,
+}
+
+impl Table {
+    /// The line of a slot, which may never have been used.
+    #[inline]
+    pub(crate) fn line(&mut self, slot: u32) -> &mut Line {
+        let at = slot as usize;
+        if at >= self.lines.len() {
+            self.grow(at);
+        }
+        &mut self.lines[at]
+    }
+
+    #[cold]
+    fn grow(&mut self, at: usize) {
+        self.lines.resize(at + 1, Line::FREE);
+    }
+
+    /// All lines, by slot.
+    pub(crate) fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// How many entries there are.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+
+    /// The flow in a slot.
+    pub(crate) fn entry(&self, slot: u32) -> Option<&Entry> {
+        let line = self.lines.get(slot as usize)?;
+        self.entries.get(line.entry as usize)
+    }
+
+    /// The flow in a slot.
+    pub(crate) fn entry_mut(&mut self, slot: u32) -> Option<&mut Entry> {
+        let line = self.lines.get(slot as usize)?;
+        self.entries.get_mut(line.entry as usize)
+    }
+
+    /// Line and flow of a slot.
+    pub(crate) fn pair(&mut self, slot: u32) -> Option<(&mut Line, &mut Entry)> {
+        let line = self.lines.get_mut(slot as usize)?;
+        let entry = self.entries.get_mut(line.entry as usize)?;
+        Some((line, entry))
+    }
+
+    /// All slots with a flow, and the flow.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Entry)> {
+        (0..).zip(&self.lines).filter_map(|(slot, line)| Some((slot, self.entries.get(line.entry as usize)?)))
+    }
+
+    /// Puts a flow into a slot that has none.
+    pub(crate) fn insert(&mut self, slot: u32, entry: Entry) {
+        let index = self.free.pop().unwrap_or(self.entries.len() as u32);
+        match self.entries.get_mut(index as usize) {
+            Some(place) => *place = entry,
+            None => self.entries.push(entry),
+        }
+        let line = self.line(slot);
+        *line = Line { packets: [0; 2], deadline: NEVER, entry: index, settled: false };
+    }
+
+    /// Finds out whether the flow of a slot is the first sighting of its 5-tuple. A new flow under
+    /// the very key of an older one follows it (whose slot is about to be emptied) and counts.
+    pub(crate) fn link(&mut self, slot: u32) -> bool {
+        let Some(key) = self.entry(slot).map(|e| e.key) else { return false };
+        let first = match self.tuples.entry(Tuple::of(&key)) {
+            hash_map::Entry::Vacant(vacant) => {
+                vacant.insert(slot);
+                None
+            }
+            hash_map::Entry::Occupied(mut occupied) => {
+                let first = *occupied.get();
+                let same = self
+                    .lines
+                    .get(first as usize)
+                    .and_then(|l| self.entries.get(l.entry as usize))
+                    .is_some_and(|e| e.key == key);
+                if same {
+                    occupied.insert(slot);
+                }
+                Some((first, same))
+            }
+        };
+        let (counts, next) = match first {
+            None => (true, NONE),
+            Some((first, same)) => {
+                let next = self.entry_mut(first).map_or(NONE, |e| std::mem::replace(&mut e.next, NONE));
+                if same {
+                    (true, next)
+                } else {
+                    if let Some(e) = self.entry_mut(first) {
+                        e.next = slot;
+                    }
+                    (false, next)
+                }
+            }
+        };
+        if let Some(e) = self.entry_mut(slot) {
+            e.linked = true;
+            e.counts = counts;
+            e.next = next;
+        }
+        counts
+    }
+
+    /// Slot of the sighting that counts for the 5-tuple of the flow in a slot.
+    pub(crate) fn first(&self, slot: u32) -> Option<u32> {
+        self.tuples.get(&Tuple::of(&self.entry(slot)?.key)).copied()
+    }
+
+    /// Makes the further sighting in `slot` the one that counts instead of `first`.
+    pub(crate) fn swap(&mut self, first: u32, slot: u32) {
+        let Some((tuple, next)) = self.entry(slot).map(|e| (Tuple::of(&e.key), e.next)) else { return };
+        self.unchain(first, slot, next);
+        self.tuples.insert(tuple, slot);
+        if let Some(e) = self.entry_mut(first) {
+            e.counts = false;
+        }
+        if let Some(e) = self.entry_mut(slot) {
+            e.counts = true;
+            e.next = first;
+        }
+    }
+
+    /// Takes the flow out of a slot; the slot's next reading is a new flow's. The entry that goes on
+    /// in its place, if there is one, is marked as the one that counts.
+    pub(crate) fn remove(&mut self, slot: u32) -> Option<(Entry, Left)> {
+        let line = self.lines.get_mut(slot as usize)?;
+        let index = line.entry;
+        let entry = self.entries.get_mut(index as usize).map(std::mem::take)?;
+        *line = Line::FREE;
+        self.free.push(index);
+        let tuple = Tuple::of(&entry.key);
+        let left = match self.tuples.get(&tuple).copied() {
+            Some(first) if first == slot => {
+                if entry.next == NONE {
+                    self.tuples.remove(&tuple);
+                    Left::Ended
+                } else {
+                    self.tuples.insert(tuple, entry.next);
+                    if let Some(next) = self.entry_mut(entry.next) {
+                        next.counts = true;
+                    }
+                    Left::HandedOver(entry.next)
+                }
+            }
+            Some(first) if !entry.counts => {
+                self.unchain(first, slot, entry.next);
+                Left::Duplicate
+            }
+            // Followed by a new flow under the same key, or never linked.
+            _ => Left::Ended,
+        };
+        Some((entry, left))
+    }
+
+    /// Takes `slot` out of the chain that begins at `first`.
+    fn unchain(&mut self, first: u32, slot: u32, next: u32) {
+        let mut at = first;
+        while let Some(e) = self.entry_mut(at) {
+            if e.next == slot {
+                e.next = next;
+                return;
+            }
+            at = e.next;
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! An active flow as others see it: the API, the filter, the live page.
+
+use std::net::IpAddr;
+
+use monitor_common::abi::{Direction, IpVersion, Transport};
+
+use crate::label::{ClientRule, Role, Scope, TcpFlag, TcpState};
+pub use crate::record::RoundTrip;
+
+/// Address and port of one end; port 0 where the protocol has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// Address.
+    pub ip: IpAddr,
+    /// Port, host byte order.
+    pub port: u16,
+}
+
+/// What one side sent since the flow began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Packets on the wire.
+    pub packets: u64,
+    /// Bytes on the wire, from the link layer on.
+    pub bytes: u64,
+    /// Bytes of the IP packets, headers included.
+    pub ip_bytes: u64,
+    /// TCP or UDP payload bytes.
+    pub payload_bytes: u64,
+    /// IP fragments.
+    pub fragments: u32,
+    /// TCP segments by flag, by [`TcpFlag`]'s index.
+    pub flags: [u32; TcpFlag::COUNT],
+    /// TCP segments sent again.
+    pub retransmissions: u32,
+    /// TCP segments that came after a later one.
+    pub out_of_order: u32,
+    /// Duplicate acknowledgments.
+    pub duplicate_acks: u32,
+    /// Segments that advertise a window of zero.
+    pub zero_windows: u32,
+    /// Keep-alive probes.
+    pub keep_alives: u32,
+    /// Gaps in the sequence: segments that did not pass here.
+    pub lost_segments: u32,
+    /// SYN or SYN-ACK sent again.
+    pub syn_retransmissions: u32,
+}
+
+/// A rate over the last drain interval and a smoothed one.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Rate {
+    /// Bytes a second since the drain before.
+    pub bytes: f64,
+    /// Packets a second since the drain before.
+    pub packets: f64,
+    /// Bytes a second, exponentially smoothed with a time constant of ten seconds.
+    pub smoothed_bytes: f64,
+    /// Packets a second, smoothed likewise.
+    pub smoothed_packets: f64,
+}
+
+/// An active flow.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FlowView<'a> {
+    /// The slot that it is in.
+    pub slot: u32,
+    /// Interface that saw it.
+    pub interface: &'a str,
+    /// That interface's index.
+    pub ifindex: u32,
+    /// Whether the same flow is counted on another interface: leave it out of sums.
+    pub duplicate: bool,
+    /// Transport.
+    pub transport: Transport,
+    /// IP protocol number.
+    pub protocol: u8,
+    /// IP version.
+    pub version: IpVersion,
+    /// Who began.
+    pub client: Endpoint,
+    /// Who was spoken to.
+    pub server: Endpoint,
+    /// How that is known.
+    pub client_rule: ClientRule,
+    /// Name of the server's port, if the port table or the config knows one.
+    pub service: Option<&'a str>,
+    /// What this host is in it.
+    pub role: Role,
+    /// Where the peer is.
+    pub scope: Scope,
+    /// TCP: its state.
+    pub state: Option<TcpState>,
+    /// First packet, nanoseconds since the Unix epoch.
+    pub start: u64,
+    /// Last packet, nanoseconds since the Unix epoch.
+    pub last: u64,
+    /// Client to server.
+    pub sent: Sent,
+    /// Server to client.
+    pub received: Sent,
+    /// Through which hook the client's packets came.
+    pub sent_direction: Direction,
+    /// Rate of what the client sent.
+    pub sent_rate: Rate,
+    /// Rate of what the server sent.
+    pub received_rate: Rate,
+    /// From the SYN to the handshake's last ACK, seconds.
+    pub handshake_seconds: Option<f64>,
+    /// Time to the first response, seconds.
+    pub first_response_seconds: Option<f64>,
+    /// Round trips of the server's data, acknowledged by the client.
+    pub client_rtt: Option<RoundTrip>,
+    /// Round trips of the client's data, acknowledged by the server.
+    pub server_rtt: Option<RoundTrip>,
+}
+
+impl FlowView<'_> {
+    /// Packets of both directions.
+    pub const fn packets(&self) -> u64 {
+        self.sent.packets.wrapping_add(self.received.packets)
+    }
+
+    /// Bytes of both directions.
+    pub const fn bytes(&self) -> u64 {
+        self.sent.bytes.wrapping_add(self.received.bytes)
+    }
+
+    /// Bytes a second of both directions, smoothed.
+    pub fn smoothed_bytes(&self) -> f64 {
+        self.sent_rate.smoothed_bytes + self.received_rate.smoothed_bytes
+    }
+}

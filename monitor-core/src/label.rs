@@ -1,0 +1,170 @@
+//! Closed sets of label values: each an enum whose index addresses a column of the totals.
+
+/// Declares an enum whose variants are label values, in index order.
+macro_rules! label_enum {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum $name {
+            $($(#[$vdoc])* $variant,)+
+        }
+
+        impl $name {
+            /// All, in index order.
+            pub const ALL: [Self; [$($text),+].len()] = [$(Self::$variant),+];
+            /// How many there are.
+            pub const COUNT: usize = Self::ALL.len();
+
+            /// Position in [`Self::ALL`].
+            pub const fn index(self) -> usize {
+                self as usize
+            }
+
+            /// The label value, and the value in records.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)+
+                }
+            }
+        }
+
+        impl core::fmt::Display for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+pub(crate) use label_enum;
+
+label_enum! {
+    /// What this host is in a flow.
+    Role {
+        /// It began the conversation.
+        Client = "client",
+        /// It was spoken to. Flows within the host (loopback) count here, as their server sees them.
+        Server = "server",
+        /// Neither end is an address of this host: routed, bridged or mirrored traffic.
+        Forwarded = "forwarded",
+    }
+}
+
+label_enum! {
+    /// Where the peer is.
+    Scope {
+        /// In a network of this host, or in a range that is not routed on the internet.
+        Local = "local",
+        /// Anywhere else.
+        Remote = "remote",
+    }
+}
+
+label_enum! {
+    /// What became of a packet at a hook.
+    Outcome {
+        /// Counted on a flow.
+        Flow = "flow",
+        /// No slot was free: counted in the coarse table and by traffic class.
+        Overflow = "overflow",
+        /// Carries no IP (ARP, LLDP, …).
+        NotIp = "not_ip",
+        /// A header is cut short or contradicts itself.
+        Undecodable = "undecodable",
+    }
+}
+
+label_enum! {
+    /// Why a flow left the table, or why a record of it was written.
+    EndReason {
+        /// Both directions ended and the linger passed.
+        Fin = "fin",
+        /// A RST was seen and the linger passed.
+        Rst = "rst",
+        /// No packet for the idle timeout.
+        Idle = "idle",
+        /// It goes on; the export interval passed. Only in records.
+        Active = "active",
+        /// It made room for newer flows: the table was nearly full.
+        Evicted = "evicted",
+        /// The program ends.
+        Shutdown = "shutdown",
+    }
+}
+
+label_enum! {
+    /// TCP header flags that are counted (RFC 9293, 3.1; RFC 3168). Each is the number of segments
+    /// that carry it; `syn` and `syn_ack` exclude each other.
+    TcpFlag {
+        /// SYN without ACK.
+        Syn = "syn",
+        /// SYN with ACK.
+        SynAck = "syn_ack",
+        /// FIN.
+        Fin = "fin",
+        /// RST.
+        Rst = "rst",
+        /// PSH.
+        Psh = "psh",
+        /// URG.
+        Urg = "urg",
+        /// ECE.
+        Ece = "ece",
+        /// CWR.
+        Cwr = "cwr",
+    }
+}
+
+label_enum! {
+    /// State of a TCP connection, as it is seen from the middle.
+    TcpState {
+        /// A SYN without an answer yet.
+        SynSent = "syn_sent",
+        /// A SYN-ACK that is not yet acknowledged: half-open.
+        SynReceived = "syn_received",
+        /// A RST answered the SYN.
+        Refused = "refused",
+        /// Nothing completed the handshake in a minute.
+        TimedOut = "timed_out",
+        /// The handshake was completed.
+        Established = "established",
+        /// One side sent FIN.
+        HalfClosed = "half_closed",
+        /// Both sides sent FIN.
+        Closed = "closed",
+        /// A RST ended it.
+        Reset = "reset",
+        /// Its beginning was not seen.
+        Midstream = "midstream",
+    }
+}
+
+label_enum! {
+    /// How a connection attempt (a fresh SYN) ended. Each attempt has exactly one result.
+    AttemptResult {
+        /// The handshake was completed.
+        Established = "established",
+        /// A RST answered the SYN.
+        Refused = "refused",
+        /// No answer completed the handshake within a minute after the last packet, or until the flow ended.
+        TimedOut = "timed_out",
+        /// A RST came after the SYN-ACK and before the handshake was complete, or the client gave up.
+        Reset = "reset",
+    }
+}
+
+label_enum! {
+    /// How it is known who the client is; earlier ones win.
+    ClientRule {
+        /// It sent a SYN without ACK.
+        Syn = "syn",
+        /// It received a SYN-ACK.
+        SynAck = "syn_ack",
+        /// The other side has a listening socket on this host.
+        Listener = "listener",
+        /// Its port is ephemeral, the other's belongs to a known service.
+        Port = "port",
+        /// It sent the first packet that was seen.
+        First = "first",
+    }
+}

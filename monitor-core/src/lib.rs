@@ -1,0 +1,24 @@
+//! Weir's engine: readings of flows in, numbers, records and series out.
+//!
+//! Nothing here opens a socket or a file, reads a clock or starts a thread. Time is an argument: a
+//! `u64` in nanoseconds of the flow clock (`CLOCK_MONOTONIC` live, nanoseconds since the epoch
+//! offline), so that a live host and a capture file go through the same code.
+
+pub mod application;
+pub mod dpi;
+pub mod engine;
+pub mod filter;
+pub mod flow;
+pub mod histogram;
+pub mod host;
+pub mod label;
+pub mod lru;
+pub mod names;
+pub mod offline;
+#[cfg(test)]
+mod random;
+pub mod record;
+pub mod schema;
+pub mod series;
+pub mod services;
+pub mod totals;

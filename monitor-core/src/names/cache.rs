@@ -1,0 +1,84 @@
+//! Names by client and address, as DNS gave them.
+
+use std::net::IpAddr;
+
+use crate::{lru::Lru, record::Text};
+
+/// Second, in nanoseconds.
+const SECOND: u64 = 1_000_000_000;
+
+/// Bounds of a [`NameCache`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheConfig {
+    /// Pairs of client and address; those not used for longest are forgotten first.
+    pub entries: u32,
+    /// Seconds that an answer counts at least: clients keep using an address longer than they were told.
+    pub floor: u32,
+    /// Seconds that an answer counts at most: addresses change hands.
+    pub ceiling: u32,
+}
+
+impl Default for CacheConfig {
+    fn default() -> Self {
+        Self { entries: 65_536, floor: 300, ceiling: 86_400 }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Named {
+    name: Text,
+    /// Flow clock.
+    until: u64,
+}
+
+/// Which name a client asked for before it spoke to an address.
+///
+/// Kept by client: two clients may know one address by two names, and nobody but a client's own resolver
+/// can say what it meant.
+#[derive(Debug)]
+pub struct NameCache {
+    entries: Lru<(IpAddr, IpAddr), Named>,
+    config: CacheConfig,
+    evicted: u64,
+}
+
+impl NameCache {
+    /// An empty cache.
+    pub fn new(config: CacheConfig) -> Self {
+        Self { entries: Lru::new(config.entries), config, evicted: 0 }
+    }
+
+    /// Notes that `client` was told that `name` has `address`, for `ttl` seconds. The last answer counts.
+    pub fn insert(&mut self, client: IpAddr, address: IpAddr, name: Text, ttl: u32, now: u64) {
+        let seconds = ttl.max(self.config.floor).min(self.config.ceiling);
+        let until = now.saturating_add(u64::from(seconds) * SECOND);
+        let key = (client, address);
+        let gone = self.entries.insert(key, Named { name, until });
+        self.evicted += u64::from(gone.is_some_and(|(old, named)| old != key && named.until > now));
+    }
+
+    /// The name by which `client` last asked for `address`, if the answer still counts.
+    pub fn lookup(&mut self, client: IpAddr, address: IpAddr, now: u64) -> Option<&Text> {
+        let key = (client, address);
+        if self.entries.peek(&key)?.until < now {
+            self.entries.remove(&key);
+            return None;
+        }
+        self.entries.get(&key).map(|named| &named.name)
+    }
+
+    /// Entries in the cache.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Entries that still counted and had to make room.
+    pub const fn evicted(&self) -> u64 {
+        self.evicted
+    }
+}

@@ -1,0 +1,289 @@
+//! Stands where the kernel's programs and maps stand: frames in, slots with counters out.
+//!
+//! A frame takes the same way as in the kernel, through the same code: the short parser or the general
+//! one, the table of fragments, the key, the slot, the accounting. Only time and memory differ: time
+//! comes with the frame, and slots are this process's own.
+
+mod datagrams;
+mod fragments;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+use monitor_common::{
+    abi::{Direction, Flow, FlowKey, HookCounters, Side},
+    account,
+    wire::{self, Fragment, Link, Packet, ParseError, ParseState, TunnelPorts},
+};
+
+pub use session::Session;
+
+use fragments::Fragments;
+
+/// Slots are allocated this many at a time: they never move, and none is paid for long before it is used.
+const CHUNK: usize = 256;
+
+/// What a [`Table`] does and how much it may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableConfig {
+    /// Flows at once; beyond that packets count as overflow.
+    pub max_flows: u32,
+    /// UDP ports of tunnels.
+    pub tunnels: TunnelPorts,
+    /// A new connection on an old 5-tuple goes on in the old slot, as in the kernel. Otherwise the old
+    /// one ends (see [`Table::pop_ended`]) and the new one gets its own.
+    pub merge_reused: bool,
+}
+
+impl Default for TableConfig {
+    fn default() -> Self {
+        Self { max_flows: 1 << 20, tunnels: TunnelPorts::default(), merge_reused: false }
+    }
+}
+
+/// A frame and what is known of it beside its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// What was captured of it, from `link` on.
+    pub bytes: &'a [u8],
+    /// What `bytes` begin with.
+    pub link: Link,
+    /// Length on the wire, link layer included.
+    pub length: u32,
+    /// Bytes of the link layer that stood before `bytes`.
+    pub before: u32,
+    /// The interface's number.
+    pub ifindex: u32,
+    /// Bits of [`monitor_common::abi::hook_flags`]: [`ONE_SIDED`](monitor_common::abi::hook_flags::ONE_SIDED)
+    /// for captures, where both directions come from one place.
+    pub hook_flags: u32,
+    /// Direction through that interface; `Receive` for captures.
+    pub direction: Direction,
+    /// Nanoseconds since the epoch.
+    pub time: u64,
+    /// Its number in the capture, from 1.
+    pub number: u64,
+}
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It counts on a flow.
+    Flow {
+        /// The flow's slot.
+        slot: u32,
+        /// Who sent it.
+        side: Side,
+        /// It is the flow's first.
+        opened: bool,
+    },
+    /// No slot was free.
+    Overflow,
+    /// It carries no IP.
+    NotIp,
+    /// Its headers are cut short or contradict themselves.
+    Undecodable,
+}
+
+/// First and last frame of a flow, by [`Frame::number`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Frames {
+    /// The first.
+    pub first: u64,
+    /// The last so far.
+    pub last: u64,
+}
+
+/// The flow table.
+///
+/// The hash is foldhash: addresses and ports are hashed for every packet, so it is the choice between the
+/// two fast hashes with a seed of their own in each process, and this one has no dependencies.
+#[derive(Debug)]
+pub struct Table {
+    config: TableConfig,
+    index: HashMap<FlowKey, u32, RandomState>,
+    slots: Vec<Box<[Flow]>>,
+    frames: Vec<Frames>,
+    free: Vec<u32>,
+    ended: Vec<u32>,
+    fragments: Fragments,
+    counters: HookCounters,
+    state: ParseState,
+    packet: Packet,
+    key: FlowKey,
+}
+
+impl Table {
+    /// An empty table.
+    pub fn new(config: TableConfig) -> Self {
+        Self {
+            config,
+            index: HashMap::default(),
+            slots: Vec::new(),
+            frames: Vec::new(),
+            free: Vec::new(),
+            ended: Vec::new(),
+            fragments: Fragments::default(),
+            counters: HookCounters::default(),
+            state: ParseState::default(),
+            packet: Packet::default(),
+            key: FlowKey::default(),
+        }
+    }
+
+    /// Counts a frame.
+    pub fn packet(&mut self, frame: &Frame<'_>) -> Outcome {
+        let outcome = self.count(frame);
+        let counters = &mut self.counters;
+        match outcome {
+            Outcome::Flow { .. } => {}
+            Outcome::Overflow => {
+                let class = HookCounters::class(self.packet.protocol, self.packet.ip_version);
+                counters.overflow += 1;
+                counters.overflow_packets[class] += 1;
+                counters.overflow_bytes[class] += u64::from(self.packet.wire_length);
+            }
+            Outcome::NotIp => counters.not_ip += 1,
+            Outcome::Undecodable => counters.undecodable += 1,
+        }
+        counters.skbs += 1;
+        counters.packets += 1;
+        outcome
+    }
+
+    fn count(&mut self, frame: &Frame<'_>) -> Outcome {
+        let packet = &mut self.packet;
+        let tunnels = &self.config.tunnels;
+        // Some writers give a length on the wire that is shorter than what they captured.
+        let length = frame.length.saturating_sub(frame.before).max(frame.bytes.len() as u32);
+        let usual = match frame.link {
+            Link::Ethernet => wire::parse_fast(frame.bytes, length, || *tunnels),
+            Link::Ip | Link::EtherType(_) | Link::Ppp => None,
+        };
+        if let Some(usual) = usual {
+            *packet = usual;
+        } else {
+            match wire::parse(frame.bytes, frame.link, length, tunnels, &mut self.state, packet) {
+                Ok(()) => {}
+                Err(ParseError::NotIp) => return Outcome::NotIp,
+                Err(ParseError::Truncated | ParseError::Malformed | ParseError::TooDeep) => {
+                    return Outcome::Undecodable;
+                }
+            }
+            if packet.fragment != Fragment::None as u8 {
+                self.counters.fragments += 1;
+                self.fragments.resolve(packet, frame.ifindex);
+            }
+        }
+        packet.wire_length = frame.length;
+        let side = account::key(packet, frame.ifindex, frame.hook_flags, frame.direction, &mut self.key);
+        // 0 is "not yet" in a slot.
+        let now = frame.time.max(1);
+        let known = self.index.get(&self.key).copied();
+        let anew = match known {
+            Some(slot) if !self.config.merge_reused => {
+                self.flow(slot).is_some_and(|flow| account::starts_anew(flow, &self.packet, side))
+            }
+            _ => false,
+        };
+        let (slot, opened) = match known {
+            Some(slot) if !anew => (slot, false),
+            _ => {
+                let Some(slot) = self.allocate() else { return Outcome::Overflow };
+                if let Some(old) = self.index.insert(self.key, slot) {
+                    self.ended.push(old);
+                }
+                (slot, true)
+            }
+        };
+        let Some(flow) = get(&mut self.slots, slot) else { return Outcome::Overflow };
+        if opened {
+            flow.head.key = self.key;
+            account::open(flow, &self.packet, side, now);
+            flow.head.live.set(1);
+        }
+        account::account(flow, &self.packet, side, &account::At(now));
+        if let Some(frames) = self.frames.get_mut(slot as usize) {
+            if opened {
+                frames.first = frame.number;
+            }
+            frames.last = frame.number;
+        }
+        Outcome::Flow { slot, side, opened }
+    }
+
+    /// A free slot, if the table may hold one more.
+    fn allocate(&mut self) -> Option<u32> {
+        if let Some(slot) = self.free.pop() {
+            return Some(slot);
+        }
+        let slot = self.frames.len();
+        if slot >= self.config.max_flows as usize {
+            return None;
+        }
+        if slot == self.slots.len() * CHUNK {
+            self.slots.push(std::iter::repeat_with(Flow::default).take(CHUNK).collect());
+        }
+        self.frames.push(Frames::default());
+        Some(slot as u32)
+    }
+
+    /// The last packet that was parsed, whatever became of it.
+    pub const fn last_packet(&self) -> &Packet {
+        &self.packet
+    }
+
+    /// A slot, whether live or not; `None` beyond those ever used.
+    pub fn flow(&self, slot: u32) -> Option<&Flow> {
+        self.slots.get(slot as usize / CHUNK)?.get(slot as usize % CHUNK)
+    }
+
+    /// First and last frame of the flow in a slot.
+    pub fn frames(&self, slot: u32) -> Frames {
+        self.frames.get(slot as usize).copied().unwrap_or_default()
+    }
+
+    /// Slots that may be live: all below this number.
+    pub const fn slots(&self) -> u32 {
+        self.frames.len() as u32
+    }
+
+    /// The live flows and their slots, those that ended and were not yet released included, in the order
+    /// of slots.
+    pub fn live(&self) -> impl Iterator<Item = (u32, &Flow)> {
+        let all = self.slots.iter().flat_map(|chunk| chunk.iter()).zip(0..);
+        all.filter(|(flow, _)| flow.head.live.get() != 0).map(|(flow, slot)| (slot, flow))
+    }
+
+    /// A slot whose 5-tuple was used again, and which is to be [released](Self::release).
+    #[inline]
+    pub fn pop_ended(&mut self) -> Option<u32> {
+        self.ended.pop()
+    }
+
+    /// Empties a slot for another flow; its 5-tuple is forgotten, unless another slot has it already.
+    pub fn release(&mut self, slot: u32) {
+        let Some(flow) = get(&mut self.slots, slot) else { return };
+        if flow.head.live.get() == 0 {
+            return;
+        }
+        if self.index.get(&flow.head.key) == Some(&slot) {
+            self.index.remove(&flow.head.key);
+        }
+        flow.clear();
+        self.free.push(slot);
+    }
+
+    /// What was counted, as a hook of the kernel counts it: `packets` is the sum of those on flows,
+    /// overflow, not IP and undecodable.
+    pub const fn counters(&self) -> &HookCounters {
+        &self.counters
+    }
+}
+
+fn get(slots: &mut [Box<[Flow]>], slot: u32) -> Option<&mut Flow> {
+    slots.get_mut(slot as usize / CHUNK)?.get_mut(slot as usize % CHUNK)
+}

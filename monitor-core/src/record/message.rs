@@ -1,0 +1,177 @@
+//! Records of messages above the transport.
+
+use super::{Identity, Text, Time};
+use crate::schema::{record, words};
+
+record! {
+    record "tls"
+    /// A TLS `ClientHello` over TCP, DTLS or QUIC, and what the server answered.
+    TlsRecord {
+        /// Time of the packet that completed the hello.
+        time: Time;
+        /// Transport, addresses and ports.
+        identity: Identity;
+        /// What carried the hello.
+        carrier: Carrier;
+        /// Server name indication; absent without the extension.
+        server_name: Option<Text>;
+        /// Application protocols offered.
+        alpn: Vec<Text>;
+        /// Whether the extension of an encrypted hello is there.
+        ech: bool;
+        /// Versions offered.
+        versions: Vec<Text>;
+        /// Groups offered.
+        groups: Vec<Text>;
+        /// Groups for which a key share was sent.
+        key_shares: Vec<Text>;
+        /// JA4 fingerprint of the client.
+        ja4: Text;
+        /// Version of QUIC.
+        quic_version: Option<Text>;
+        /// Version that the server chose.
+        version: Option<Text>;
+        /// Cipher suite that the server chose.
+        cipher: Option<Text>;
+        /// Group that the server chose.
+        group: Option<Text>;
+        /// Whether a session was resumed.
+        resumed: Option<bool>;
+        /// Whether the server asked for another hello.
+        hello_retry: Option<bool>;
+        /// Alert that ended the handshake.
+        alert: Option<Text>;
+    }
+}
+
+record! {
+    record "dns"
+    /// A DNS message, or one of mDNS or LLMNR.
+    DnsRecord {
+        /// Time of the packet that completed the message.
+        time: Time;
+        /// Transport, addresses and ports.
+        identity: Identity;
+        /// Which protocol.
+        kind: DnsKind;
+        /// Identifier of the message.
+        id: u16;
+        /// Whether it is a response.
+        response: bool;
+        /// Operation code.
+        opcode: u8;
+        /// Response code; absent in a query.
+        rcode: Option<u16>;
+        /// Whether it was cut to fit a datagram.
+        truncated: bool;
+        /// What is asked.
+        questions: Vec<Question>;
+        /// Records of the answer section.
+        answers: Vec<Answer>;
+        /// Records of the authority section.
+        authority: Vec<Answer>;
+        /// From the query to this response.
+        latency_seconds: Option<f64>, Seconds;
+    }
+}
+
+record! {
+    part
+    /// A question.
+    Question {
+        /// Name that is asked for; empty for the root.
+        name: Text;
+        /// Type by its IANA mnemonic, else the number.
+        r#type: Text;
+    }
+}
+
+record! {
+    part
+    /// A resource record.
+    Answer {
+        /// Name of the owner; empty for the root.
+        name: Text;
+        /// Type by its IANA mnemonic, else the number.
+        r#type: Text;
+        /// Time that it may be kept; absent where the message is cut before it.
+        ttl: Option<u32>, Seconds;
+        /// Its data in presentation form; absent where it is cut or malformed.
+        data: Option<Text>;
+    }
+}
+
+record! {
+    record "http"
+    /// A request or a response of HTTP/1.x; the response repeats the request's identity.
+    HttpRecord {
+        /// Time of the packet that completed the header.
+        time: Time;
+        /// Transport, addresses and ports.
+        identity: Identity;
+        /// Method of the request.
+        method: Option<Text>;
+        /// Host field as sent, port included; of an absolute URI its authority, of CONNECT its target.
+        host: Option<Text>;
+        /// Path, without the query string unless that is wanted.
+        uri: Option<Text>;
+        /// Status of the response.
+        status: Option<u16>;
+        /// Version of the protocol.
+        version: Option<Text>;
+        /// Media type of the body.
+        content_type: Option<Text>;
+        /// From the last byte of the request to the first of the response.
+        response_seconds: Option<f64>, Seconds;
+        /// Number of the request on its connection, from 1.
+        request_index: Option<u32>;
+        /// Whether the connection stays open.
+        persistent: Option<bool>;
+    }
+}
+
+/// What carries a TLS hello.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Carrier {
+    /// A TCP stream.
+    Tcp,
+    /// Datagrams (RFC 9147).
+    Dtls,
+    /// CRYPTO frames (RFC 9001).
+    Quic,
+}
+
+impl Carrier {
+    /// The word in records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Dtls => "dtls",
+            Self::Quic => "quic",
+        }
+    }
+}
+
+/// Which protocol a message in DNS form belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DnsKind {
+    /// RFC 1035.
+    Dns,
+    /// RFC 6762.
+    Mdns,
+    /// RFC 4795.
+    Llmnr,
+}
+
+impl DnsKind {
+    /// The word in records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Mdns => "mdns",
+            Self::Llmnr => "llmnr",
+        }
+    }
+}
+
+words! { Carrier, DnsKind }

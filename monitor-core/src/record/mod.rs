@@ -1,0 +1,410 @@
+//! Records: what is written about flows and messages, the same live and offline.
+//!
+//! Plain data; [`to_json`] makes a line of it. What is absent is left out.
+
+mod message;
+mod text;
+mod time;
+
+use std::net::IpAddr;
+
+use monitor_common::abi::Transport;
+use monitor_common::wire::Tunnel;
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
+pub use message::{Answer, Carrier, DnsKind, DnsRecord, HttpRecord, Question, TlsRecord};
+pub use text::{TEXT_MAX, Text, escape};
+pub use time::Time;
+
+use crate::label::{ClientRule, EndReason, TcpState};
+use crate::schema::{Record, Type, Value, record, values, words};
+
+values! {
+    Time: Time;
+    Text: Text;
+}
+
+words! { ClientRule, EndReason, TcpState, Peer, NameSource, ApplicationSource }
+
+record! {
+    inline
+    /// Who speaks with whom: stands in every record.
+    Identity {
+        /// Transport protocol: `tcp`, `udp`, `icmp`, `icmpv6`, `sctp`, else the IP protocol number.
+        transport: Protocol;
+        /// Address of the initiator.
+        client_ip: IpAddr;
+        /// Port of the initiator; 0 where the protocol has none.
+        client_port: u16;
+        /// Address of the side that was spoken to.
+        server_ip: IpAddr;
+        /// Port of the side that was spoken to; 0 where the protocol has none.
+        server_port: u16;
+        /// Interface that saw it; absent offline.
+        interface: Option<Text>;
+    }
+}
+
+record! {
+    record "flow"
+    /// A flow, or what it did since its last record.
+    FlowRecord {
+        /// Time of the first packet.
+        start: Time;
+        /// Time of the last packet.
+        end: Time;
+        /// Transport, addresses and ports.
+        identity: Identity;
+        /// How it is known who the client is.
+        client_rule: ClientRule;
+        /// VLAN identifiers of the first packet, outermost first.
+        vlans: Vlans;
+        /// Outermost encapsulation.
+        tunnel: Option<Tunnel>;
+        /// What the client sent.
+        sent: Traffic;
+        /// What the server sent.
+        received: Traffic;
+        /// State of the TCP connection.
+        state: Option<TcpState>;
+        /// Who sent the first FIN or RST.
+        closed_by: Option<Peer>;
+        /// From the SYN to the ACK that completes the handshake.
+        handshake_seconds: Option<f64>, Seconds;
+        /// Round trips by the side that acknowledged.
+        rtt_seconds: BySide<RoundTrip>, Seconds;
+        /// From the last byte of the first request to the first byte of the response; absent when the
+        /// server speaks first.
+        first_response_seconds: Option<f64>, Seconds;
+        /// Maximum segment size option by the side that sent it.
+        mss: BySide<u16>, Bytes;
+        /// Window scale option (a shift) by the side that sent it.
+        window_scale: BySide<u8>;
+        /// Time to live or hop limit of the first packet by the side that sent it.
+        ttl: BySide<u8>;
+        /// Number of its first frame in the capture file, from 1; absent live.
+        first_frame: Option<u64>;
+        /// Number of its last frame in the capture file; absent live.
+        last_frame: Option<u64>;
+        /// Why the record was written.
+        end_reason: Option<EndReason>;
+        /// Name of the server as the client asked for it.
+        name: Option<Text>;
+        /// Where the name comes from.
+        name_source: Option<NameSource>;
+        /// Registrable domain of the name (Public Suffix List).
+        domain: Option<Text>;
+        /// Application protocol.
+        application: Option<Text>;
+        /// How the application is known.
+        application_source: Option<ApplicationSource>;
+        /// Name of the process on this host.
+        process: Option<Text>;
+        /// Its process identifier.
+        pid: Option<u32>;
+        /// Its systemd unit.
+        unit: Option<Text>;
+        /// Its container.
+        container: Option<Text>;
+    }
+}
+
+record! {
+    part
+    /// What one side of a flow sent.
+    #[derive(Default)]
+    Traffic {
+        /// Packets on the wire.
+        packets: u64, Packets;
+        /// Bytes on the wire, from the link layer on.
+        bytes: u64, Bytes;
+        /// Bytes of the IP packets, headers included.
+        ip_bytes: u64, Bytes;
+        /// TCP or UDP payload.
+        payload_bytes: u64, Bytes;
+        /// IP fragments.
+        fragments: u64, Packets;
+        /// What only TCP has.
+        tcp: Option<TcpTraffic>;
+    }
+}
+
+record! {
+    inline
+    /// TCP segments of one side by what they carried or meant.
+    #[derive(Default)]
+    TcpTraffic {
+        /// Segments with SYN and without ACK.
+        syn: u64, Packets;
+        /// Segments with SYN and ACK.
+        syn_ack: u64, Packets;
+        /// Segments with FIN.
+        fin: u64, Packets;
+        /// Segments with RST.
+        rst: u64, Packets;
+        /// Segments with PSH.
+        psh: u64, Packets;
+        /// Segments with URG.
+        urg: u64, Packets;
+        /// Segments with ECE (RFC 3168).
+        ece: u64, Packets;
+        /// Segments with CWR (RFC 3168).
+        cwr: u64, Packets;
+        /// Segments sent again.
+        retransmissions: u64, Packets;
+        /// Segments that came after a later one.
+        out_of_order: u64, Packets;
+        /// Duplicate acknowledgments.
+        duplicate_acks: u64, Packets;
+        /// Segments that advertise a window of zero.
+        zero_windows: u64, Packets;
+        /// Keep-alive probes.
+        keep_alives: u64, Packets;
+        /// Gaps in the sequence: segments that did not pass here.
+        lost_segments: u64;
+        /// SYN or SYN-ACK sent again.
+        syn_retransmissions: u64, Packets;
+    }
+}
+
+record! {
+    part
+    /// Round trips of a flow's data.
+    #[derive(Copy)]
+    RoundTrip {
+        /// Shortest.
+        min: f64, Seconds;
+        /// Mean.
+        mean: f64, Seconds;
+        /// Longest.
+        max: f64, Seconds;
+        /// Number of them.
+        samples: u32;
+    }
+}
+
+/// A value of each side, where it is known; absent when neither is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct BySide<T> {
+    /// The client's.
+    pub client: Option<T>,
+    /// The server's.
+    pub server: Option<T>,
+}
+
+/// Schema of a value by side.
+const fn by_side(kind: Type) -> [crate::schema::Field; 2] {
+    let field = crate::schema::Field {
+        name: "client",
+        kind,
+        unit: crate::schema::Unit::None,
+        optional: true,
+        doc: "The client's.",
+    };
+    [field, crate::schema::Field { name: "server", doc: "The server's.", ..field }]
+}
+
+impl<T: Value + Serialize> Value for BySide<T> {
+    const TYPE: Type = Type::Record(const { &by_side(T::TYPE) });
+    const OPTIONAL: bool = true;
+
+    fn emit<S: SerializeStruct>(&self, name: &'static str, to: &mut S) -> Result<(), S::Error> {
+        if self.client.is_none() && self.server.is_none() {
+            to.skip_field(name)
+        } else {
+            to.serialize_field(name, self)
+        }
+    }
+}
+
+impl<T: Value + Serialize> Serialize for BySide<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut to = serializer.serialize_struct("BySide", 2)?;
+        self.client.emit("client", &mut to)?;
+        self.server.emit("server", &mut to)?;
+        to.end()
+    }
+}
+
+/// An IP protocol number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Protocol(pub u8);
+
+impl std::fmt::Display for Protocol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match Transport::from_protocol(self.0) {
+            Transport::Other => self.0.fmt(f),
+            known => f.pad(known.as_str()),
+        }
+    }
+}
+
+impl Serialize for Protocol {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match Transport::from_protocol(self.0) {
+            Transport::Other => serializer.collect_str(&self.0),
+            known => serializer.serialize_str(known.as_str()),
+        }
+    }
+}
+
+values! { Word: Protocol; }
+
+/// VLAN identifiers (12 bits), outermost first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Vlans(pub Vec<u16>);
+
+impl Value for Vlans {
+    const TYPE: Type = Type::List(&Type::Integer);
+    const OPTIONAL: bool = true;
+
+    fn emit<S: SerializeStruct>(&self, name: &'static str, to: &mut S) -> Result<(), S::Error> {
+        if self.0.is_empty() { to.skip_field(name) } else { to.serialize_field(name, &self.0) }
+    }
+}
+
+impl Value for Tunnel {
+    const TYPE: Type = Type::Word;
+
+    fn emit<S: SerializeStruct>(&self, name: &'static str, to: &mut S) -> Result<(), S::Error> {
+        to.serialize_field(name, tunnel_name(*self))
+    }
+}
+
+/// The word for an encapsulation.
+pub const fn tunnel_name(tunnel: Tunnel) -> &'static str {
+    match tunnel {
+        Tunnel::Vxlan => "vxlan",
+        Tunnel::Geneve => "geneve",
+        Tunnel::Gre => "gre",
+        Tunnel::Erspan => "erspan",
+        Tunnel::Ipip => "ipip",
+        Tunnel::Ipv6 => "ipv6",
+        Tunnel::GreUdp => "gre_udp",
+        Tunnel::MplsUdp => "mpls_udp",
+        Tunnel::Teredo => "teredo",
+        Tunnel::GtpU => "gtp_u",
+        Tunnel::Mpls => "mpls",
+        Tunnel::Pppoe => "pppoe",
+        Tunnel::Pbb => "pbb",
+        Tunnel::VnTag => "vn_tag",
+    }
+}
+
+/// One of the two ends of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Peer {
+    /// The initiator.
+    Client,
+    /// The other.
+    Server,
+}
+
+impl Peer {
+    /// The word in records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
+}
+
+/// Where the name of a flow comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NameSource {
+    /// Server name indication of a TLS hello (RFC 6066, 3).
+    Sni,
+    /// The same of a hello within QUIC.
+    Quic,
+    /// Host field of an HTTP request.
+    Http,
+    /// A DNS answer that gave the server's address.
+    Dns,
+    /// The server's certificate.
+    Certificate,
+    /// Public name of an encrypted hello: the true name is hidden.
+    Ech,
+}
+
+impl NameSource {
+    /// The word in records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sni => "sni",
+            Self::Quic => "quic",
+            Self::Http => "http",
+            Self::Dns => "dns",
+            Self::Certificate => "certificate",
+            Self::Ech => "ech",
+        }
+    }
+}
+
+/// How the application of a flow is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ApplicationSource {
+    /// Its bytes were understood.
+    Wire,
+    /// By the server's port alone.
+    Port,
+    /// The configuration says so.
+    Config,
+}
+
+impl ApplicationSource {
+    /// The word in records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Wire => "wire",
+            Self::Port => "port",
+            Self::Config => "config",
+        }
+    }
+}
+
+/// A record of any kind.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AnyRecord {
+    /// A flow.
+    Flow(Box<FlowRecord>),
+    /// A hello of TLS.
+    Tls(Box<TlsRecord>),
+    /// A DNS message.
+    Dns(Box<DnsRecord>),
+    /// A request or response of HTTP.
+    Http(Box<HttpRecord>),
+}
+
+impl AnyRecord {
+    /// Appends it as one line of JSON; see [`to_json`].
+    ///
+    /// # Errors
+    /// As for [`to_json`].
+    pub fn to_json(&self, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        match self {
+            Self::Flow(record) => to_json(&**record, out),
+            Self::Tls(record) => to_json(&**record, out),
+            Self::Dns(record) => to_json(&**record, out),
+            Self::Http(record) => to_json(&**record, out),
+        }
+    }
+}
+
+/// Appends the record as one line of JSON (RFC 8259), with its newline.
+///
+/// # Errors
+/// None that a record of this crate can cause; on an error of `serde_json` the line is taken back.
+pub fn to_json<R: Record>(record: &R, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+    let begin = out.len();
+    let written = serde_json::to_writer(&mut *out, record);
+    if written.is_ok() {
+        out.push(b'\n');
+    } else {
+        out.truncate(begin);
+    }
+    written
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
