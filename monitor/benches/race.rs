@@ -1,0 +1,68 @@
+//! Thirty million packets on one core while flows end on the other: not one is lost.
+#![expect(clippy::expect_used, clippy::panic, reason = "a bench that cannot go on says why")]
+
+mod common;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use common::{acknowledgment, test_run::test_run};
+use monitor::{clock, source::ebpf::Options};
+use monitor_core::label::Outcome;
+
+fn main() {
+    common::alone();
+    // The last: a program holds its slot for a while before it counts, which makes every race wider.
+    for (packets, call, flows, mask, bench_hold) in [
+        (30_000_000_u64, 500_000_u32, 64_u32, 63_u32, 0),
+        (30_000_000, 500_000, 1024, 1023, 0),
+        (500_000, 200, 64, 63, 1000),
+    ] {
+        let mut source = common::source(Options {
+            max_flows: flows * 4,
+            bench_mask: mask,
+            bench_hold,
+            ..Options::default()
+        });
+        let engine = common::engine(true, flows * 4);
+        let program = common::program(&mut source, "weir_ingress");
+        let frame = acknowledgment();
+        let done = AtomicBool::new(false);
+        let (mut ended, mut drains) = (0_u64, 0_u64);
+        let watch = clock::Stopwatch::start();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..packets / u64::from(call) {
+                    test_run(&program, &frame, call);
+                }
+                done.store(true, Ordering::Release);
+            });
+            while !done.load(Ordering::Acquire) {
+                let report = source.drain(&engine, clock::now()).unwrap_or_else(|e| panic!("{e}"));
+                assert_eq!(report.violations, [], "a drain did not add up");
+                ended += u64::from(report.closed);
+                drains += 1;
+            }
+        });
+        let seconds = watch.elapsed().as_secs_f64();
+        source.drain(&engine, clock::now()).unwrap_or_else(|e| panic!("{e}"));
+        let engine = engine.lock().expect("the engine");
+        let sum = |outcome: Outcome| -> u64 {
+            engine
+                .totals()
+                .interfaces
+                .iter()
+                .flat_map(|i| &i.hooks)
+                .map(|h| h.accounted[outcome as usize])
+                .sum()
+        };
+        let seen: u64 = source.hook_readings().expect("hooks").iter().map(|r| r.counters.packets).sum();
+        let (flow, overflow) = (sum(Outcome::Flow), sum(Outcome::Overflow));
+        let lost = seen as i64 - (flow + overflow) as i64;
+        println!(
+            "{flows:>5} flows, hold {bench_hold:>2}: {seen} packets, {flow} on flows, {overflow} overflow, lost {lost}; \
+             {ended} flows ended in {drains} drains, {seconds:.1} s"
+        );
+        assert_eq!(seen, packets);
+        assert_eq!(lost, 0);
+    }
+}

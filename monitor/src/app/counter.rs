@@ -1,0 +1,349 @@
+//! The thread that counts: it owns the kernel side, drains it, and follows the host's interfaces.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use monitor_common::abi::Direction;
+use monitor_core::host;
+
+use super::difference::Difference;
+use super::settings;
+use super::{RunError, clock_is_off};
+use crate::clock::{self, Stopwatch};
+use crate::config::Config;
+use crate::host::{Host, Link, Promiscuous, Selection, Watcher};
+use crate::lock::InterfaceLock;
+use crate::source::ebpf::{Interface, Source};
+use crate::state::{State, lock};
+use crate::telemetry::Event;
+use crate::view::prometheus::{KernelStatus, MapUse, ProgramRuns};
+
+/// What the counting thread is told.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// Count by this configuration from now on.
+    Reconfigure(Box<Config>),
+    /// Drain once more and end.
+    Stop,
+}
+
+/// Drains between two looks at the listening sockets.
+const LISTENERS_EVERY: u64 = 10;
+
+/// The kernel side and what it hangs on.
+pub(super) struct Counter {
+    state: Arc<State>,
+    config: Config,
+    source: Source,
+    watcher: Watcher,
+    host: Host,
+    /// Interfaces that are counted, by index.
+    counted: BTreeMap<u32, Counted>,
+    /// The configuration may mean other interfaces now.
+    reselect: bool,
+    drains: u64,
+}
+
+/// An interface that is counted.
+struct Counted {
+    link: Link,
+    _lock: InterfaceLock,
+    /// Frames for other hosts come in as long as this is there.
+    _promiscuous: Option<Promiscuous>,
+    /// What hooks and device had counted when both were first read together under this name.
+    baseline: Option<[Difference; 2]>,
+}
+
+impl Counter {
+    /// Loads the kernel side and attaches it to the interfaces that are meant.
+    pub(super) fn open(state: Arc<State>, config: Config) -> Result<Self, RunError> {
+        // Changes are listened to before the first look, so that none falls between.
+        let watcher = Watcher::new()?;
+        let host = watcher.read()?;
+        let selection = Selection { include: &config.interface, exclude: &config.exclude };
+        if let Some(name) = selection.missing(&host) {
+            return Err(RunError::NoSuchInterface { name: name.to_owned(), known: names(&host) });
+        }
+        let meant: Vec<Link> = selection.of(&host).into_iter().cloned().collect();
+        if meant.is_empty() && config.interface.is_empty() {
+            return Err(RunError::NoInterface { known: names(&host) });
+        }
+        // Locks first: they cost nothing, and no program may be attached beside another instance's.
+        let mut locks = Vec::with_capacity(meant.len());
+        for link in meant {
+            let lock = InterfaceLock::take(link.ifindex, &link.name)?;
+            locks.push((link, lock));
+        }
+        let source = Source::open(settings::source(&config))?;
+        let mut counter = Self {
+            state,
+            config,
+            source,
+            watcher,
+            host,
+            counted: BTreeMap::new(),
+            reselect: false,
+            drains: 0,
+        };
+        for (link, lock) in locks {
+            counter.attach(link, lock)?;
+        }
+        counter.tell_engine();
+        Ok(counter)
+    }
+
+    /// Names of the interfaces that are counted.
+    pub(super) fn interfaces(&self) -> Vec<String> {
+        self.counted.values().map(|c| c.link.name.clone()).collect()
+    }
+
+    /// Kernel memory of the flow table, bytes.
+    pub(super) fn table_bytes(&self) -> u64 {
+        self.source.options().table_bytes()
+    }
+
+    fn attach(&mut self, link: Link, lock: InterfaceLock) -> Result<(), RunError> {
+        let promiscuous = self.promiscuous(&link)?;
+        self.source.attach(&Interface {
+            ifindex: link.ifindex,
+            name: link.name.clone(),
+            layer_3: link.is_layer_3(),
+            loopback: link.loopback,
+            mirror: self.config.promiscuous,
+        })?;
+        self.state.events.emit(&Event::Attached { interface: &link.name });
+        self.counted
+            .insert(link.ifindex, Counted { link, _lock: lock, _promiscuous: promiscuous, baseline: None });
+        Ok(())
+    }
+
+    fn promiscuous(&self, link: &Link) -> Result<Option<Promiscuous>, RunError> {
+        if !self.config.promiscuous || link.loopback {
+            return Ok(None);
+        }
+        let refused = |source| RunError::Promiscuous { interface: link.name.clone(), source };
+        Promiscuous::new(link.ifindex).map(Some).map_err(refused)
+    }
+
+    /// Counts until it is told to stop, or whoever could tell is gone.
+    pub(super) fn run(mut self, orders: &Receiver<Order>) {
+        loop {
+            self.tick();
+            match orders.recv_timeout(self.config.drain_interval.get()) {
+                Ok(Order::Reconfigure(config)) => self.reconfigure(*config),
+                Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+        // What came since the last drain is counted; then the programs leave with the source.
+        self.tick();
+        self.state.engine().shutdown(clock::now());
+    }
+
+    fn reconfigure(&mut self, config: Config) {
+        self.config = config;
+        self.reselect = true;
+        match settings::engine(&self.config, clock::wall_offset()) {
+            Ok(config) => self.state.engine().reconfigure(config),
+            Err(error) => self.state.events.emit(&Event::ReloadFailed { error: &error }),
+        }
+        if self.config.samples_enabled
+            && let Err(error) = self.source.set_sampling(settings::sampling(&self.config))
+        {
+            self.state.events.emit(&Event::DrainFailed { error: &error });
+        }
+    }
+
+    fn tick(&mut self) {
+        // Both are asked: a change of the host is not to wait behind one of the configuration.
+        let changed = self.watcher.changed() | std::mem::take(&mut self.reselect);
+        let gone = if changed { self.follow() } else { Vec::new() };
+        if self.drains.is_multiple_of(LISTENERS_EVERY) {
+            let listeners = self.watcher.listeners();
+            self.state.engine().set_listeners(&listeners);
+            self.correct_clock();
+        }
+        self.drains += 1;
+        let drained = self.drain();
+        for ifindex in gone {
+            // Its last packets are counted now: another interface may have its place.
+            if let Err(error) = self.source.release(ifindex) {
+                self.state.events.emit(&Event::DrainFailed { error: &error });
+            }
+            self.state.engine().forget_interface(ifindex);
+        }
+        self.report();
+        if drained {
+            // Whoever asks from now on finds a page of a whole drain, attachments included.
+            self.state.set_ready();
+        }
+    }
+
+    /// `CLOCK_MONOTONIC` stands still while a host sleeps, and the wall clock may be set.
+    fn correct_clock(&self) {
+        let offset = clock::wall_offset();
+        let mut engine = self.state.engine();
+        if clock_is_off(engine.config().wall_offset, offset) {
+            engine.set_wall_offset(offset);
+        }
+    }
+
+    /// Brings the engine up to date; `false`: the flows could not be read.
+    fn drain(&mut self) -> bool {
+        let watch = Stopwatch::start();
+        let drained = match self.source.drain(&self.state.engine, clock::now()) {
+            Ok(report) => {
+                self.state.own.drain_seconds.observe(watch.elapsed().as_secs_f64());
+                for violation in &report.violations {
+                    self.state.events.emit(&Event::ConservationBroken { violation });
+                }
+                true
+            }
+            Err(error) => {
+                self.state.events.emit(&Event::DrainFailed { error: &error });
+                false
+            }
+        };
+        for message in self.source.take_log() {
+            self.state.events.emit(&Event::KernelSide { message: &message });
+        }
+        // Nobody understands payloads yet: what is not read would stand in the way of what comes.
+        self.source.read_samples(|_| ());
+        if let Ok(coarse) = self.source.coarse() {
+            self.state.engine().set_coarse(coarse);
+        }
+        drained
+    }
+
+    /// Looks at the host anew. Returns the interfaces that are not counted any more.
+    fn follow(&mut self) -> Vec<u32> {
+        match self.watcher.read() {
+            Ok(host) => self.host = host,
+            Err(error) => {
+                self.state.events.emit(&Event::HostFailed { error: &error });
+                return Vec::new();
+            }
+        }
+        let selection = Selection { include: &self.config.interface, exclude: &self.config.exclude };
+        let meant: Vec<Link> = selection.of(&self.host).into_iter().cloned().collect();
+        // A default route that moves does not end the counting of where it was: only what is gone
+        // or was renamed out of the selection by name does.
+        let keep = |link: &Link| {
+            self.host.links.iter().any(|l| l.ifindex == link.ifindex)
+                && (self.config.interface.is_empty() || meant.iter().any(|l| l.ifindex == link.ifindex))
+        };
+        let gone: Vec<u32> = self.counted.iter().filter(|(_, c)| !keep(&c.link)).map(|(i, _)| *i).collect();
+        for ifindex in &gone {
+            self.source.detach(*ifindex);
+            if let Some(counted) = self.counted.remove(ifindex) {
+                self.state.events.emit(&Event::Detached { interface: &counted.link.name });
+            }
+        }
+        for link in &self.host.links {
+            if let Some(counted) = self.counted.get_mut(&link.ifindex) {
+                if counted.link.name != link.name {
+                    // The hooks' numbers begin anew under a new name, the device's go on.
+                    counted.baseline = None;
+                }
+                counted.link = link.clone();
+            }
+        }
+        for link in meant {
+            if self.counted.contains_key(&link.ifindex) {
+                continue;
+            }
+            let name = link.name.clone();
+            let attached = InterfaceLock::take(link.ifindex, &name)
+                .map_err(RunError::from)
+                .and_then(|lock| self.attach(link, lock));
+            if let Err(error) = attached {
+                self.state.events.emit(&Event::AttachFailed { interface: &name, error: &error });
+            }
+        }
+        self.tell_engine();
+        gone
+    }
+
+    fn tell_engine(&self) {
+        let interfaces: Vec<_> = self
+            .counted
+            .values()
+            .map(|c| host::Interface {
+                ifindex: c.link.ifindex,
+                name: c.link.name.clone(),
+                loopback: c.link.loopback,
+                one_sided: c.link.loopback || self.config.promiscuous,
+            })
+            .collect();
+        let mut engine = self.state.engine();
+        engine.set_interfaces(&interfaces);
+        engine.set_local_networks(&self.host.networks);
+    }
+
+    /// Leaves for the page what only this thread can know.
+    fn report(&mut self) {
+        let attached = self
+            .source
+            .attached()
+            .flat_map(|(ifindex, name, hooks)| {
+                let name = self.counted.get(&ifindex).map_or(name, |c| &c.link.name);
+                hooks.iter().map(|hook| (name.to_owned(), *hook))
+            })
+            .collect();
+        let programs = self.source.program_stats().into_iter().filter(|p| p.runs > 0);
+        let lost = self.source.lost_samples().unwrap_or_default();
+        let status = KernelStatus {
+            attached,
+            differences: self.differences(),
+            programs: programs
+                .map(|p| ProgramRuns { name: p.name, runs: p.runs, seconds: p.run_seconds })
+                .collect(),
+            maps: self
+                .source
+                .map_stats()
+                .into_iter()
+                .map(|m| MapUse { name: m.name.to_owned(), entries: m.entries, max_entries: m.max_entries })
+                .collect(),
+            lost_samples: vec![
+                ("ring_full", lost.ring_full),
+                ("over_budget", lost.over_budget),
+                ("unreadable", lost.unreadable),
+            ],
+        };
+        *lock(&self.state.kernel) = status;
+    }
+
+    /// The hooks' numbers against the devices' own.
+    fn differences(&mut self) -> Vec<(String, Direction, f64)> {
+        let Ok(host) = self.watcher.read() else { return Vec::new() };
+        let mut differences = Vec::new();
+        let engine = self.state.engine();
+        for link in &host.links {
+            let Some(counted) = self.counted.get_mut(&link.ifindex) else { continue };
+            let totals = engine.totals().interfaces.iter().find(|i| i.ifindex == Some(link.ifindex));
+            let Some(totals) = totals else { continue };
+            let now = Direction::ALL.map(|direction| {
+                let i = direction.index();
+                Difference::new(&totals.hooks[i], link.device_packets[i])
+            });
+            let baseline = *counted.baseline.get_or_insert(now);
+            // Every packet of loopback passes both ways: only the way in has a hook.
+            let hooks = Direction::ALL.into_iter().filter(|d| !link.loopback || *d == Direction::Receive);
+            for direction in hooks {
+                let i = direction.index();
+                let packets = now[i].since(baseline[i], link.software);
+                differences.push((link.name.clone(), direction, packets as f64));
+            }
+        }
+        differences
+    }
+}
+
+fn names(host: &Host) -> String {
+    host.links.iter().map(|l| l.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// How long the last drain may take when the program stops.
+pub(super) const LAST_DRAIN: Duration = Duration::from_secs(10);

@@ -1,0 +1,91 @@
+//! What `weir run` says when it has started.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+
+/// What there is to say.
+pub(super) struct Hello<'a> {
+    pub(super) interfaces: &'a [String],
+    pub(super) addresses: &'a [SocketAddr],
+    pub(super) telemetry_path: &'a str,
+    pub(super) tls: bool,
+    pub(super) password: bool,
+    pub(super) max_flows: u32,
+    pub(super) table_bytes: u64,
+}
+
+impl Hello<'_> {
+    /// The whole text.
+    pub(super) fn text(&self) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        let mut out = String::new();
+        // Writing to a string cannot fail.
+        let _ = self.write(&mut out, scheme);
+        out
+    }
+
+    fn write(&self, out: &mut String, scheme: &str) -> std::fmt::Result {
+        let waiting = if self.interfaces.is_empty() { "none yet, waiting" } else { "" };
+        writeln!(out, "Counting on {}{waiting}", self.interfaces.join(", "))?;
+        writeln!(
+            out,
+            "Flow table: {} flows in {} MiB of kernel memory (--max-flows)",
+            self.max_flows,
+            self.table_bytes.div_ceil(1 << 20)
+        )?;
+        for address in self.addresses {
+            writeln!(out, "Metrics: {scheme}://{address}{}", self.telemetry_path)?;
+        }
+        let targets: Vec<String> = self.addresses.iter().map(|a| format!("\"{a}\"")).collect();
+        writeln!(out, "\nFor prometheus.yml:\n\nscrape_configs:\n  - job_name: weir")?;
+        if self.tls {
+            writeln!(out, "    scheme: https")?;
+        }
+        if self.password {
+            writeln!(out, "    basic_auth: {{ username: USER, password_file: FILE }}")?;
+        }
+        if self.telemetry_path != "/metrics" {
+            writeln!(out, "    metrics_path: {}", self.telemetry_path)?;
+        }
+        writeln!(out, "    static_configs:\n      - targets: [{}]\n", targets.join(", "))?;
+        if self.addresses.iter().all(|a| a.ip().is_loopback()) {
+            writeln!(
+                out,
+                "Only this host can read it. For others: --web.listen-address=:{}, with TLS and a password by \
+                 --web.config.file",
+                self.addresses.first().map_or(10058, SocketAddr::port)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_where_the_page_is_and_how_to_open_it_to_others() {
+        let hello = Hello {
+            interfaces: &["eth0".to_owned()],
+            addresses: &[SocketAddr::from(([127, 0, 0, 1], 10058))],
+            telemetry_path: "/metrics",
+            tls: false,
+            password: false,
+            max_flows: 131_072,
+            table_bytes: 75 << 20,
+        };
+        let text = hello.text();
+        for expected in [
+            "Counting on eth0\n",
+            "131072 flows in 75 MiB",
+            "Metrics: http://127.0.0.1:10058/metrics\n",
+            "scrape_configs:\n  - job_name: weir\n    static_configs:\n      - targets: [\"127.0.0.1:10058\"]\n",
+            "--web.listen-address=:10058",
+        ] {
+            assert!(text.contains(expected), "{expected} in {text}");
+        }
+        let open = Hello { addresses: &[SocketAddr::from(([0, 0, 0, 0], 1))], tls: true, ..hello };
+        assert!(!open.text().contains("Only this host") && open.text().contains("    scheme: https\n"));
+    }
+}

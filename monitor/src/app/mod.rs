@@ -1,0 +1,244 @@
+//! `weir run`: from a configuration to a clean end.
+
+mod counter;
+mod difference;
+mod hello;
+mod notify;
+mod settings;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+
+use monitor_core::engine::Engine;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
+
+use crate::clock;
+use crate::config::{Config, ConfigError, Loaded, Overrides};
+use crate::host::HostError;
+use crate::lock::LockError;
+use crate::source::ebpf;
+use crate::state::State;
+use crate::telemetry::{Event, Log, LogError};
+use crate::view::prometheus::Own;
+use crate::web::{Server, Web, WebError};
+use counter::{Counter, LAST_DRAIN, Order};
+use hello::Hello;
+use notify::notify;
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The log could not be set up.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The server could not.
+    #[error(transparent)]
+    Web(#[from] WebError),
+    /// The host cannot be read.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// Another instance counts already.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The kernel side refuses.
+    #[error(transparent)]
+    Source(#[from] ebpf::Error),
+    /// A named interface is not there.
+    #[error("{name}: no such interface; give one of {known}")]
+    NoSuchInterface {
+        /// What was given.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// Nothing to count on.
+    #[error("interfaces: none is up and no loopback; name one with --interface ({known})")]
+    NoInterface {
+        /// What there is.
+        known: String,
+    },
+    /// Frames for other hosts cannot be asked for.
+    #[error(
+        "making {interface} promiscuous: {source}; run as root or grant CAP_NET_RAW, or leave out --promiscuous"
+    )]
+    Promiscuous {
+        /// The interface.
+        interface: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// Threads, signals or instruments could not be set up.
+    #[error("{operation}: {source}; raise the limits of this process (ulimit)")]
+    System {
+        /// What was tried.
+        operation: &'static str,
+        /// Why it failed.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The counting thread ended by itself.
+    #[error("counting ended unexpectedly; see the log, and please report this")]
+    CounterEnded,
+}
+
+fn system<E: std::error::Error + Send + Sync + 'static>(operation: &'static str) -> impl Fn(E) -> RunError {
+    move |source| RunError::System { operation, source: Box::new(source) }
+}
+
+/// Whether the wall clock moved against the flow clock by more than reading them can explain.
+const fn clock_is_off(held: i64, now: i64) -> bool {
+    held.abs_diff(now) > 50_000_000
+}
+
+/// Runs until a signal ends it.
+pub fn run(overrides: &Overrides) -> Result<(), RunError> {
+    let loaded = overrides.load()?;
+    let log = Log::start(loaded.config.log_level, loaded.config.log_format)?;
+    // Requests are few and short; what takes long runs on threads of its own.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(system("starting threads"))?;
+    App { overrides, log, running: loaded.config.clone() }.run(&runtime, &loaded)
+}
+
+/// A run.
+struct App<'a> {
+    overrides: &'a Overrides,
+    log: Log,
+    running: Config,
+}
+
+impl App<'_> {
+    fn run(mut self, runtime: &Runtime, loaded: &Loaded) -> Result<(), RunError> {
+        let config = &loaded.config;
+        let engine = Engine::new(settings::engine(config, clock::wall_offset())?, clock::now());
+        let own = Own::new().map_err(system("setting up instruments"))?;
+        let state = Arc::new(State::new(engine, own));
+        for name in &loaded.unknown_variables {
+            state.events.emit(&Event::UnknownVariable { name });
+        }
+        // What fails often and fast comes first: address in use, wrong web config, no such interface.
+        let web =
+            Web::new(Arc::clone(&state), config.web_telemetry_path.clone(), config.web_config_file.clone())?;
+        let server = runtime.block_on(Server::bind(web, &config.web_listen_address))?;
+        let mut signals =
+            runtime.block_on(async { Signals::new() }).map_err(system("listening to signals"))?;
+        let counter = Counter::open(Arc::clone(&state), config.clone())?;
+
+        self.hello(&server, &counter, &state);
+        let (orders, received) = channel();
+        let (ended, mut end) = oneshot::channel();
+        let thread = std::thread::Builder::new()
+            .name("counter".to_owned())
+            .spawn(move || {
+                counter.run(&received);
+                // Whoever waits for the end sees it also when this thread panics: the sender is dropped.
+                let _ = ended.send(());
+            })
+            .map_err(system("starting threads"))?;
+        notify("READY=1");
+
+        let (stop, stopped) = watch::channel(false);
+        let serving = runtime.spawn(server.run(stopped));
+        let result = runtime.block_on(async {
+            loop {
+                tokio::select! {
+                    name = signals.next() => match name {
+                        "SIGHUP" => self.reload(&state, &orders),
+                        name => {
+                            state.events.emit(&Event::Stopping { signal: name });
+                            notify("STOPPING=1");
+                            drop(orders.send(Order::Stop));
+                            // The page stays until the last drain is on it.
+                            let last = timeout(LAST_DRAIN, &mut end).await;
+                            break if matches!(last, Ok(Ok(()))) { Ok(()) } else { Err(RunError::CounterEnded) };
+                        }
+                    },
+                    _ = &mut end => break Err(RunError::CounterEnded),
+                }
+            }
+        });
+        // An error means that nobody serves any more.
+        let _ = stop.send(true);
+        drop(runtime.block_on(serving));
+        if result.is_ok() {
+            // It has said that it is at its end: this waits for the programs to be detached.
+            drop(thread.join());
+        }
+        result
+    }
+
+    fn hello(&self, server: &Server, counter: &Counter, state: &State) {
+        let web = server.web().config();
+        let (tls, password) = (web.tls.is_some(), !web.users.is_empty());
+        let addresses = server.addresses();
+        for address in &addresses {
+            state.events.emit(&Event::Listening { address: *address, tls });
+            if !password && !address.ip().to_canonical().is_loopback() {
+                state.events.emit(&Event::Unprotected { address: *address });
+            }
+        }
+        let hello = Hello {
+            interfaces: &counter.interfaces(),
+            addresses: &addresses,
+            telemetry_path: self.running.web_telemetry_path.as_str(),
+            tls,
+            password,
+            max_flows: self.running.max_flows.get(),
+            table_bytes: counter.table_bytes(),
+        };
+        // It is for people; a closed standard output is no reason not to count.
+        drop(crate::command::print(&hello.text()));
+    }
+
+    fn reload(&mut self, state: &State, orders: &Sender<Order>) {
+        match self.overrides.load() {
+            Ok(loaded) => {
+                let mut config = loaded.config;
+                let waiting = config.keep_fixed(&self.running);
+                self.log.set_level(config.log_level);
+                self.running = config.clone();
+                drop(orders.send(Order::Reconfigure(Box::new(config))));
+                state.set_config_ok(true);
+                state.events.emit(&Event::Reloaded { waiting: &waiting });
+            }
+            Err(error) => {
+                state.set_config_ok(false);
+                state.events.emit(&Event::ReloadFailed { error: &error });
+            }
+        }
+    }
+}
+
+/// The signals that mean something.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.hang_up.recv() => "SIGHUP",
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The configuration as the parts below want it.
+
+use monitor_common::abi::Sampling;
+use monitor_common::wire::TunnelPorts;
+use monitor_core::engine::{Budgets, EngineConfig, Timeouts};
+use monitor_core::series::SeriesConfig;
+
+use crate::config::types::Ingress;
+use crate::config::{Config, ConfigError};
+use crate::source::ebpf;
+
+/// Bounds of one family: its own, or those of all.
+fn budget(config: &Config, family: &str) -> SeriesConfig {
+    let own = config.series_family.iter().find(|(name, _)| name.as_str() == family).map(|(_, max)| max.get());
+    SeriesConfig {
+        max_series: own.unwrap_or(config.series_max.get()),
+        new_per_hour: config.series_new_per_hour.get(),
+        idle: config.series_idle.nanos(),
+    }
+}
+
+/// What the engine is told.
+pub(super) fn engine(config: &Config, wall_offset: i64) -> Result<EngineConfig, ConfigError> {
+    Ok(EngineConfig {
+        timeouts: Timeouts {
+            idle_tcp: config.timeout_tcp.nanos(),
+            idle_udp: config.timeout_udp.nanos(),
+            idle_other: config.timeout_other.nanos(),
+            active: config.timeout_active.nanos(),
+            fin: config.timeout_fin.nanos(),
+            rst: config.timeout_rst.nanos(),
+        },
+        series: Budgets { services: budget(config, "service_io"), peers: budget(config, "peer_io") },
+        services: config.service_table()?,
+        max_flows: config.max_flows.get(),
+        peers: config.peers,
+        wall_offset,
+        records: false,
+        ..EngineConfig::default()
+    })
+}
+
+/// Bounds of payload samples.
+pub(super) const fn sampling(config: &Config) -> Sampling {
+    Sampling {
+        flow_bytes: config.samples_flow_bytes.get(),
+        per_second: config.samples_per_second.get(),
+        sample_bytes: config.samples_max_bytes.get(),
+        udp_packets: config.samples_udp_packets.get(),
+    }
+}
+
+/// What the kernel side is told.
+pub(super) fn source(config: &Config) -> ebpf::Options {
+    let port = |n: u32| n as u16;
+    let mut vxlan = [0; 2];
+    for (slot, given) in vxlan.iter_mut().zip(&config.tunnel_vxlan) {
+        *slot = port(given.get());
+    }
+    ebpf::Options {
+        ingress: match config.ingress {
+            Ingress::Tc => ebpf::Ingress::Tc,
+            Ingress::Xdp => ebpf::Ingress::Xdp,
+            Ingress::XdpGeneric => ebpf::Ingress::XdpGeneric,
+        },
+        max_flows: config.max_flows.get(),
+        sampling: config.samples_enabled.then(|| sampling(config)),
+        tunnels: TunnelPorts {
+            vxlan,
+            geneve: port(config.tunnel_geneve.get()),
+            gtp_u: port(config.tunnel_gtp_u.get()),
+            teredo: port(config.tunnel_teredo.get()),
+            gre: port(config.tunnel_gre.get()),
+            mpls: port(config.tunnel_mpls.get()),
+            reserved: 0,
+        },
+        ..ebpf::Options::default()
+    }
+}

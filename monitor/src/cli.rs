@@ -1,0 +1,112 @@
+//! The command line, and how the program ends.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::app;
+use crate::command::{self, CommandError};
+use crate::config::Overrides;
+
+/// Counts every packet of a Linux host in the kernel, per flow.
+#[derive(Debug, Parser)]
+#[command(name = "weir", bin_name = "weir", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Count the packets of this host and serve them to Prometheus.
+    Run {
+        #[command(flatten)]
+        overrides: Overrides,
+    },
+    /// Print what this kernel, these rights and these interfaces allow.
+    Check {
+        #[command(flatten)]
+        overrides: Overrides,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the flows of a running instance.
+    Flows(command::flows::Arguments),
+    /// Print the effective configuration and where each value comes from.
+    Config {
+        #[command(flatten)]
+        overrides: Overrides,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read capture files instead of a host, and print their flows.
+    Pcap(command::pcap::Arguments),
+    /// Print the version.
+    Version,
+}
+
+/// Runs the command of this process's arguments.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let done = match cli.command {
+        Command::Run { overrides } => app::run(&overrides).map_err(Into::into),
+        Command::Check { overrides, json } => command::check::run(&overrides, json),
+        Command::Flows(arguments) => command::flows::run(&arguments),
+        Command::Config { overrides, json } => command::config::print(&overrides, json),
+        Command::Pcap(arguments) => command::pcap::run(&arguments),
+        Command::Version => command::print(&Cli::command().render_version()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+/// One line that says what, why and what to do.
+fn fail(error: &CommandError) -> ExitCode {
+    if error.is_broken_pipe() {
+        // The reader has seen enough, as in `weir flows | head`.
+        return ExitCode::SUCCESS;
+    }
+    let line = error.to_string().replace('\n', " ");
+    // If standard error is gone there is nobody left to tell.
+    drop(writeln!(io::stderr().lock(), "weir: {line}"));
+    ExitCode::FAILURE
+}
+
+/// Help and version are no errors; the rest is one line like every other error, with exit code 2.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        drop(error.print());
+        return ExitCode::SUCCESS;
+    }
+    let text = error.render().to_string();
+    let what: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .take_while(|l| !l.starts_with("Usage:") && !l.starts_with("For more information"))
+        .filter(|l| !l.is_empty())
+        .collect();
+    // A line that ends with a colon goes on in those below it.
+    let what = what.join("; ").replace(":; ", ": ");
+    let what = what.strip_prefix("error: ").unwrap_or(&what);
+    let what = if what.starts_with("Counts every packet") { "no command given" } else { what };
+    drop(writeln!(io::stderr().lock(), "weir: {what}; `weir --help` shows what there is"));
+    ExitCode::from(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_flag_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

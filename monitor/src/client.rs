@@ -1,0 +1,264 @@
+//! A client of a running instance: one GET, over TCP or TLS.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::header::{AUTHORIZATION, HOST};
+use hyper::{Request, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+/// Most bytes of an answer.
+const ANSWER_BYTES: usize = 1 << 30;
+/// For the whole exchange.
+const EXCHANGE: Duration = Duration::from_secs(30);
+/// Certificates of the system, where Debian and its kin keep them.
+const SYSTEM_CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The address is none.
+    #[error("{url}: not an address of an instance; give one such as http://127.0.0.1:10058")]
+    Url {
+        /// What was given.
+        url: String,
+    },
+    /// Nobody listens there.
+    #[error("{url}: {source}; is `weir run` running there? Name another instance with --url")]
+    Connect {
+        /// The address.
+        url: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// No TLS.
+    #[error("{url}: TLS: {source}; name the certificate of its CA with --ca-file")]
+    Tls {
+        /// The address.
+        url: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// Certificates cannot be read.
+    #[error("{}: no certificates in PEM form: {source}; name a file that has them with --ca-file", path.display())]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: rustls_pki_types::pem::Error,
+    },
+    /// It took too long.
+    #[error("{url}: no answer in {} s; try again or name another instance with --url", EXCHANGE.as_secs())]
+    Timeout {
+        /// The address.
+        url: String,
+    },
+    /// The exchange broke.
+    #[error("{url}: {source}; is it an instance of Weir? If it serves TLS, its address begins with https://")]
+    Exchange {
+        /// The address.
+        url: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The instance refused.
+    #[error("{url}: {status}{}", refusal(*status, reason))]
+    Refused {
+        /// The address.
+        url: String,
+        /// The answer's status.
+        status: StatusCode,
+        /// What it said.
+        reason: String,
+    },
+}
+
+fn refusal(status: StatusCode, reason: &str) -> String {
+    match status {
+        StatusCode::UNAUTHORIZED => {
+            "; give user and password in the address: http://USER:PASSWORD@HOST:PORT".into()
+        }
+        _ if reason.is_empty() => "; is it an instance of Weir?".into(),
+        _ => format!(": {reason}"),
+    }
+}
+
+/// An instance.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    /// Without user and password.
+    url: String,
+    host: String,
+    port: u16,
+    tls: bool,
+    authorization: Option<String>,
+    ca_file: Option<PathBuf>,
+}
+
+impl Instance {
+    /// The instance at an address such as `https://user:password@host:10058`.
+    pub fn new(url: &str, ca_file: Option<PathBuf>) -> Result<Self, ClientError> {
+        let bad = || ClientError::Url { url: url.to_owned() };
+        let uri: Uri = url.parse().map_err(|_| bad())?;
+        let tls = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(bad()),
+        };
+        let authority = uri.authority().ok_or_else(bad)?;
+        let user = authority.as_str().rsplit_once('@').map(|(user, _)| user);
+        let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        if host.is_empty() {
+            return Err(bad());
+        }
+        let shown = if authority.host().contains(':') { format!("[{host}]") } else { host.clone() };
+        Ok(Self {
+            url: format!("{}://{shown}:{port}", if tls { "https" } else { "http" }),
+            authorization: user.map(|u| format!("Basic {}", BASE64_STANDARD.encode(unescape(u)))),
+            host,
+            port,
+            tls,
+            ca_file,
+        })
+    }
+
+    /// The body of a path's answer.
+    pub async fn get(&self, path: &str) -> Result<Bytes, ClientError> {
+        timeout(EXCHANGE, self.exchange(path))
+            .await
+            .map_err(|_| ClientError::Timeout { url: self.url.clone() })?
+    }
+
+    async fn exchange(&self, path: &str) -> Result<Bytes, ClientError> {
+        let stream = TcpStream::connect((self.host.as_str(), self.port))
+            .await
+            .map_err(|source| ClientError::Connect { url: self.url.clone(), source })?;
+        if !self.tls {
+            return self.request(stream, path).await;
+        }
+        let tls = |source| ClientError::Tls { url: self.url.clone(), source };
+        let name = ServerName::try_from(self.host.clone()).map_err(|e| tls(io::Error::other(e)))?;
+        let stream = self.connector()?.connect(name, stream).await.map_err(tls)?;
+        self.request(stream, path).await
+    }
+
+    fn connector(&self) -> Result<TlsConnector, ClientError> {
+        let path = self.ca_file.as_deref().unwrap_or(Path::new(SYSTEM_CERTIFICATES));
+        let error = |source| ClientError::Certificates { path: path.to_owned(), source };
+        let mut roots = RootCertStore::empty();
+        let certificates: Vec<_> =
+            CertificateDer::pem_file_iter(path).map_err(error)?.collect::<Result<_, _>>().map_err(error)?;
+        roots.add_parsable_certificates(certificates);
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|e| ClientError::Tls { url: self.url.clone(), source: io::Error::other(e) })?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(TlsConnector::from(Arc::new(config)))
+    }
+
+    async fn request<S>(&self, stream: S, path: &str) -> Result<Bytes, ClientError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let broken = |source| ClientError::Exchange { url: self.url.clone(), source };
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|e| broken(e.into()))?;
+        // It ends with the exchange; what goes wrong shows in the answer.
+        tokio::spawn(connection);
+        let mut request = Request::get(path).header(HOST, format!("{}:{}", self.host, self.port));
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        let request = request.body(Empty::<Bytes>::new()).map_err(|e| broken(e.into()))?;
+        let response = sender.send_request(request).await.map_err(|e| broken(e.into()))?;
+        let status = response.status();
+        let body =
+            Limited::new(response.into_body(), ANSWER_BYTES).collect().await.map_err(broken)?.to_bytes();
+        if status.is_success() {
+            return Ok(body);
+        }
+        let reason = serde_json::from_slice::<serde_json::Value>(&body)
+            .ok()
+            .and_then(|v| v.get("error")?.as_str().map(str::to_owned))
+            .unwrap_or_default();
+        Err(ClientError::Refused { url: self.url.clone(), status, reason })
+    }
+}
+
+/// Percent-encoding (RFC 3986, 2.1) off; what is no encoding stays.
+fn unescape(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let code = tail
+            .get(..2)
+            .and_then(|h| std::str::from_utf8(h).ok())
+            .and_then(|h| u8::from_str_radix(h, 16).ok());
+        if let (b'%', Some(byte)) = (first, code) {
+            out.push(byte);
+            rest = &tail[2..];
+        } else {
+            out.push(first);
+            rest = tail;
+        }
+    }
+    out
+}
+
+/// Percent-encoding on, for a value in a query.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            out.push(byte as char);
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_give_host_port_and_user() {
+        let i = Instance::new("https://ann:p%40ss@example.org", None).unwrap();
+        assert_eq!((i.host.as_str(), i.port, i.tls), ("example.org", 443, true));
+        assert_eq!(i.url, "https://example.org:443", "the password is not shown");
+        assert_eq!(i.authorization, Some(format!("Basic {}", BASE64_STANDARD.encode("ann:p@ss"))));
+        let i = Instance::new("http://[::1]:10058", None).unwrap();
+        assert_eq!((i.host.as_str(), i.port), ("::1", 10058));
+        for url in ["", "127.0.0.1:10058", "ftp://x", "http://", "/x"] {
+            assert!(Instance::new(url, None).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn escaping_can_be_undone() {
+        for text in ["port 443 and bytes > 1M", "%", "a&b=ü", "\u{11}\u{0}"] {
+            assert!(escape(text).bytes().all(|b| b.is_ascii_graphic() && b != b'&'), "{text}");
+            assert_eq!(unescape(&escape(text)), text.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! `weir check`: what this kernel, these rights and these interfaces allow.
+
+use std::fmt::Write;
+
+use monitor_common::abi::Direction;
+use rustix::process::{Resource, getrlimit};
+use serde::Serialize;
+
+use super::CommandError;
+use crate::config::{Config, Overrides};
+use crate::host::{Host, Selection, Watcher};
+use crate::lock::InterfaceLock;
+use crate::source::ebpf::{self, Source, probe};
+
+/// How a check came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// As it should be.
+    Ok,
+    /// It works, with less.
+    Limited,
+    /// It does not work.
+    Missing,
+}
+
+impl Outcome {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Limited => "limited",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, Serialize)]
+pub struct Check {
+    /// What.
+    pub name: String,
+    /// How it came out.
+    pub outcome: Outcome,
+    /// What was found, and what to do about it.
+    pub detail: String,
+}
+
+/// All that was looked at.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// In the order in which `weir run` needs them.
+    pub checks: Vec<Check>,
+}
+
+/// Descriptors that a run needs: maps, programs, links of a few interfaces, connections.
+const DESCRIPTORS: u64 = 1024;
+
+impl Report {
+    fn new() -> Self {
+        Self { checks: Vec::new() }
+    }
+
+    fn add(&mut self, name: impl Into<String>, outcome: Outcome, detail: impl Into<String>) {
+        self.checks.push(Check { name: name.into(), outcome, detail: detail.into() });
+    }
+
+    fn kernel(&mut self) {
+        let release = probe::kernel_release();
+        match probe::kernel_features() {
+            Ok(features) => {
+                self.add("kernel", Outcome::Ok, release);
+                let has = |yes: bool| if yes { Outcome::Ok } else { Outcome::Limited };
+                let say = |yes: bool, with: &str, without: &str| if yes { with } else { without }.to_owned();
+                let f = features.tcx;
+                self.add(
+                    "tcx",
+                    has(f),
+                    say(f, "programs leave with the process", "needs 6.6; clsact filters instead"),
+                );
+                let f = features.xdp_frags;
+                self.add(
+                    "xdp fragments",
+                    has(f),
+                    say(f, "frames of several buffers", "needs 5.18; single buffers only"),
+                );
+                let f = features.coarse_clock;
+                self.add("coarse clock", has(f), say(f, "cheap times", "needs 5.11; 30 ns more a packet"));
+            }
+            Err(error) => self.add("kernel", Outcome::Missing, error.to_string()),
+        }
+    }
+
+    fn rights(&mut self) {
+        for (name, held) in probe::capabilities() {
+            if held {
+                self.add(name, Outcome::Ok, "held");
+            } else {
+                self.add(name, Outcome::Missing, "run as root, or grant it");
+            }
+        }
+        match getrlimit(Resource::Nofile).current {
+            Some(n) if n < DESCRIPTORS => {
+                self.add(
+                    "open files",
+                    Outcome::Limited,
+                    format!("{n}; raise the limit to {DESCRIPTORS} (ulimit -n)"),
+                );
+            }
+            limit => {
+                let text = limit.map_or_else(|| "no limit".to_owned(), |n| format!("at most {n}"));
+                self.add("open files", Outcome::Ok, text);
+            }
+        }
+    }
+
+    /// The surest way to know whether it loads is to load it, with a table that costs nothing.
+    fn kernel_side(&mut self) {
+        let options = ebpf::Options { max_flows: 64, ..ebpf::Options::default() };
+        match Source::open(options) {
+            Ok(_) => self.add("kernel side", Outcome::Ok, "loads"),
+            Err(error) => self.add("kernel side", Outcome::Missing, error.to_string()),
+        }
+    }
+
+    fn statistics(&mut self) {
+        let on = std::fs::read_to_string("/proc/sys/kernel/bpf_stats_enabled").is_ok_and(|s| s.trim() == "1");
+        if on {
+            self.add("program statistics", Outcome::Ok, "counted, at some cost a packet");
+        } else {
+            let detail = "off; `sysctl kernel.bpf_stats_enabled=1` counts runs, at some cost a packet";
+            self.add("program statistics", Outcome::Limited, detail);
+        }
+    }
+
+    fn interfaces(&mut self, config: &Config) {
+        let host = match Watcher::new().and_then(|w| w.read()) {
+            Ok(host) => host,
+            Err(error) => return self.add("interfaces", Outcome::Missing, error.to_string()),
+        };
+        let selection = Selection { include: &config.interface, exclude: &config.exclude };
+        if let Some(name) = selection.missing(&host) {
+            self.add(
+                format!("interface {name}"),
+                Outcome::Missing,
+                "no such interface; `ip link` lists them",
+            );
+        }
+        let meant = selection.of(&host);
+        if meant.is_empty() {
+            self.add("interfaces", Outcome::Missing, "none is meant; name one with --interface");
+        }
+        self.each(&host, &meant.iter().map(|l| l.ifindex).collect::<Vec<_>>());
+    }
+
+    fn each(&mut self, host: &Host, meant: &[u32]) {
+        for link in host.links.iter().filter(|l| meant.contains(&l.ifindex)) {
+            let name = format!("interface {}", link.name);
+            self.order(&link.name);
+            match InterfaceLock::take(link.ifindex, &link.name) {
+                Err(error) => self.add(name, Outcome::Missing, error.to_string()),
+                Ok(_) if !link.up => self.add(name, Outcome::Limited, "free, and down"),
+                Ok(_) => {
+                    let kind = if link.is_layer_3() { "no link header" } else { "link header" };
+                    self.add(name, Outcome::Ok, format!("free, up, {kind}"));
+                }
+            }
+        }
+    }
+
+    /// Who runs at the interface's TCX hooks, first to last.
+    fn order(&mut self, interface: &str) {
+        for direction in Direction::ALL {
+            let Some(order) = probe::tcx_order(interface, direction).filter(|o| !o.is_empty()) else {
+                continue;
+            };
+            let name = format!("programs {interface} {}", direction.as_str());
+            if probe::is_hidden(&order) {
+                let detail = format!("{}; what runs before ours may hide packets from it", order.join(", "));
+                self.add(name, Outcome::Limited, detail);
+            } else {
+                self.add(name, Outcome::Ok, order.join(", "));
+            }
+        }
+    }
+
+    fn table(&self) -> String {
+        let width = self.checks.iter().map(|c| c.name.chars().count()).max().unwrap_or(0);
+        self.checks.iter().fold(String::new(), |mut out, check| {
+            // Writing to a string cannot fail.
+            let _ = writeln!(out, "{:<width$}  {:<7}  {}", check.name, check.outcome.as_str(), check.detail);
+            out
+        })
+    }
+}
+
+/// Looks at everything and prints it; an error if `weir run` would not start.
+pub fn run(overrides: &Overrides, json: bool) -> Result<(), CommandError> {
+    let config = overrides.load()?.config;
+    let mut report = Report::new();
+    report.kernel();
+    report.rights();
+    report.kernel_side();
+    report.statistics();
+    report.interfaces(&config);
+    if json {
+        let text = serde_json::to_string_pretty(&report).map_err(CommandError::Answer)?;
+        super::print(&format_args!("{text}\n"))?;
+    } else {
+        super::print(&report.table())?;
+    }
+    let missing = report.checks.iter().filter(|c| c.outcome == Outcome::Missing);
+    let names: Vec<_> = missing.map(|c| c.name.clone()).collect();
+    if names.is_empty() { Ok(()) } else { Err(CommandError::NotReady { missing: names.join(", ") }) }
+}

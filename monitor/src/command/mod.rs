@@ -1,0 +1,63 @@
+//! What each command does, and how it can fail.
+
+pub mod check;
+pub mod config;
+pub mod flows;
+pub mod pcap;
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use monitor_core::filter::FilterError;
+
+use crate::app::RunError;
+use crate::client::ClientError;
+use crate::config::ConfigError;
+use crate::source::pcap::CaptureError;
+
+/// Why a command failed. Displayed in one line: what, why, what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The run failed.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A capture cannot be read.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// A filter is none.
+    #[error("{0}; `weir flows --help` shows how filters are written")]
+    Filter(FilterError),
+    /// The instance does not answer.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The instance answers in another form.
+    #[error("the answer has another form: {0}; is the instance of another version?")]
+    Answer(serde_json::Error),
+    /// Something that a run needs is missing.
+    #[error("check: {missing}: `weir run` would not start; the table says what to do")]
+    NotReady {
+        /// What.
+        missing: String,
+    },
+    /// Standard output does not take more.
+    #[error("standard output: {0}; free space or redirect it elsewhere")]
+    Output(#[from] io::Error),
+}
+
+impl CommandError {
+    /// Whether the reader of standard output has gone.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output(e) if e.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// Prints to standard output; unlike `print!` it does not panic when the reader is gone.
+pub fn print(text: &impl Display) -> Result<(), CommandError> {
+    let mut out = io::stdout().lock();
+    write!(out, "{text}")?;
+    out.flush()?;
+    Ok(())
+}

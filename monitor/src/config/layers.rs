@@ -1,0 +1,262 @@
+//! Where values come from, and which wins: flags, then the environment, then the file, then defaults.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::ConfigError;
+use super::settings::{SETTINGS, Setting, variable};
+use super::value::{Shape, Value};
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Nobody gave one.
+    Default,
+    /// A line of the config file.
+    File(PathBuf, usize),
+    /// An environment variable.
+    Environment(String),
+    /// A flag.
+    Flag(String),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path, line) => write!(f, "{}:{line}", path.display()),
+            Self::Environment(name) => write!(f, "environment {name}"),
+            Self::Flag(name) => write!(f, "flag {name}"),
+        }
+    }
+}
+
+/// A setting's value and where it comes from.
+#[derive(Clone, Debug)]
+pub struct Effective {
+    /// The setting.
+    pub setting: &'static Setting,
+    /// The value as it stands in a config file.
+    pub value: toml::Value,
+    /// Where it comes from.
+    pub source: Source,
+}
+
+/// The texts of a setting and where they stand.
+type Texts = (Source, Vec<String>);
+
+/// All that was given, by key, highest layer first.
+#[derive(Debug, Default)]
+pub struct Layers {
+    flags: BTreeMap<&'static str, Texts>,
+    environment: BTreeMap<&'static str, Texts>,
+    file: BTreeMap<&'static str, Texts>,
+    /// Variables that begin as ours do and are none: container runtimes make such for a service
+    /// called weir, so they are worth a warning, not an error.
+    pub unknown_variables: Vec<String>,
+}
+
+/// Cuts a text as [`Shape::List`] and [`Shape::Map`] are written outside the file.
+pub(super) fn split(shape: Shape, text: &str) -> Vec<String> {
+    match shape {
+        Shape::One | Shape::Switch => vec![text.to_owned()],
+        Shape::List | Shape::Map => {
+            text.split(',').map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned).collect()
+        }
+    }
+}
+
+impl Layers {
+    /// Adds what was given as flags.
+    #[must_use]
+    pub fn with_flags(mut self, flags: &[(&'static Setting, Vec<String>)]) -> Self {
+        for (setting, texts) in flags {
+            let texts = texts.iter().flat_map(|t| split(setting.shape, t)).collect();
+            self.flags.insert(setting.key, (Source::Flag(format!("--{}", setting.key)), texts));
+        }
+        self
+    }
+
+    /// Adds what the environment says.
+    pub fn with_environment(
+        mut self,
+        variables: impl Iterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigError> {
+        for (name, value) in variables {
+            let Some(name) = name.to_str().filter(|n| n.starts_with("WEIR_")) else { continue };
+            let Some(setting) = SETTINGS.iter().find(|s| s.variable() == name) else {
+                if ![&*variable("config.file"), "WEIR_URL", "WEIR_EBPF_OBJECT"].contains(&name) {
+                    self.unknown_variables.push(name.to_owned());
+                }
+                continue;
+            };
+            let Some(value) = value.to_str() else {
+                return Err(ConfigError::NotUnicode { variable: name.to_owned() });
+            };
+            let texts = split(setting.shape, value);
+            self.environment.insert(setting.key, (Source::Environment(name.to_owned()), texts));
+        }
+        Ok(self)
+    }
+
+    /// Adds what a file says.
+    pub fn with_file(mut self, path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let file = File { path, text };
+        let table = DeTable::parse(text).map_err(|e| ConfigError::Syntax {
+            path: path.to_owned(),
+            line: file.line(e.span().map_or(0, |s| s.start)),
+            reason: e.message().to_owned(),
+        })?;
+        file.walk("", table.get_ref(), &mut self.file)?;
+        Ok(self)
+    }
+
+    /// The value of a setting from the highest layer that has it.
+    pub(super) fn resolve<T: Value>(
+        &self,
+        setting: &'static Setting,
+        effective: &mut Vec<Effective>,
+    ) -> Result<T, ConfigError> {
+        let given = [&self.flags, &self.environment, &self.file].into_iter().find_map(|l| l.get(setting.key));
+        let (source, texts) = match given {
+            Some((source, texts)) => (source.clone(), texts.clone()),
+            None => (Source::Default, split(setting.shape, setting.default)),
+        };
+        let value = T::read(&texts).map_err(|reason| ConfigError::Value {
+            origin: source.clone(),
+            key: setting.key,
+            reason,
+        })?;
+        effective.push(Effective { setting, value: value.toml(), source });
+        Ok(value)
+    }
+}
+
+/// A config file while it is read.
+struct File<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl File<'_> {
+    fn line(&self, offset: usize) -> usize {
+        self.text.as_bytes().iter().take(offset).filter(|b| **b == b'\n').count() + 1
+    }
+
+    fn walk(
+        &self,
+        prefix: &str,
+        table: &DeTable<'_>,
+        out: &mut BTreeMap<&'static str, Texts>,
+    ) -> Result<(), ConfigError> {
+        for (name, value) in table {
+            let key = if prefix.is_empty() {
+                name.get_ref().to_string()
+            } else {
+                format!("{prefix}.{}", name.get_ref())
+            };
+            let line = self.line(name.span().start);
+            if let Some(setting) = Setting::named(&key) {
+                let texts = self.texts(setting, value, line)?;
+                out.insert(setting.key, (Source::File(self.path.to_owned(), line), texts));
+                continue;
+            }
+            let below = format!("{key}.");
+            match value.get_ref() {
+                DeValue::Table(inner) if SETTINGS.iter().any(|s| s.key.starts_with(&below)) => {
+                    self.walk(&key, inner, out)?;
+                }
+                _ => {
+                    let nearest = nearest(&key, SETTINGS.iter().map(|s| s.key));
+                    return Err(ConfigError::UnknownKey {
+                        path: self.path.to_owned(),
+                        line,
+                        key,
+                        nearest: nearest.map(str::to_owned),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn texts(
+        &self,
+        setting: &Setting,
+        value: &Spanned<DeValue<'_>>,
+        line: usize,
+    ) -> Result<Vec<String>, ConfigError> {
+        let error = |expected, found: &DeValue<'_>| ConfigError::Type {
+            path: self.path.to_owned(),
+            line,
+            key: setting.key.to_owned(),
+            expected,
+            found: kind(found),
+        };
+        match (setting.shape, value.get_ref()) {
+            (Shape::List, DeValue::Array(items)) => items
+                .iter()
+                .map(|i| scalar(i.get_ref()).ok_or_else(|| error("a list of single values", i.get_ref())))
+                .collect(),
+            (Shape::List, other) => scalar(other).map(|t| vec![t]).ok_or_else(|| error("a list", other)),
+            (Shape::Map, DeValue::Table(table)) => table
+                .iter()
+                .map(|(k, v)| {
+                    let v =
+                        scalar(v.get_ref()).ok_or_else(|| error("a table of single values", v.get_ref()))?;
+                    Ok(format!("{}={v}", k.get_ref()))
+                })
+                .collect(),
+            (Shape::Map, other) => Err(error("a table", other)),
+            (Shape::One | Shape::Switch, other) => {
+                scalar(other).map(|t| vec![t]).ok_or_else(|| error("a single value", other))
+            }
+        }
+    }
+}
+
+/// A value as a text, if it is one value.
+fn scalar(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::String(s) => Some(s.to_string()),
+        DeValue::Integer(i) if i.radix() == 10 => Some(i.as_str().to_owned()),
+        DeValue::Integer(i) => i64::from_str_radix(i.as_str(), i.radix()).ok().map(|n| n.to_string()),
+        DeValue::Boolean(b) => Some(b.to_string()),
+        DeValue::Float(f) => Some(f.as_str().to_owned()),
+        DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
+    }
+}
+
+const fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "a number",
+        DeValue::Float(_) => "a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// The name most like `given`, if any is like it: a third of its letters may be wrong.
+pub fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let folded = given.replace('_', "-");
+    names
+        .map(|name| {
+            // A key in the wrong table, or without one, is as near as its last part.
+            let last = name.rsplit('.').next().unwrap_or(name);
+            let given_last = folded.rsplit('.').next().unwrap_or(&folded);
+            let whole = strsim::damerau_levenshtein(&folded, name);
+            let part = strsim::damerau_levenshtein(given_last, last) + 1;
+            (whole.min(part), name)
+        })
+        .min()
+        .filter(|(distance, name)| *distance <= (given.len().max(name.len()) / 3).max(1))
+        .map(|(_, name)| name)
+}

@@ -1,0 +1,190 @@
+//! Every setting, once: its name, type, default, help and what a reload can do with it.
+//!
+//! The name is the key in the file (`[web] telemetry-path`), the flag (`--web.telemetry-path`) and,
+//! in capitals with `_`, the variable (`WEIR_WEB_TELEMETRY_PATH`).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::error::ConfigError;
+use super::layers::{Effective, Layers};
+use super::types::{Ingress, ListenAddress, LogFormat, LogLevel, Name, NamedPort, Pattern, UrlPath};
+use super::value::{Number, Period, Shape, Value};
+
+/// What SIGHUP does with a setting that has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// It holds from then on.
+    Live,
+    /// It waits for the next start.
+    Restart,
+}
+
+/// What is known of a setting before it has a value.
+#[derive(Debug)]
+pub struct Setting {
+    /// Its name.
+    pub key: &'static str,
+    /// What it means, for `--help` and `weir config`.
+    pub help: &'static str,
+    /// What stands for its value in help.
+    pub value_name: &'static str,
+    /// Its default, as a text.
+    pub default: &'static str,
+    /// How it is written.
+    pub shape: Shape,
+    /// What a reload can do with it.
+    pub reload: Reload,
+}
+
+impl Setting {
+    /// The name of its environment variable.
+    pub fn variable(&self) -> String {
+        variable(self.key)
+    }
+
+    /// The setting of that name.
+    pub fn named(key: &str) -> Option<&'static Self> {
+        SETTINGS.iter().find(|s| s.key == key)
+    }
+}
+
+/// The environment variable of a key.
+pub(super) fn variable(key: &str) -> String {
+    let upper = key.to_ascii_uppercase().replace(['.', '-'], "_");
+    format!("WEIR_{upper}")
+}
+
+macro_rules! settings {
+    ($(
+        $(#[doc = $doc:literal])+
+        $field:ident: $type:ty = $key:literal, $value_name:literal, $default:literal, $reload:ident;
+    )+) => {
+        /// The whole configuration, validated.
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct Config {
+            $($(#[doc = $doc])+ pub $field: $type,)+
+        }
+
+        /// Every setting, in the order of help and of `weir config`.
+        pub static SETTINGS: &[Setting] = &[$(
+            Setting {
+                key: $key,
+                help: concat!($($doc),+).trim_ascii(),
+                value_name: $value_name,
+                default: $default,
+                shape: <$type as Value>::SHAPE,
+                reload: Reload::$reload,
+            },
+        )+];
+
+        /// Where the setting of a field stands in [`SETTINGS`].
+        #[expect(non_camel_case_types, reason = "the variants are the names of the fields")]
+        enum Index { $($field,)+ }
+
+        impl Config {
+            /// Reads each setting from the highest layer that has it.
+            pub(super) fn read(layers: &Layers) -> Result<(Self, Vec<Effective>), ConfigError> {
+                let mut effective = Vec::with_capacity(SETTINGS.len());
+                let config = Self {
+                    $($field: layers.resolve::<$type>(&SETTINGS[Index::$field as usize], &mut effective)?,)+
+                };
+                Ok((config, effective))
+            }
+
+            /// Puts the old value back wherever a change waits for a restart, and names those.
+            pub fn keep_fixed(&mut self, running: &Self) -> Vec<&'static str> {
+                let mut waiting = Vec::new();
+                $(
+                    if SETTINGS[Index::$field as usize].reload == Reload::Restart
+                        && self.$field != running.$field
+                    {
+                        self.$field = running.$field.clone();
+                        waiting.push($key);
+                    }
+                )+
+                waiting
+            }
+        }
+    };
+}
+
+/// A timeout: a second to a week.
+type Timeout = Period<1_000, 604_800_000>;
+
+settings! {
+    /// Interfaces to watch: names, globs or `any`; without one, those with a default route.
+    interface: Vec<Pattern> = "interface", "NAME,…", "", Live;
+    /// Interfaces to leave out, even if `interface` names them.
+    exclude: Vec<Pattern> = "exclude", "NAME,…", "", Live;
+    /// Where packets that come in are counted: `tc`, `xdp` (before the kernel's network stack) or `xdp-generic` (slow, for tests).
+    ingress: Ingress = "ingress", "HOOK", "tc", Restart;
+    /// Count packets of other hosts too: for mirror ports.
+    promiscuous: bool = "promiscuous", "BOOL", "false", Restart;
+    /// Flows that the kernel table holds; what does not fit is counted as overflow.
+    max_flows: Number<16, 16_777_216> = "max-flows", "N", "131072", Restart;
+    /// Time between two readings of the kernel table.
+    drain_interval: Period<100, 60_000> = "drain-interval", "TIME", "1s", Live;
+
+    /// A TCP flow without packets ends after this.
+    timeout_tcp: Timeout = "timeout.tcp", "TIME", "5m", Live;
+    /// A UDP flow without packets ends after this.
+    timeout_udp: Timeout = "timeout.udp", "TIME", "1m", Live;
+    /// Any other flow without packets ends after this.
+    timeout_other: Timeout = "timeout.other", "TIME", "30s", Live;
+    /// A flow that goes on gives a record this often, where records are written.
+    timeout_active: Timeout = "timeout.active", "TIME", "1m", Live;
+    /// A TCP flow closed by both sides stays this long, for late segments.
+    timeout_fin: Timeout = "timeout.fin", "TIME", "5s", Live;
+    /// A TCP flow that was reset stays this long.
+    timeout_rst: Timeout = "timeout.rst", "TIME", "2s", Live;
+
+    /// Time series of each family whose keys traffic chooses, four a key; the rest is summed as `other`.
+    series_max: Number<1, 1_000_000> = "series.max", "N", "10000", Live;
+    /// New time series an hour and family; what comes beyond counts under `other`.
+    series_new_per_hour: Number<1, 10_000_000> = "series.new-per-hour", "N", "10000", Live;
+    /// A key without traffic for this long gives way to a new one when all series are taken.
+    series_idle: Timeout = "series.idle", "TIME", "10m", Live;
+    /// `series.max` of single families: `service_io`, `peer_io`.
+    series_family: BTreeMap<Name, Number<1, 1_000_000>> = "series.family", "FAMILY=N,…", "", Live;
+    /// Count bytes by the address of the peer (`weir_peer_io_bytes_total`).
+    peers: bool = "peers", "BOOL", "false", Live;
+    /// Names of services by port, over IANA's: `8443` of every transport, or `8443/tcp`.
+    services: BTreeMap<NamedPort, String> = "services", "PORT=NAME,…", "", Live;
+
+    /// UDP ports of VXLAN: at most two.
+    tunnel_vxlan: Vec<Number<1, 65_535>> = "tunnel.vxlan", "PORT,…", "4789,8472", Restart;
+    /// UDP port of GENEVE; 0: none.
+    tunnel_geneve: Number<0, 65_535> = "tunnel.geneve", "PORT", "6081", Restart;
+    /// UDP port of GTP-U; 0: none.
+    tunnel_gtp_u: Number<0, 65_535> = "tunnel.gtp-u", "PORT", "2152", Restart;
+    /// UDP port of Teredo; 0: none.
+    tunnel_teredo: Number<0, 65_535> = "tunnel.teredo", "PORT", "3544", Restart;
+    /// UDP port of GRE in UDP; 0: none.
+    tunnel_gre: Number<0, 65_535> = "tunnel.gre", "PORT", "4754", Restart;
+    /// UDP port of MPLS in UDP; 0: none.
+    tunnel_mpls: Number<0, 65_535> = "tunnel.mpls", "PORT", "6635", Restart;
+
+    /// Copy the first payload bytes of flows from the kernel. Nothing reads them yet.
+    samples_enabled: bool = "samples.enabled", "BOOL", "false", Restart;
+    /// Payload bytes copied of each direction of a TCP flow.
+    samples_flow_bytes: Number<0, 1_048_576> = "samples.flow-bytes", "SIZE", "16Ki", Live;
+    /// Samples a second and CPU.
+    samples_per_second: Number<0, 1_000_000> = "samples.per-second", "N", "5000", Live;
+    /// Longest sample.
+    samples_max_bytes: Number<64, 4_096> = "samples.max-bytes", "SIZE", "4Ki", Live;
+    /// Samples of each direction of a UDP flow that is no DNS.
+    samples_udp_packets: Number<0, 64> = "samples.udp-packets", "N", "4", Live;
+
+    /// Addresses to serve on; `:10058` is every address of the host.
+    web_listen_address: Vec<ListenAddress> = "web.listen-address", "ADDRESS,…", "127.0.0.1:10058", Restart;
+    /// TLS and passwords of the web server, in the form of Prometheus' exporter-toolkit; its files are read again when they change.
+    web_config_file: Option<PathBuf> = "web.config.file", "FILE", "", Restart;
+    /// Path of the metrics.
+    web_telemetry_path: UrlPath = "web.telemetry-path", "PATH", "/metrics", Restart;
+
+    /// Least severe event to log: `error`, `warn`, `info`, `debug` or `trace`.
+    log_level: LogLevel = "log.level", "LEVEL", "info", Live;
+    /// `text`, or `json`: an object a line.
+    log_format: LogFormat = "log.format", "FORMAT", "text", Restart;
+}

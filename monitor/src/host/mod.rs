@@ -1,0 +1,165 @@
+//! The host as its kernel describes it: interfaces, addresses, listening sockets.
+
+mod listeners;
+mod netlink;
+mod promiscuous;
+
+use std::io;
+
+use monitor_core::host::{Listener, LocalNetwork};
+
+use crate::config::types::Pattern;
+pub use promiscuous::Promiscuous;
+
+/// An interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The kernel's index.
+    pub ifindex: u32,
+    /// Its name.
+    pub name: String,
+    /// Its type: `ARPHRD_…` of `include/uapi/linux/if_arp.h`.
+    pub kind: u16,
+    /// Whether it is switched on.
+    pub up: bool,
+    /// Whether it is the loopback device.
+    pub loopback: bool,
+    /// Whether it is made by software: such devices count buffers, not packets on a wire.
+    pub software: bool,
+    /// Whether a default route leaves through it.
+    pub default_route: bool,
+    /// Packets that the device counted: received, transmitted.
+    pub device_packets: [u64; 2],
+}
+
+/// Ethernet, its 802 relatives and loopback: frames begin with a link header.
+const LAYER_2: [u16; 5] = [1, 6, 772, 801, 803];
+
+impl Link {
+    /// Whether frames begin with the IP header (tun, ipip, wireguard, ppp).
+    pub fn is_layer_3(&self) -> bool {
+        !LAYER_2.contains(&self.kind)
+    }
+}
+
+/// Interfaces and addresses of the network namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Host {
+    /// All interfaces.
+    pub links: Vec<Link>,
+    /// All addresses with their networks.
+    pub networks: Vec<LocalNetwork>,
+}
+
+/// The host cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{operation}: {source}; netlink sockets must be allowed (seccomp, AF_NETLINK in RestrictAddressFamilies)"
+)]
+pub struct HostError {
+    /// What was tried.
+    pub operation: &'static str,
+    /// Why it failed.
+    pub source: io::Error,
+}
+
+/// Follows a network namespace: that of the thread that makes it.
+#[derive(Debug)]
+pub struct Watcher(netlink::Changes);
+
+impl Watcher {
+    /// Begins to follow.
+    pub fn new() -> Result<Self, HostError> {
+        netlink::Changes::new().map(Self)
+    }
+
+    /// Whether interfaces, addresses or routes changed since the last call.
+    pub fn changed(&self) -> bool {
+        self.0.any()
+    }
+
+    /// How everything is now.
+    pub fn read(&self) -> Result<Host, HostError> {
+        netlink::read()
+    }
+
+    /// Ports with a listening socket.
+    pub fn listeners(&self) -> Vec<Listener> {
+        listeners::read()
+    }
+}
+
+/// Which interfaces to watch.
+#[derive(Clone, Debug)]
+pub struct Selection<'a> {
+    /// Names and globs; none: those with a default route, else all that are up and not loopback.
+    pub include: &'a [Pattern],
+    /// Names and globs to leave out.
+    pub exclude: &'a [Pattern],
+}
+
+impl Selection<'_> {
+    /// The interfaces that are meant.
+    pub fn of<'h>(&self, host: &'h Host) -> Vec<&'h Link> {
+        let named = |patterns: &[Pattern], link: &Link| patterns.iter().any(|p| p.matches(&link.name));
+        let links = host.links.iter().filter(|l| !named(self.exclude, l));
+        if !self.include.is_empty() {
+            return links.filter(|l| named(self.include, l)).collect();
+        }
+        let links: Vec<_> = links.filter(|l| l.up && !l.loopback).collect();
+        if links.iter().any(|l| l.default_route) {
+            links.into_iter().filter(|l| l.default_route).collect()
+        } else {
+            links
+        }
+    }
+
+    /// A plain name that no interface has.
+    pub fn missing(&self, host: &Host) -> Option<&str> {
+        self.include.iter().filter_map(Pattern::exact).find(|name| host.links.iter().all(|l| l.name != *name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::value::Scalar;
+
+    fn link(name: &str, up: bool, default_route: bool) -> Link {
+        Link {
+            ifindex: 1,
+            name: name.to_owned(),
+            kind: 1,
+            up,
+            loopback: name == "lo",
+            software: false,
+            default_route,
+            device_packets: [0; 2],
+        }
+    }
+
+    fn names(include: &[&str], exclude: &[&str], links: &[Link]) -> Vec<String> {
+        let patterns = |names: &[&str]| names.iter().map(|n| Pattern::read(n).unwrap()).collect::<Vec<_>>();
+        let host = Host { links: links.to_vec(), networks: Vec::new() };
+        let (include, exclude) = (patterns(include), patterns(exclude));
+        let selection = Selection { include: &include, exclude: &exclude };
+        selection.of(&host).iter().map(|l| l.name.clone()).collect()
+    }
+
+    #[test]
+    fn without_names_the_default_routes_decide() {
+        let links = [link("lo", true, false), link("eth0", true, true), link("eth1", true, false)];
+        assert_eq!(names(&[], &[], &links), ["eth0"]);
+        assert_eq!(names(&[], &["eth0"], &links), ["eth1"]);
+        let links = [link("lo", true, false), link("eth0", true, false), link("eth1", false, false)];
+        assert_eq!(names(&[], &[], &links), ["eth0"]);
+    }
+
+    #[test]
+    fn names_globs_and_any_choose() {
+        let links = [link("lo", true, false), link("eth0", true, true), link("veth1", false, false)];
+        assert_eq!(names(&["lo"], &[], &links), ["lo"]);
+        assert_eq!(names(&["*eth*"], &[], &links), ["eth0", "veth1"]);
+        assert_eq!(names(&["any"], &["lo", "veth*"], &links), ["eth0"]);
+    }
+}

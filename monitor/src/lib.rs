@@ -1,0 +1,17 @@
+//! The agent: everything of Weir that touches the world.
+//!
+//! The binary `weir` is [`cli::main`]; this library exists so that tests and benches reach the parts.
+
+pub mod app;
+pub mod cli;
+pub mod client;
+pub mod clock;
+pub mod command;
+pub mod config;
+pub mod host;
+pub mod lock;
+pub mod source;
+pub mod state;
+pub mod telemetry;
+pub mod view;
+pub mod web;

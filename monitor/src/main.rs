@@ -1,0 +1,7 @@
+//! `weir`: the command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    monitor::cli::main()
+}

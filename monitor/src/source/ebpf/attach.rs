@@ -1,0 +1,291 @@
+//! Programs to interfaces.
+//!
+//! TC by default. On TCX (kernel 6.6) we attach first in the chain, so that nobody's verdict hides
+//! a packet from us, and the link dies with us. Before that a filter of the clsact qdisc: what an
+//! earlier instance left under our program's name is removed first, nobody else's filter is touched,
+//! and the qdisc stays when we go.
+
+use aya::{
+    Ebpf,
+    programs::{
+        LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode,
+        tc::{self, NlOptions, SchedClassifierLinkId, TcAttachOptions, TcError},
+        xdp::{XdpError, XdpLinkId},
+    },
+};
+use monitor_common::abi::hook_flags;
+
+use super::{
+    Error, Ingress, Options, Source, TcAttach,
+    error::io_cause,
+    probe::{self, Features},
+};
+
+const INGRESS: &str = "weir_ingress";
+const EGRESS: &str = "weir_egress";
+const XDP: &str = "weir_xdp";
+const XDP_FRAGS: &str = "weir_xdp_frags";
+
+/// Priority of our clsact filters: first, as on TCX.
+const PRIORITY: u16 = 1;
+
+/// How often a load that a signal interrupted is tried again.
+const LOAD_ATTEMPTS: u32 = 16;
+
+/// An interface to attach to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// The kernel's index.
+    pub ifindex: u32,
+    /// Its name now.
+    pub name: String,
+    /// Frames have no link header.
+    pub layer_3: bool,
+    /// Every packet passes both hooks: one is enough.
+    pub loopback: bool,
+    /// Both directions of the flows come in here: a mirror port.
+    pub mirror: bool,
+}
+
+/// What hangs on an interface.
+pub(super) struct Attachment {
+    name: String,
+    ingress: IngressLink,
+    egress: Option<SchedClassifierLinkId>,
+}
+
+enum IngressLink {
+    Tc(SchedClassifierLinkId),
+    Xdp(&'static str, XdpLinkId),
+}
+
+/// The programs that these options need.
+pub(super) fn programs(options: &Options, features: Features) -> Vec<&'static str> {
+    let ingress = match options.ingress {
+        Ingress::Tc => INGRESS,
+        Ingress::Xdp | Ingress::XdpGeneric => xdp_program(features),
+    };
+    vec![ingress, EGRESS]
+}
+
+fn xdp_program(features: Features) -> &'static str {
+    if features.xdp_frags { XDP_FRAGS } else { XDP }
+}
+
+/// Loads one program into the kernel.
+pub(super) fn load(ebpf: &mut Ebpf, name: &'static str) -> Result<(), Error> {
+    let program = ebpf.program_mut(name).ok_or(Error::Incomplete(name))?;
+    let refused = |source: ProgramError| match errno(&source) {
+        Some(libc::EPERM) => Error::NotPermitted(std::io::Error::from_raw_os_error(libc::EPERM)),
+        // The verifier's refusal; with all rights the same number is a defect of the program.
+        Some(libc::EACCES) if probe::lacks_capabilities() => {
+            Error::NotPermitted(std::io::Error::from_raw_os_error(libc::EACCES))
+        }
+        Some(libc::EMFILE | libc::ENFILE) => {
+            Error::NoDescriptors(std::io::Error::from_raw_os_error(libc::EMFILE))
+        }
+        _ => Error::Program { program: name, source: Box::new(source) },
+    };
+    let mut attempts = 0;
+    loop {
+        let loaded = match &mut *program {
+            aya::programs::Program::SchedClassifier(p) => p.load(),
+            aya::programs::Program::Xdp(p) => p.load(),
+            _ => return Err(Error::Incomplete(name)),
+        };
+        match loaded {
+            // A signal interrupted the verifier (kernel/bpf/verifier.c): nothing is wrong with the program.
+            Err(e) if attempts < LOAD_ATTEMPTS && errno(&e) == Some(libc::EAGAIN) => attempts += 1,
+            other => return other.map_err(refused),
+        }
+    }
+}
+
+/// The system's error number in a program error. aya's transparent errors are no links of the chain
+/// of causes, so they are opened here.
+fn errno(error: &ProgramError) -> Option<i32> {
+    match error {
+        ProgramError::TcError(TcError::NetlinkError(e))
+        | ProgramError::XdpError(XdpError::NetlinkError(e)) => e.raw_os_error(),
+        ProgramError::TcError(TcError::IoError(e)) | ProgramError::LoadError { io_error: e, .. } => {
+            e.raw_os_error()
+        }
+        ProgramError::SyscallError(e) => e.io_error.raw_os_error(),
+        _ => io_cause(error).and_then(std::io::Error::raw_os_error),
+    }
+}
+
+fn classifier<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut SchedClassifier, Error> {
+    ebpf.program_mut(name).and_then(|p| p.try_into().ok()).ok_or(Error::Incomplete(name))
+}
+
+fn xdp<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Xdp, Error> {
+    ebpf.program_mut(name).and_then(|p| p.try_into().ok()).ok_or(Error::Incomplete(name))
+}
+
+impl Source {
+    /// Attaches to an interface. An interface that is attached already is left as it is.
+    pub fn attach(&mut self, interface: &Interface) -> Result<(), Error> {
+        if self.attachments.contains_key(&interface.ifindex) {
+            return Ok(());
+        }
+        let mut flags = 0;
+        if interface.layer_3 {
+            flags |= hook_flags::LAYER_3;
+        }
+        if interface.loopback || interface.mirror {
+            flags |= hook_flags::ONE_SIDED;
+        }
+        if !self.hooks.claim(interface.ifindex, flags)? {
+            return Err(Error::TooManyInterfaces {
+                interface: interface.name.clone(),
+                limit: monitor_common::abi::MAX_INTERFACES,
+            });
+        }
+        match self.attach_programs(interface) {
+            Ok(attachment) => {
+                self.attachments.insert(interface.ifindex, attachment);
+                Ok(())
+            }
+            Err(error) => {
+                self.hooks.release(interface.ifindex)?;
+                Err(error)
+            }
+        }
+    }
+
+    fn attach_programs(&mut self, interface: &Interface) -> Result<Attachment, Error> {
+        let ingress = match self.options.ingress {
+            Ingress::Tc => IngressLink::Tc(self.attach_tc(INGRESS, TcAttachType::Ingress, interface)?),
+            Ingress::Xdp => self.attach_xdp(XdpMode::Driver, interface)?,
+            Ingress::XdpGeneric => self.attach_xdp(XdpMode::Skb, interface)?,
+        };
+        let egress = if interface.loopback {
+            None
+        } else {
+            match self.attach_tc(EGRESS, TcAttachType::Egress, interface) {
+                Ok(link) => Some(link),
+                Err(error) => {
+                    self.detach_ingress(ingress);
+                    return Err(error);
+                }
+            }
+        };
+        Ok(Attachment { name: interface.name.clone(), ingress, egress })
+    }
+
+    fn attach_tc(
+        &mut self,
+        name: &'static str,
+        hook: TcAttachType,
+        interface: &Interface,
+    ) -> Result<SchedClassifierLinkId, Error> {
+        let tcx = match self.options.tc_attach {
+            TcAttach::Tcx => true,
+            TcAttach::Clsact => false,
+            TcAttach::Auto => probe::kernel_features()?.tcx,
+        };
+        let program = classifier(&mut self.ebpf, name)?;
+        let failed = |source: ProgramError| refused(name, interface, source);
+        if tcx {
+            let first = TcAttachOptions::TcxOrder(LinkOrder::first());
+            return program.attach_with_options(&interface.name, hook, first).map_err(failed);
+        }
+        // A clsact qdisc may be there already; that the filter goes in is what counts.
+        let qdisc = tc::qdisc_add_clsact(&interface.name);
+        match tc::qdisc_detach_program(&interface.name, hook, name) {
+            Ok(()) => {
+                tracing::info!(interface = %interface.name, program = name, "removed the filter of an instance that died");
+            }
+            Err(TcError::IoError(e)) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => {
+                return Err(failed(qdisc.err().unwrap_or(error).into()));
+            }
+        }
+        let options = NlOptions { priority: PRIORITY, ..NlOptions::default() };
+        program
+            .attach_with_options(&interface.name, hook, TcAttachOptions::Netlink(options))
+            .or_else(|_| {
+                // Somebody else's kind of filter holds the first priority: the kernel picks one.
+                program.attach_with_options(
+                    &interface.name,
+                    hook,
+                    TcAttachOptions::Netlink(NlOptions::default()),
+                )
+            })
+            .map_err(failed)
+    }
+
+    fn attach_xdp(&mut self, mode: XdpMode, interface: &Interface) -> Result<IngressLink, Error> {
+        let name = xdp_program(probe::kernel_features()?);
+        let link =
+            xdp(&mut self.ebpf, name)?.attach_to_if_index(interface.ifindex, mode).map_err(|source| {
+                match errno(&source) {
+                    Some(libc::EBUSY | libc::EEXIST) => {
+                        Error::HookTaken { interface: interface.name.clone() }
+                    }
+                    Some(code @ (libc::EOPNOTSUPP | libc::ERANGE | libc::EINVAL)) => Error::NoNativeXdp {
+                        interface: interface.name.clone(),
+                        source: std::io::Error::from_raw_os_error(code),
+                    },
+                    _ => refused(name, interface, source),
+                }
+            })?;
+        Ok(IngressLink::Xdp(name, link))
+    }
+
+    fn detach_ingress(&mut self, ingress: IngressLink) {
+        // An interface that is gone took its programs along; there is nothing to do about other errors.
+        match ingress {
+            IngressLink::Tc(link) => {
+                if let Ok(program) = classifier(&mut self.ebpf, INGRESS) {
+                    let _ = program.detach(link);
+                }
+            }
+            IngressLink::Xdp(name, link) => {
+                if let Ok(program) = xdp(&mut self.ebpf, name) {
+                    let _ = program.detach(link);
+                }
+            }
+        }
+    }
+
+    /// Detaches from an interface. Its last packets are in the next drain; then [`Source::release`].
+    pub fn detach(&mut self, ifindex: u32) {
+        let Some(attachment) = self.attachments.remove(&ifindex) else { return };
+        self.detach_ingress(attachment.ingress);
+        if let (Some(link), Ok(program)) = (attachment.egress, classifier(&mut self.ebpf, EGRESS)) {
+            let _ = program.detach(link);
+        }
+    }
+
+    /// Frees the counters of an interface after its last drain.
+    pub fn release(&mut self, ifindex: u32) -> Result<(), Error> {
+        self.hooks.release(ifindex)
+    }
+
+    /// Interfaces that are attached: index, name when attached, hooks.
+    pub fn attached(&self) -> impl Iterator<Item = (u32, &str, &'static [&'static str])> {
+        self.attachments.iter().map(|(&ifindex, a)| {
+            let hooks: &'static [&'static str] = match (&a.ingress, &a.egress) {
+                (IngressLink::Tc(_), Some(_)) => &["tc_ingress", "tc_egress"],
+                (IngressLink::Tc(_), None) => &["tc_ingress"],
+                (IngressLink::Xdp(..), Some(_)) => &["xdp", "tc_egress"],
+                (IngressLink::Xdp(..), None) => &["xdp"],
+            };
+            (ifindex, a.name.as_str(), hooks)
+        })
+    }
+}
+
+fn refused(program: &'static str, interface: &Interface, source: ProgramError) -> Error {
+    let name = interface.name.clone();
+    match errno(&source) {
+        Some(libc::ENODEV | libc::ENXIO) => Error::NoInterface { interface: name },
+        Some(libc::EPERM) => Error::NotPermitted(std::io::Error::from_raw_os_error(libc::EPERM)),
+        Some(libc::EMFILE | libc::ENFILE) => {
+            Error::NoDescriptors(std::io::Error::from_raw_os_error(libc::EMFILE))
+        }
+        _ => Error::Attach { program, interface: name, source: source.into() },
+    }
+}

@@ -1,0 +1,98 @@
+//! The counters of the hooks, summed over CPUs, and who sits in which cell.
+
+use std::collections::BTreeMap;
+
+use aya::{
+    Ebpf,
+    maps::{MapData, PerCpuArray, PerCpuValues},
+};
+use monitor_common::abi::{Direction, HookCounters, MAX_INTERFACES};
+use monitor_core::engine::HookReading;
+
+use super::Error;
+
+pub(super) struct Hooks {
+    map: PerCpuArray<MapData, HookCounters>,
+    /// Cell by interface index.
+    cells: BTreeMap<u32, u32>,
+}
+
+impl Hooks {
+    pub(super) fn new(ebpf: &mut Ebpf) -> Result<Self, Error> {
+        let map = ebpf.take_map("HOOKS").ok_or(Error::Incomplete("HOOKS"))?;
+        Ok(Self { map: PerCpuArray::try_from(map).map_err(Error::map("HOOKS"))?, cells: BTreeMap::new() })
+    }
+
+    /// Gives an interface a cell with counters at zero, before it is attached. `false`: none is free.
+    pub(super) fn claim(&mut self, ifindex: u32, flags: u32) -> Result<bool, Error> {
+        let home = HookCounters::home(ifindex);
+        let free = (0..HookCounters::PROBES)
+            .map(|probe| (home + probe) & (MAX_INTERFACES - 1))
+            .find(|cell| self.cells.values().all(|taken| taken != cell));
+        let Some(cell) = free else { return Ok(false) };
+        self.write(cell, HookCounters { ifindex, flags, ..HookCounters::default() })?;
+        self.cells.insert(ifindex, cell);
+        Ok(true)
+    }
+
+    /// Frees the cell of an interface from which everything is detached.
+    pub(super) fn release(&mut self, ifindex: u32) -> Result<(), Error> {
+        match self.cells.remove(&ifindex) {
+            Some(cell) => self.write(cell, HookCounters::default()),
+            None => Ok(()),
+        }
+    }
+
+    fn write(&mut self, cell: u32, counters: HookCounters) -> Result<(), Error> {
+        let cpus = aya::util::nr_cpus().map_err(|(_, source)| Error::System {
+            operation: "counting",
+            subject: "the CPUs",
+            source,
+        })?;
+        for direction in Direction::ALL {
+            let values = PerCpuValues::try_from(vec![counters; cpus]).map_err(|source| Error::System {
+                operation: "writing",
+                subject: "the hook counters",
+                source,
+            })?;
+            self.map.set(HookCounters::map_index(cell, direction), values, 0).map_err(Error::map("HOOKS"))?;
+        }
+        Ok(())
+    }
+
+    /// Reads all hooks of all interfaces that have a cell.
+    pub(super) fn read(&self) -> Result<Vec<HookReading>, Error> {
+        let mut out = Vec::with_capacity(self.cells.len() * 2);
+        for (&ifindex, &cell) in &self.cells {
+            for direction in Direction::ALL {
+                let values = self
+                    .map
+                    .get(&HookCounters::map_index(cell, direction), 0)
+                    .map_err(Error::map("HOOKS"))?;
+                out.push(HookReading { ifindex, direction, counters: sum(&values) });
+            }
+        }
+        Ok(out)
+    }
+}
+
+fn sum(values: &[HookCounters]) -> HookCounters {
+    let mut total = HookCounters::default();
+    for v in values {
+        total.ifindex = v.ifindex;
+        total.flags = v.flags;
+        total.packets += v.packets;
+        total.skbs += v.skbs;
+        total.not_ip += v.not_ip;
+        total.undecodable += v.undecodable;
+        total.overflow += v.overflow;
+        total.fragments += v.fragments;
+        for (t, n) in total.overflow_packets.iter_mut().zip(v.overflow_packets) {
+            *t += n;
+        }
+        for (t, n) in total.overflow_bytes.iter_mut().zip(v.overflow_bytes) {
+            *t += n;
+        }
+    }
+    total
+}

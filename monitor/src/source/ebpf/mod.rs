@@ -1,0 +1,196 @@
+//! The kernel side as a source: load, attach, drain.
+//!
+//! [`Source`] owns the programs, the maps and the attachments; dropping it leaves nothing behind.
+
+mod attach;
+mod batch;
+mod drain;
+mod error;
+mod grace;
+mod hooks;
+mod log;
+mod object;
+pub mod probe;
+mod samples;
+mod slots;
+mod stats;
+mod sys;
+
+use std::collections::BTreeMap;
+
+use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
+use monitor_common::{
+    abi::{KernelConfig, Sampling},
+    wire::TunnelPorts,
+};
+
+pub use attach::Interface;
+pub use error::Error;
+pub use object::is_embedded;
+pub use samples::{LostSamples, Sample};
+pub use stats::{MapStats, ProgramStats};
+
+use attach::Attachment;
+use grace::Grace;
+use hooks::Hooks;
+use slots::Slots;
+
+/// Which hook sees packets that come in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ingress {
+    /// Traffic control: sees what the host sees, GRO super-packets split by arithmetic.
+    #[default]
+    Tc,
+    /// XDP in the driver: sees frames before the stack.
+    Xdp,
+    /// XDP in the stack, for drivers without it.
+    XdpGeneric,
+}
+
+/// How programs hang at traffic control.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TcAttach {
+    /// TCX where the kernel has it (6.6), else clsact.
+    #[default]
+    Auto,
+    /// TCX links.
+    Tcx,
+    /// Filters of a clsact qdisc.
+    Clsact,
+}
+
+/// What to load and how. See the configuration's documentation for each.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Hook for packets that come in.
+    pub ingress: Ingress,
+    /// How TC programs are attached.
+    pub tc_attach: TcAttach,
+    /// Slots of the flow table.
+    pub max_flows: u32,
+    /// Bounds of payload samples; `None`: none are taken.
+    pub sampling: Option<Sampling>,
+    /// Size of the ring of samples in bytes, a power of two of whole pages.
+    pub ring_bytes: u32,
+    /// UDP ports of tunnels.
+    pub tunnels: TunnelPorts,
+    /// Time stands still until a test moves it.
+    pub test_clock: bool,
+    /// Benchmarks: see [`KernelConfig::bench_mask`].
+    pub bench_mask: u32,
+    /// Tests of races: see [`KernelConfig::bench_hold`].
+    pub bench_hold: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            ingress: Ingress::Tc,
+            tc_attach: TcAttach::Auto,
+            max_flows: 131_072,
+            sampling: None,
+            ring_bytes: 4 << 20,
+            tunnels: TunnelPorts::default(),
+            test_clock: false,
+            bench_mask: 0,
+            bench_hold: 0,
+        }
+    }
+}
+
+impl Options {
+    /// Kernel memory of the flow table in bytes: slots, and an estimate of the hash's elements
+    /// (kernel/bpf/hashtab.c: 48 bytes of header, key and value rounded up to 8).
+    pub fn table_bytes(&self) -> u64 {
+        let slot = size_of::<monitor_common::abi::Flow>() as u64;
+        let element = 48 + (size_of::<monitor_common::abi::FlowKey>() as u64).next_multiple_of(8) + 8;
+        u64::from(self.max_flows) * (slot + element + 4) + u64::from(self.max_flows.next_power_of_two()) * 16
+    }
+}
+
+/// The loaded kernel side and what it is attached to.
+pub struct Source {
+    options: Options,
+    ebpf: Ebpf,
+    slots: Slots,
+    hooks: Hooks,
+    grace: Grace,
+    attachments: BTreeMap<u32, Attachment>,
+    samples: Option<samples::Reader>,
+    log: log::KernelLog,
+    /// Slots given back so far minus slots taken, as user space sees it: entries of the table.
+    live: u32,
+}
+
+impl Source {
+    /// Loads maps and programs. Nothing is attached yet.
+    pub fn open(options: Options) -> Result<Self, Error> {
+        let object = object::bytes()?;
+        sys::raise_memlock_limit();
+        let features = probe::kernel_features()?;
+        let config = KernelConfig {
+            coarse_clock: features.coarse_clock.into(),
+            test_clock: options.test_clock.into(),
+            samples: options.sampling.is_some().into(),
+            xdp_load_bytes: features.xdp_frags.into(),
+            bench_mask: options.bench_mask,
+            bench_hold: options.bench_hold,
+            tunnels: options.tunnels,
+        };
+        let mut loader = EbpfLoader::new();
+        loader
+            .override_global("CONFIG", &config, true)
+            .map_max_entries("FLOWS", options.max_flows)
+            .map_max_entries("SLOTS", options.max_flows)
+            .map_max_entries("FREE", options.max_flows)
+            .map_max_entries("SAMPLES", options.ring_bytes)
+            .verifier_log_level(VerifierLogLevel::STATS);
+        let mut ebpf = loader.load(object).map_err(|e| Error::load(&options, e))?;
+        let log = log::KernelLog::new(&mut ebpf)?;
+        for name in attach::programs(&options, features) {
+            attach::load(&mut ebpf, name)?;
+        }
+        let slots = Slots::new(&mut ebpf, &options)?;
+        let hooks = Hooks::new(&mut ebpf)?;
+        let samples = options.sampling.map(|s| samples::Reader::new(&mut ebpf, s)).transpose()?;
+        Ok(Self {
+            options,
+            ebpf,
+            slots,
+            hooks,
+            grace: Grace::new()?,
+            attachments: BTreeMap::new(),
+            samples,
+            log,
+            live: 0,
+        })
+    }
+
+    /// What was asked for.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Changes the bounds of payload samples while programs run.
+    pub fn set_sampling(&mut self, sampling: Sampling) -> Result<(), Error> {
+        samples::set_bounds(&mut self.ebpf, sampling)
+    }
+
+    /// Every slot that was ever taken, live or not, for tests that read the table themselves.
+    #[doc(hidden)]
+    pub fn slots(&self) -> Result<&[monitor_common::abi::Flow], Error> {
+        Ok(self.slots.first(self.slots.high_water()?))
+    }
+
+    /// The hooks' counters now, for tests.
+    #[doc(hidden)]
+    pub fn hook_readings(&self) -> Result<Vec<monitor_core::engine::HookReading>, Error> {
+        self.hooks.read()
+    }
+
+    /// The kernel side itself, for tests that run programs on made-up packets.
+    #[doc(hidden)]
+    pub fn ebpf(&mut self) -> &mut Ebpf {
+        &mut self.ebpf
+    }
+}

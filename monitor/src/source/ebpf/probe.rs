@@ -1,0 +1,99 @@
+//! What this kernel offers.
+
+use aya::{
+    programs::{SchedClassifier, TcAttachType},
+    util::KernelVersion,
+};
+use monitor_common::abi::Direction;
+
+use super::Error;
+
+/// Features that decide which programs are loaded and how they hang.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Features {
+    /// `bpf_ktime_get_coarse_ns` (5.11).
+    pub coarse_clock: bool,
+    /// Multi-buffer XDP and `bpf_xdp_load_bytes` (5.18).
+    pub xdp_frags: bool,
+    /// TCX links (6.6).
+    pub tcx: bool,
+}
+
+/// The running kernel's release, as uname(2) says it.
+pub fn kernel_release() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/osrelease")
+        .map_or_else(|_| "unknown".into(), |s| s.trim().to_owned())
+}
+
+/// Features of the running kernel.
+pub fn kernel_features() -> Result<Features, Error> {
+    let too_old = |missing| Error::KernelTooOld { version: kernel_release(), missing };
+    let version = KernelVersion::current().map_err(|_| too_old("its version cannot be read"))?;
+    if version < KernelVersion::new(5, 10, 0) {
+        return Err(too_old("BPF ring buffers, batch operations, mappable arrays"));
+    }
+    Ok(Features {
+        coarse_clock: version >= KernelVersion::new(5, 11, 0),
+        xdp_frags: version >= KernelVersion::new(5, 18, 0),
+        tcx: version >= KernelVersion::new(6, 6, 0),
+    })
+}
+
+/// Names of the programs of an interface's TCX hook in the order in which they run, ours marked by
+/// their names (`weir_…`); `None`: they cannot be asked for (before 6.6, or without the right).
+pub fn tcx_order(interface: &str, direction: Direction) -> Option<Vec<String>> {
+    let hook = match direction {
+        Direction::Receive => TcAttachType::Ingress,
+        Direction::Transmit => TcAttachType::Egress,
+    };
+    let (_, programs) = SchedClassifier::query_tcx(interface, hook).ok()?;
+    Some(programs.iter().map(|p| p.name_as_str().unwrap_or("?").to_owned()).collect())
+}
+
+/// Whether another program runs before ours and may take packets away that we never see.
+pub fn is_hidden(order: &[String]) -> bool {
+    order.iter().position(|name| name.starts_with("weir_")).is_some_and(|at| at > 0)
+}
+
+/// Capabilities that a run needs, with their bits (include/uapi/linux/capability.h): for maps and
+/// programs, for hooks, and for programs that calculate with what they read, which the verifier lets
+/// only this one do (kernel/bpf/verifier.c, `allow_ptr_leaks`).
+const CAPABILITIES: [(&str, u32); 3] = [("CAP_BPF", 39), ("CAP_NET_ADMIN", 12), ("CAP_PERFMON", 38)];
+/// It stands for the first and the last as well (include/linux/capability.h, `bpf_capable`).
+const CAP_SYS_ADMIN: u32 = 21;
+
+/// Capabilities that a run needs, and whether this thread has them in effect.
+pub fn capabilities() -> [(&'static str, bool); 3] {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    let effective = status
+        .lines()
+        .find_map(|l| l.strip_prefix("CapEff:"))
+        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
+        .unwrap_or_default();
+    let has = |bit: u32| effective >> bit & 1 != 0;
+    CAPABILITIES.map(|(name, bit)| (name, has(bit) || (name != "CAP_NET_ADMIN" && has(CAP_SYS_ADMIN))))
+}
+
+/// Whether this thread lacks one of [`capabilities`].
+pub(super) fn lacks_capabilities() -> bool {
+    capabilities().iter().any(|(_, held)| !held)
+}
+
+/// Their names, as they stand in a sentence.
+pub(super) fn capability_names() -> String {
+    let [first, second, third] = CAPABILITIES.map(|(name, _)| name);
+    format!("{first}, {second} and {third}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_before_ours_hides_packets_and_one_behind_it_does_not() {
+        let order = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert!(!is_hidden(&order(&["weir_ingress", "cil_from_netdev"])));
+        assert!(is_hidden(&order(&["cil_from_netdev", "weir_ingress"])));
+        assert!(!is_hidden(&order(&["cil_from_netdev"])));
+    }
+}

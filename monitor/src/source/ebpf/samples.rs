@@ -1,0 +1,124 @@
+//! Payload samples: from the ring to whoever understands them.
+
+use aya::{
+    Ebpf,
+    maps::{Array, MapData, PerCpuArray, RingBuf},
+};
+use monitor_common::abi::{Flow, SampleHeader, SampleKind, Sampling, Side};
+
+use super::{Error, Source};
+
+/// A payload that the kernel side copied.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample<'a> {
+    /// Whose it is, and what was cut.
+    pub header: SampleHeader,
+    /// The first bytes of the payload.
+    pub data: &'a [u8],
+}
+
+impl<'a> Sample<'a> {
+    /// Reads a message of the ring; `None`: it is not one of this version's.
+    fn parse(message: &'a [u8]) -> Option<Self> {
+        let header: SampleHeader = super::sys::read_pod(message)?;
+        let data = message.get(size_of::<SampleHeader>()..)?.get(..header.captured as usize)?;
+        Some(Self { header, data })
+    }
+
+    /// Why it was taken.
+    pub fn kind(&self) -> Option<SampleKind> {
+        match self.header.kind {
+            0 => Some(SampleKind::Tcp),
+            1 => Some(SampleKind::Dns),
+            2 => Some(SampleKind::Udp),
+            _ => None,
+        }
+    }
+
+    /// Who sent it.
+    pub fn side(&self) -> Side {
+        if self.header.side == 0 { Side::Lower } else { Side::Upper }
+    }
+}
+
+/// Samples that should have been taken and were not, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LostSamples {
+    /// The ring was full: user space was too slow.
+    pub ring_full: u64,
+    /// The budget of a second was used up.
+    pub over_budget: u64,
+    /// The payload could not be read at this hook.
+    pub unreadable: u64,
+}
+
+/// What the kernel side counts of its samples on each CPU: `SampleState` of its map.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(super) struct SampleState {
+    second: u64,
+    count: u64,
+    ring_full: u64,
+    over_budget: u64,
+    unreadable: u64,
+}
+
+pub(super) struct Reader {
+    ring: RingBuf<MapData>,
+    state: PerCpuArray<MapData, SampleState>,
+}
+
+impl Reader {
+    pub(super) fn new(ebpf: &mut Ebpf, bounds: Sampling) -> Result<Self, Error> {
+        set_bounds(ebpf, bounds)?;
+        let ring = ebpf.take_map("SAMPLES").ok_or(Error::Incomplete("SAMPLES"))?;
+        let state = ebpf.take_map("SAMPLE_STATE").ok_or(Error::Incomplete("SAMPLE_STATE"))?;
+        Ok(Self {
+            ring: RingBuf::try_from(ring).map_err(Error::map("SAMPLES"))?,
+            state: PerCpuArray::try_from(state).map_err(Error::map("SAMPLE_STATE"))?,
+        })
+    }
+}
+
+/// Writes the bounds that the programs read for each sample.
+pub(super) fn set_bounds(ebpf: &mut Ebpf, bounds: Sampling) -> Result<(), Error> {
+    let map = ebpf.map_mut("SAMPLING").ok_or(Error::Incomplete("SAMPLING"))?;
+    let mut map: Array<_, Sampling> = Array::try_from(map).map_err(Error::map("SAMPLING"))?;
+    map.set(0, bounds, 0).map_err(Error::map("SAMPLING"))
+}
+
+impl Source {
+    /// Hands over all samples that are waiting. Returns how many.
+    pub fn read_samples(&mut self, mut receive: impl FnMut(Sample<'_>)) -> u64 {
+        let mut count = 0;
+        if let Some(reader) = &mut self.samples {
+            while let Some(message) = reader.ring.next() {
+                if let Some(sample) = Sample::parse(&message) {
+                    receive(sample);
+                    count += 1;
+                }
+            }
+        }
+        count
+    }
+
+    /// Tells the kernel side that a direction of a flow is understood: no more samples of it.
+    pub fn enough(&self, slot: u32, side: Side) {
+        if let Some(flow) = self.slots.get(slot) {
+            let enough: &Flow = flow;
+            enough.head.enough.set(enough.head.enough.get() | 1 << side.index());
+        }
+    }
+
+    /// What was lost of samples so far.
+    pub fn lost_samples(&self) -> Result<LostSamples, Error> {
+        let Some(reader) = &self.samples else { return Ok(LostSamples::default()) };
+        let mut lost = LostSamples::default();
+        for cpu in reader.state.get(&0, 0).map_err(Error::map("SAMPLE_STATE"))?.iter() {
+            lost.ring_full += cpu.ring_full;
+            lost.over_budget += cpu.over_budget;
+            lost.unreadable += cpu.unreadable;
+        }
+        Ok(lost)
+    }
+}

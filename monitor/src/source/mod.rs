@@ -1,0 +1,4 @@
+//! Where packets come from.
+
+pub mod ebpf;
+pub mod pcap;

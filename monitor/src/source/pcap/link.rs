@@ -1,0 +1,331 @@
+//! Link types of captures: what stands before what the parser knows (tcpdump.org/linktypes.html).
+
+use monitor_common::wire::Link;
+
+/// What the parser is to begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stripped {
+    /// What stands there.
+    pub link: Link,
+    /// Bytes before it.
+    pub before: usize,
+}
+
+/// A type that no network layer has: the frame counts as one without IP.
+const NOT_IP: Link = Link::EtherType(0xffff);
+/// Below every `EtherType`: an LLC header follows.
+const LLC: Link = Link::EtherType(0);
+
+/// Headers that lead to another link type are followed this deep.
+const NESTED: u32 = 4;
+
+const fn at(link: Link, before: usize) -> Stripped {
+    Stripped { link, before }
+}
+
+/// Takes off what the parser does not know. `None`: the link type is not known. A header that is cut
+/// short leaves nothing to parse.
+pub fn strip(link_type: u32, bytes: &[u8]) -> Option<Stripped> {
+    let mut link_type = link_type;
+    let mut base = 0;
+    for _ in 0..NESTED {
+        let rest = bytes.get(base..).unwrap_or_default();
+        match header(link_type, rest)? {
+            Header::Layer(stripped) => {
+                let before = (base + stripped.before).min(bytes.len());
+                return Some(Stripped { before, ..stripped });
+            }
+            Header::Nested { link_type: inner, length } => {
+                link_type = inner;
+                base += length;
+            }
+            Header::Cut => return Some(at(Link::Ip, bytes.len())),
+        }
+    }
+    Some(at(NOT_IP, 0))
+}
+
+enum Header {
+    Layer(Stripped),
+    /// A header that names the link type of what follows it.
+    Nested {
+        link_type: u32,
+        length: usize,
+    },
+    Cut,
+}
+
+/// The known link types. `None`: it is none of them.
+fn header(link_type: u32, b: &[u8]) -> Option<Header> {
+    let found = match link_type {
+        1 => Some(at(Link::Ethernet, 0)),
+        12 | 14 | 101 | 228 | 229 => Some(at(Link::Ip, 0)),
+        // BSD loopback: the address family in the order of the capturing machine, or of the network.
+        0 | 108 => family(b),
+        // Routers write Cisco's framing under either number.
+        9 | 50 => hdlc(b),
+        51 => Some(at(Link::EtherType(0x8864), 0)),
+        // pppd writes the direction over the address.
+        166 => Some(if b.get(1) == Some(&3) { at(Link::Ppp, 2) } else { at(Link::Ppp, 0) }),
+        204 => Some(at(Link::Ppp, 1)),
+        104 => be16(b, 2).map(|number| at(Link::EtherType(number), 4)),
+        107 => frame_relay(b),
+        // RFC 1483 and classical IP over ATM.
+        100 | 106 => Some(at(LLC, 0)),
+        113 => be16(b, 14).map(|number| at(Link::EtherType(number), 16)),
+        276 => be16(b, 0).map(|number| at(Link::EtherType(number), 20)),
+        105 => ieee80211(b, 0, false),
+        127 => radiotap(b),
+        119 => return Some(Header::Nested { link_type: 105, length: 144 }),
+        163 => return Some(nested(Some(105), be32(b, 4))),
+        192 => return Some(nested(le32(b, 4), le16(b, 2).map(u32::from))),
+        258 => return Some(nested(le32(b, 8), le32(b, 0))),
+        109 => Some(at(Link::Ip, 12)),
+        117 => b.first().map(|length| at(Link::Ip, usize::from(*length).next_multiple_of(4))),
+        138 => be16(b, 16).map(|number| at(Link::EtherType(number), 18)),
+        219 => Some(at(Link::EtherType(0x8847), 0)),
+        239 => nflog(b),
+        240 => Some(at(Link::Ethernet, 4)),
+        _ => return None,
+    };
+    Some(found.map_or(Header::Cut, Header::Layer))
+}
+
+fn nested(link_type: Option<u32>, length: Option<u32>) -> Header {
+    match (link_type, length) {
+        (Some(link_type), Some(length)) => Header::Nested { link_type, length: length as usize },
+        _ => Header::Cut,
+    }
+}
+
+fn be16(b: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes(*b.get(at..)?.first_chunk()?))
+}
+
+fn le16(b: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_le_bytes(*b.get(at..)?.first_chunk()?))
+}
+
+fn be32(b: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(*b.get(at..)?.first_chunk()?))
+}
+
+fn le32(b: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(*b.get(at..)?.first_chunk()?))
+}
+
+/// IPv6 has another number on each BSD.
+fn family(b: &[u8]) -> Option<Stripped> {
+    let family = be32(b, 0)?;
+    Some(match family.min(family.swap_bytes()) {
+        2 | 10 | 24 | 28 | 30 => at(Link::Ip, 4),
+        _ => at(NOT_IP, 4),
+    })
+}
+
+/// PPP in HDLC framing, or Cisco's.
+fn hdlc(b: &[u8]) -> Option<Stripped> {
+    match b.first()? {
+        0x0f | 0x8f => Some(at(Link::EtherType(be16(b, 2)?), 4)),
+        _ => Some(at(Link::Ppp, 0)),
+    }
+}
+
+/// RFC 2427: an address of two to four bytes, control, protocol identifier; Cisco puts an `EtherType`
+/// behind the address.
+fn frame_relay(b: &[u8]) -> Option<Stripped> {
+    let address = 1 + b.iter().take(4).position(|byte| byte & 1 != 0)?;
+    if b.get(address)? != &0x03 {
+        return Some(at(Link::EtherType(be16(b, address)?), address + 2));
+    }
+    // A byte of padding may stand before the identifier.
+    let identifier = address + 1 + usize::from(b.get(address + 1)? == &0);
+    Some(match b.get(identifier)? {
+        0xcc | 0x8e => at(Link::Ip, identifier + 1),
+        0x80 => match (b.get(identifier + 1..identifier + 4)?, be16(b, identifier + 4)?) {
+            ([0, 0, 0], number) => at(Link::EtherType(number), identifier + 6),
+            // Bridged Ethernet, with and without check sequence.
+            ([0, 0x80, 0xc2], 1 | 7) => at(Link::Ethernet, identifier + 6),
+            _ => at(NOT_IP, 0),
+        },
+        _ => at(NOT_IP, 0),
+    })
+}
+
+/// IEEE 802.11 data frames in the clear; `padded`: the header is filled up to words.
+fn ieee80211(b: &[u8], base: usize, padded: bool) -> Option<Stripped> {
+    const DATA: u8 = 0x08;
+    let (first, flags) = (*b.get(base)?, *b.get(base + 1)?);
+    let (empty, quality, protected) = (first & 0x40 != 0, first & 0x80 != 0, flags & 0x40 != 0);
+    if first & 0x0f != DATA || empty || protected {
+        return Some(at(NOT_IP, base));
+    }
+    let mut length = 24;
+    if flags & 0x03 == 0x03 {
+        length += 6;
+    }
+    let mut aggregated = false;
+    if quality {
+        aggregated = b.get(base + length)? & 0x80 != 0;
+        length += 2;
+        // High throughput control.
+        if flags & 0x80 != 0 {
+            length += 4;
+        }
+    }
+    if padded {
+        length = length.next_multiple_of(4);
+    }
+    if aggregated {
+        // The first of several frames in one: addresses and length.
+        length += 14;
+    }
+    Some(at(LLC, base + length))
+}
+
+/// radiotap.org: length, then fields by a bit mask; of interest is whether the header behind is padded.
+fn radiotap(b: &[u8]) -> Option<Stripped> {
+    const EXTENDED: u32 = 1 << 31;
+    let length = usize::from(le16(b, 2)?);
+    let present = le32(b, 4)?;
+    let mut fields = 8;
+    let mut mask = present;
+    while mask & EXTENDED != 0 {
+        mask = le32(b, fields)?;
+        fields += 4;
+    }
+    // Bit 0 is a time of eight bytes, aligned; bit 1 the flags.
+    if present & 1 != 0 {
+        fields = fields.next_multiple_of(8) + 8;
+    }
+    let padded = present & 2 != 0 && b.get(fields)? & 0x20 != 0;
+    ieee80211(b, length, padded)
+}
+
+/// Linux netfilter log: attributes (length, type, value) in the order of the capturing machine.
+fn nflog(b: &[u8]) -> Option<Stripped> {
+    const PAYLOAD: u16 = 9;
+    let mut offset = 4;
+    loop {
+        let (length, kind) = (le16(b, offset)?, le16(b, offset + 2)?);
+        // A length that only makes sense the other way round.
+        let big = length.swap_bytes() < length && usize::from(length) > b.len() - offset;
+        let (length, kind) = if big { (length.swap_bytes(), kind.swap_bytes()) } else { (length, kind) };
+        if kind & 0x7fff == PAYLOAD {
+            return Some(at(Link::Ip, offset + 4));
+        }
+        if length < 4 {
+            return None;
+        }
+        offset += usize::from(length).next_multiple_of(4);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IP: [u8; 20] = [0x45, 0, 0, 20, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+
+    /// What the parser is to begin with when `header` stands before an IPv4 packet.
+    fn stripped(link_type: u32, header: &[u8]) -> Option<(Link, usize)> {
+        let bytes = [header, &IP].concat();
+        for end in 0..bytes.len() {
+            let cut = strip(link_type, &bytes[..end]).expect("the type is known");
+            assert!(cut.before <= end, "{link_type} cut at {end}");
+        }
+        strip(link_type, &bytes).map(|s| (s.link, s.before))
+    }
+
+    const IPV4: Link = Link::EtherType(0x0800);
+
+    #[test]
+    fn families_are_read_in_both_orders() {
+        for family in [[2, 0, 0, 0], [0, 0, 0, 2], [24, 0, 0, 0], [0, 0, 0, 28], [30, 0, 0, 0]] {
+            assert_eq!(stripped(0, &family), Some((Link::Ip, 4)));
+            assert_eq!(stripped(108, &family), Some((Link::Ip, 4)));
+        }
+        assert_eq!(stripped(0, &[7, 0, 0, 0]), Some((NOT_IP, 4)));
+    }
+
+    #[test]
+    fn cooked_captures_name_the_protocol() {
+        let mut sll = [0; 16];
+        sll[14] = 8;
+        assert_eq!(stripped(113, &sll), Some((IPV4, 16)));
+        let mut sll2 = [0; 20];
+        sll2[0] = 8;
+        assert_eq!(stripped(276, &sll2), Some((IPV4, 20)));
+    }
+
+    #[test]
+    fn serial_lines_are_ppp_or_cisco() {
+        for number in [9, 50] {
+            assert_eq!(stripped(number, &[0xff, 3, 0, 0x21]), Some((Link::Ppp, 0)));
+            assert_eq!(stripped(number, &[0x0f, 0, 8, 0]), Some((IPV4, 4)));
+        }
+        assert_eq!(stripped(104, &[0x8f, 0, 8, 0]), Some((IPV4, 4)));
+        assert_eq!(stripped(204, &[1, 0xff, 3, 0, 0x21]), Some((Link::Ppp, 1)));
+        assert_eq!(stripped(166, &[1, 3, 0, 0x21]), Some((Link::Ppp, 2)));
+    }
+
+    #[test]
+    fn frame_relay_in_its_three_encapsulations() {
+        assert_eq!(stripped(107, &[0x18, 0x41, 3, 0xcc]), Some((Link::Ip, 4)));
+        assert_eq!(stripped(107, &[0x18, 0x41, 3, 0, 0x80, 0, 0, 0, 8, 0]), Some((IPV4, 10)));
+        assert_eq!(stripped(107, &[0x18, 0x41, 3, 0, 0x80, 0, 0x80, 0xc2, 0, 7]), Some((Link::Ethernet, 10)));
+        assert_eq!(stripped(107, &[0x18, 0x41, 8, 0]), Some((IPV4, 4)));
+        assert_eq!(stripped(107, &[0x18, 0x40, 0x40, 0x41, 3, 0xcc]), Some((Link::Ip, 6)));
+    }
+
+    #[test]
+    fn wireless_data_in_the_clear_leads_to_llc() {
+        let mut data = [0; 24];
+        data[0] = 0x08;
+        assert_eq!(stripped(105, &data), Some((LLC, 24)));
+        let mut four_addresses = [0; 30];
+        four_addresses[..2].copy_from_slice(&[0x08, 0x03]);
+        assert_eq!(stripped(105, &four_addresses), Some((LLC, 30)));
+        let mut quality = [0; 26];
+        quality[0] = 0x88;
+        assert_eq!(stripped(105, &quality), Some((LLC, 26)));
+        // The same behind radiotap: 18 bytes with time and flags, which say that it is padded.
+        let mut radio = vec![0, 0, 18, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x20, 0];
+        radio.extend(quality);
+        assert_eq!(stripped(127, &radio), Some((LLC, 18 + 28)));
+        for (first, flags) in [(0x80, 0), (0x48, 0), (0x08, 0x40), (0xc4, 0)] {
+            let mut other = data;
+            other[..2].copy_from_slice(&[first, flags]);
+            assert_eq!(stripped(105, &other), Some((NOT_IP, 0)), "{first:02x} {flags:02x}");
+        }
+    }
+
+    #[test]
+    fn headers_that_name_a_link_type_lead_to_it() {
+        let mut ppi = vec![0, 0, 8, 0];
+        ppi.extend(101u32.to_le_bytes());
+        assert_eq!(stripped(192, &ppi), Some((Link::Ip, 8)));
+        let mut tap = vec![20, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0];
+        tap.resize(20, 0);
+        assert_eq!(stripped(258, &tap), Some((Link::Ethernet, 20)));
+        // One that leads to itself without getting on.
+        let mut circle = vec![0, 0, 0, 0];
+        circle.extend(192u32.to_le_bytes());
+        assert_eq!(stripped(192, &circle), Some((NOT_IP, 0)));
+    }
+
+    #[test]
+    fn the_payload_attribute_of_a_netfilter_log_is_found() {
+        let little = [2, 0, 0, 0, 8, 0, 1, 0, 8, 0, 1, 0, 5, 0, 10, 0, 0, 0, 0, 0, 24, 0, 9, 0];
+        assert_eq!(stripped(239, &little), Some((Link::Ip, 24)));
+        let big = [2, 0, 0, 0, 0, 8, 0, 1, 8, 0, 1, 0, 0, 24, 0, 9];
+        assert_eq!(stripped(239, &big), Some((Link::Ip, 16)));
+    }
+
+    #[test]
+    fn others_are_not_known() {
+        for link_type in [2, 147, 195, 65535, u32::MAX] {
+            assert_eq!(strip(link_type, &IP), None);
+        }
+    }
+}

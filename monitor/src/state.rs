@@ -1,0 +1,68 @@
+//! What the parts of a running agent share.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use monitor_core::engine::Engine;
+
+use crate::telemetry::Events;
+use crate::view::prometheus::{KernelStatus, Own};
+
+/// One agent's state.
+#[derive(Debug)]
+pub struct State {
+    /// Flows and numbers.
+    pub engine: Mutex<Engine>,
+    /// What the kernel side said last.
+    pub kernel: Mutex<KernelStatus>,
+    /// Weir's own instruments.
+    pub own: Own,
+    /// Weir's own events.
+    pub events: Events,
+    ready: AtomicBool,
+    config_ok: AtomicBool,
+}
+
+/// Locks; a panic elsewhere while it was held is no reason to stop counting.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl State {
+    /// The state of an agent that has seen nothing.
+    pub fn new(engine: Engine, own: Own) -> Self {
+        Self {
+            engine: Mutex::new(engine),
+            kernel: Mutex::default(),
+            own,
+            events: Events::default(),
+            ready: AtomicBool::new(false),
+            config_ok: AtomicBool::new(true),
+        }
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> MutexGuard<'_, Engine> {
+        lock(&self.engine)
+    }
+
+    /// Whether the flow table has been read once.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    /// The flow table has been read once.
+    pub fn set_ready(&self) {
+        self.ready.store(true, Ordering::Release);
+    }
+
+    /// Whether the configuration could be read when it was last asked for.
+    pub fn config_ok(&self) -> bool {
+        self.config_ok.load(Ordering::Relaxed)
+    }
+
+    /// The configuration could be read, or not.
+    pub fn set_config_ok(&self, ok: bool) {
+        self.config_ok.store(ok, Ordering::Relaxed);
+    }
+}

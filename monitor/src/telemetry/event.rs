@@ -1,0 +1,258 @@
+//! Everything that is worth a line in the log. Each is counted where it is logged, so that the two
+//! cannot drift apart.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use monitor_core::engine::Violation;
+use tracing::{debug, error, info, warn};
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The page is served.
+    Listening {
+        /// The socket.
+        address: SocketAddr,
+        /// Whether TLS is on.
+        tls: bool,
+    },
+    /// An address that others reach is served without a password.
+    Unprotected {
+        /// The socket.
+        address: SocketAddr,
+    },
+    /// A variable looks like a setting and is none.
+    UnknownVariable {
+        /// Its name.
+        name: &'a str,
+    },
+    /// The configuration was read again.
+    Reloaded {
+        /// Settings that changed and wait for a restart.
+        waiting: &'a [&'static str],
+    },
+    /// The configuration could not be read again; the old one holds.
+    ReloadFailed {
+        /// Why.
+        error: &'a (dyn std::error::Error + 'static),
+    },
+    /// The web config could not be read again; the old one holds.
+    WebConfigFailed {
+        /// The file.
+        path: &'a Path,
+        /// Why.
+        error: &'a (dyn std::error::Error + 'static),
+    },
+    /// A connection was turned away: as many are open as may be.
+    ConnectionRefused {
+        /// Who it was.
+        peer: SocketAddr,
+    },
+    /// A connection ended in an error of the other side's making.
+    ConnectionFailed {
+        /// Who it was.
+        peer: SocketAddr,
+        /// Why.
+        error: &'a (dyn std::error::Error + 'static),
+    },
+    /// No connection could be accepted.
+    AcceptFailed {
+        /// Why.
+        error: &'a std::io::Error,
+    },
+    /// A request without a valid user and password.
+    Unauthorized {
+        /// Who it was.
+        peer: SocketAddr,
+    },
+    /// A request took too long or came while too many were served.
+    RequestRefused {
+        /// Who it was.
+        peer: SocketAddr,
+        /// The answer.
+        status: u16,
+    },
+    /// A drain failed.
+    DrainFailed {
+        /// Why.
+        error: &'a (dyn std::error::Error + 'static),
+    },
+    /// A drain found packets that nothing accounts for.
+    ConservationBroken {
+        /// Where and how many.
+        violation: &'a Violation,
+    },
+    /// An interface is counted from now on.
+    Attached {
+        /// Its name.
+        interface: &'a str,
+    },
+    /// An interface is counted no more: it is gone, or no longer meant.
+    Detached {
+        /// Its name.
+        interface: &'a str,
+    },
+    /// An interface that came cannot be counted.
+    AttachFailed {
+        /// Its name.
+        interface: &'a str,
+        /// Why.
+        error: &'a (dyn std::error::Error + 'static),
+    },
+    /// The kernel side met an error that should not happen.
+    KernelSide {
+        /// What it says.
+        message: &'a str,
+    },
+    /// Interfaces cannot be read.
+    HostFailed {
+        /// Why.
+        error: &'a (dyn std::error::Error + 'static),
+    },
+    /// A signal ends the run.
+    Stopping {
+        /// Its name.
+        signal: &'static str,
+    },
+}
+
+/// Number of variants of [`Event`].
+const KINDS: usize = 19;
+
+/// Names of the events, by [`Event::index`].
+const NAMES: [&str; KINDS] = [
+    "listening",
+    "unprotected",
+    "unknown_variable",
+    "reloaded",
+    "reload_failed",
+    "web_config_failed",
+    "connection_refused",
+    "connection_failed",
+    "accept_failed",
+    "unauthorized",
+    "request_refused",
+    "drain_failed",
+    "conservation_broken",
+    "stopping",
+    "attached",
+    "detached",
+    "attach_failed",
+    "host_failed",
+    "kernel_side",
+];
+
+/// How often each event happened.
+#[derive(Debug, Default)]
+pub struct Events([AtomicU64; KINDS]);
+
+impl Events {
+    /// Logs and counts.
+    pub fn emit(&self, event: &Event<'_>) {
+        self.0[event.index()].fetch_add(1, Relaxed);
+        event.log();
+    }
+
+    /// Each event's name and count.
+    pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        NAMES.into_iter().zip(self.0.iter().map(|n| n.load(Relaxed)))
+    }
+}
+
+impl Event<'_> {
+    const fn index(&self) -> usize {
+        match self {
+            Self::Listening { .. } => 0,
+            Self::Unprotected { .. } => 1,
+            Self::UnknownVariable { .. } => 2,
+            Self::Reloaded { .. } => 3,
+            Self::ReloadFailed { .. } => 4,
+            Self::WebConfigFailed { .. } => 5,
+            Self::ConnectionRefused { .. } => 6,
+            Self::ConnectionFailed { .. } => 7,
+            Self::AcceptFailed { .. } => 8,
+            Self::Unauthorized { .. } => 9,
+            Self::RequestRefused { .. } => 10,
+            Self::DrainFailed { .. } => 11,
+            Self::ConservationBroken { .. } => 12,
+            Self::Stopping { .. } => 13,
+            Self::Attached { .. } => 14,
+            Self::Detached { .. } => 15,
+            Self::AttachFailed { .. } => 16,
+            Self::HostFailed { .. } => 17,
+            Self::KernelSide { .. } => 18,
+        }
+    }
+
+    fn log(&self) {
+        let event = NAMES[self.index()];
+        match self {
+            Self::Listening { address, tls } => info!(event, %address, tls, "serving"),
+            Self::Unprotected { address } => warn!(
+                event, %address,
+                "whoever reaches this address sees this host's traffic: set a password with --web.config.file"
+            ),
+            Self::UnknownVariable { name } => warn!(event, name, "no setting has this variable"),
+            Self::Reloaded { waiting: [] } => info!(event, "configuration read again"),
+            Self::Reloaded { waiting } => warn!(
+                event,
+                waiting = waiting.join(" "),
+                "configuration read again; these settings change at the next start"
+            ),
+            Self::ReloadFailed { error } => {
+                error!(event, error = *error, "configuration not read again, the old one holds");
+            }
+            Self::WebConfigFailed { path, error } => {
+                error!(event, path = %path.display(), error = *error, "web config not read again, the old one holds");
+            }
+            Self::ConnectionRefused { peer } => debug!(event, %peer, "too many connections"),
+            Self::ConnectionFailed { peer, error } => {
+                debug!(event, %peer, error = *error, "connection failed");
+            }
+            Self::AcceptFailed { error } => error!(event, %error, "cannot accept connections"),
+            Self::Unauthorized { peer } => debug!(event, %peer, "no valid user and password"),
+            Self::RequestRefused { peer, status } => debug!(event, %peer, status, "request turned away"),
+            Self::DrainFailed { error } => error!(event, error = *error, "flows could not be read"),
+            Self::ConservationBroken { violation } => error!(
+                event,
+                interface = violation.interface,
+                direction = violation.direction.as_str(),
+                before = violation.before,
+                accounted = violation.accounted,
+                after = violation.after,
+                "packets seen and packets accounted for differ: please report this"
+            ),
+            Self::Attached { interface } => info!(event, interface, "counting"),
+            Self::Detached { interface } => info!(event, interface, "no longer counting"),
+            Self::AttachFailed { interface, error } => {
+                warn!(
+                    event,
+                    interface,
+                    error = *error,
+                    "cannot be counted; tried again when interfaces change"
+                );
+            }
+            Self::KernelSide { message } => {
+                error!(event, message, "the kernel side met an error: please report this");
+            }
+            Self::HostFailed { error } => error!(event, error = *error, "interfaces cannot be read"),
+            Self::Stopping { signal } => info!(event, signal, "stopping"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_counts_under_its_own_name() {
+        let events = Events::default();
+        events.emit(&Event::Stopping { signal: "SIGTERM" });
+        events.emit(&Event::Unprotected { address: SocketAddr::from(([0, 0, 0, 0], 1)) });
+        let counts: Vec<_> = events.counts().filter(|(_, n)| *n > 0).collect();
+        assert_eq!(counts, [("unprotected", 1), ("stopping", 1)]);
+    }
+}

@@ -1,0 +1,7 @@
+//! What Weir says of itself: one event is one line of the log and one count.
+
+mod event;
+mod log;
+
+pub use event::{Event, Events};
+pub use log::{Log, LogError};

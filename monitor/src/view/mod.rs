@@ -1,0 +1,4 @@
+//! What is known, for those who ask: each view reads one state of the engine.
+
+pub mod flows;
+pub mod prometheus;

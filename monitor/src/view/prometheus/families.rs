@@ -1,0 +1,110 @@
+//! Every metric family of the page, once: name, kind and help.
+
+use super::page::{Family, Kind};
+
+macro_rules! families {
+    ($($(#[doc = $help:literal])+ $id:ident = $kind:ident $name:literal;)+) => {
+        $(
+            #[doc = concat!("`", $name, "`:", $($help),+)]
+            pub(super) const $id: Family<'static> = Family {
+                name: $name,
+                kind: Kind::$kind,
+                help: concat!($($help),+).trim_ascii(),
+            };
+        )+
+
+        /// All of them.
+        #[cfg(test)]
+        pub(super) const ALL: &[Family<'static>] = &[$($id),+];
+    };
+}
+
+families! {
+    /// Bytes on the wire, from the link layer on, that passed the interface in IP packets, flows and overflow together.
+    NETWORK_BYTES = Counter "weir_network_io_bytes";
+    /// IP packets on the wire that passed the interface, flows and overflow together.
+    NETWORK_PACKETS = Counter "weir_network_io_packets";
+    /// Packets on the wire that the hook saw, whatever became of them.
+    HOOK_PACKETS = Counter "weir_hook_packets";
+    /// Packets on the wire by what became of them. Their sum equals weir_hook_packets_total.
+    ACCOUNTED_PACKETS = Counter "weir_accounted_packets";
+    /// Buffers of the kernel that the hook saw: a super-packet is one.
+    SKBS = Counter "weir_skbs";
+    /// Packets that the hook saw minus packets that the device counted, since both were first read together. Software devices count a super-packet as one or as what it is cut into: both are no difference.
+    INTERFACE_DIFFERENCE = Gauge "weir_interface_difference_packets";
+    /// IP fragments.
+    FRAGMENTS = Counter "weir_ip_fragments";
+    /// Packets that found no room in the flow table; weir_network_io_packets_total counts them too.
+    OVERFLOW_PACKETS = Counter "weir_overflow_packets";
+
+    /// Flows in the table.
+    FLOWS_ACTIVE = Gauge "weir_flows_active";
+    /// Flows that began.
+    FLOWS_STARTED = Counter "weir_flows_started";
+    /// Flows that ended, by why.
+    FLOWS_ENDED = Counter "weir_flows_ended";
+    /// Flows seen on a second interface and counted on the first.
+    DUPLICATE_FLOWS = Counter "weir_duplicate_flows";
+
+    /// Bytes on the wire of TCP, UDP and SCTP flows, each flow counted once: all that weir_service_io_bytes_total has by key.
+    FLOW_BYTES = Counter "weir_flow_io_bytes";
+    /// Packets on the wire of TCP, UDP and SCTP flows, each flow counted once: all that weir_service_io_packets_total has by key.
+    FLOW_PACKETS = Counter "weir_flow_io_packets";
+    /// Bytes on the wire by the port of the server, once it has answered; the rest is other.
+    SERVICE_BYTES = Counter "weir_service_io_bytes";
+    /// Packets on the wire by the port of the server, once it has answered; the rest is other.
+    SERVICE_PACKETS = Counter "weir_service_io_packets";
+    /// Bytes on the wire by the address of the peer; the rest is other.
+    PEER_BYTES = Counter "weir_peer_io_bytes";
+    /// Packets on the wire by the address of the peer; the rest is other.
+    PEER_PACKETS = Counter "weir_peer_io_packets";
+    /// Time series that keys of the family hold, at most series.max.
+    SERIES = Gauge "weir_series";
+    /// Additions that went to other for want of a series.
+    SERIES_OVERFLOW = Counter "weir_series_overflow";
+
+    /// TCP segments that carry the flag; syn is SYN without ACK.
+    TCP_FLAGS = Counter "weir_tcp_flags";
+    /// TCP connections in the table.
+    TCP_CONNECTIONS = Gauge "weir_tcp_connections";
+    /// TCP connection attempts by how they ended.
+    TCP_ATTEMPTS = Counter "weir_tcp_connection_attempts";
+    /// TCP segments sent again.
+    TCP_RETRANSMITTED = Counter "weir_tcp_retransmitted_packets";
+    /// TCP segments that came after a later one.
+    TCP_OUT_OF_ORDER = Counter "weir_tcp_out_of_order_packets";
+    /// TCP acknowledgments that repeat the one before and carry nothing.
+    TCP_DUPLICATE_ACKS = Counter "weir_tcp_duplicate_acks";
+    /// TCP segments that advertise a window of zero.
+    TCP_ZERO_WINDOWS = Counter "weir_tcp_zero_windows";
+    /// From a segment with data that this end sent to its acknowledgment: one observation a flow and drain, the mean since the last.
+    TCP_RTT = Histogram "weir_tcp_rtt_seconds";
+    /// From the SYN to the last ACK of the handshake: one observation a connection.
+    TCP_HANDSHAKE = Histogram "weir_tcp_handshake_seconds";
+    /// From the last byte of the first request to the first byte of the response: one observation a connection.
+    TCP_FIRST_RESPONSE = Histogram "weir_tcp_first_response_seconds";
+
+    /// Drains that found packets which no outcome accounts for. Anything but 0 is a defect.
+    CONSERVATION_VIOLATIONS = Counter "weir_conservation_violations";
+    /// When the flow table was last read, as seconds since the Unix epoch.
+    LAST_DRAIN = Gauge "weir_last_drain_timestamp_seconds";
+
+    /// 1; the labels say which build this is.
+    BUILD_INFO = Gauge "weir_build_info";
+    /// 1 for each hook of an interface that a program is attached to.
+    INTERFACE_ATTACHED = Gauge "weir_interface_attached";
+    /// Runs of a kernel program, where the kernel counts them (sysctl kernel.bpf_stats_enabled).
+    PROGRAM_RUNS = Counter "weir_bpf_program_runs";
+    /// Time that a kernel program took, where the kernel counts it (sysctl kernel.bpf_stats_enabled).
+    PROGRAM_SECONDS = Counter "weir_bpf_program_run_seconds";
+    /// Entries of a kernel map that are in use.
+    MAP_ENTRIES = Gauge "weir_bpf_map_entries";
+    /// Entries that a kernel map has room for.
+    MAP_MAX_ENTRIES = Gauge "weir_bpf_map_max_entries";
+    /// Payload samples that were lost: ring full, over the budget of the second, or unreadable at the hook.
+    LOST_SAMPLES = Counter "weir_lost_samples";
+    /// 1 if the configuration could be read when it was last asked for.
+    CONFIG_RELOAD = Gauge "weir_config_last_reload_successful";
+    /// Events in Weir's own log.
+    EVENTS = Counter "weir_events";
+}

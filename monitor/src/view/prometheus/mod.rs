@@ -1,0 +1,122 @@
+//! The page of metrics.
+
+mod families;
+mod own;
+mod page;
+mod series;
+mod totals;
+
+use monitor_common::abi::Direction;
+use monitor_core::engine::Engine;
+
+pub use own::Own;
+pub use page::{Family, Format, Kind, Label, Labels, Number, Page};
+
+use crate::telemetry::Events;
+use families::{
+    BUILD_INFO, CONFIG_RELOAD, EVENTS, INTERFACE_ATTACHED, INTERFACE_DIFFERENCE, LOST_SAMPLES, MAP_ENTRIES,
+    MAP_MAX_ENTRIES, PROGRAM_RUNS, PROGRAM_SECONDS,
+};
+
+/// What the kernel side says of itself, as of the last drain.
+#[derive(Clone, Debug, Default)]
+pub struct KernelStatus {
+    /// Interface and hook (`tc_ingress`, `tc_egress`, `xdp`) of each attached program.
+    pub attached: Vec<(String, &'static str)>,
+    /// Packets seen minus packets that the device counted.
+    pub differences: Vec<(String, Direction, f64)>,
+    /// Programs whose runs the kernel counts.
+    pub programs: Vec<ProgramRuns>,
+    /// Maps.
+    pub maps: Vec<MapUse>,
+    /// Payload samples lost, by why.
+    pub lost_samples: Vec<(&'static str, u64)>,
+}
+
+/// How often a kernel program ran.
+#[derive(Clone, Debug)]
+pub struct ProgramRuns {
+    /// Its name.
+    pub name: String,
+    /// Runs.
+    pub runs: u64,
+    /// Time that they took, seconds.
+    pub seconds: f64,
+}
+
+/// How full a kernel map is.
+#[derive(Clone, Debug)]
+pub struct MapUse {
+    /// Its name.
+    pub name: String,
+    /// Entries in use.
+    pub entries: u64,
+    /// Room.
+    pub max_entries: u64,
+}
+
+/// All that a page shows beside the engine.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The kernel side.
+    pub kernel: &'a KernelStatus,
+    /// Weir's own instruments.
+    pub own: &'a Own,
+    /// Weir's own events.
+    pub events: &'a Events,
+    /// Whether the configuration could be read when it was last asked for.
+    pub config_ok: bool,
+}
+
+/// Writes the page. `buffer` gives its memory.
+pub fn write(engine: &mut Engine, context: &Context<'_>, format: Format, buffer: Vec<u8>) -> Vec<u8> {
+    let mut page = Page::new(format, buffer);
+    totals::write(&mut page, engine.totals());
+    series::write(&mut page, engine);
+    kernel(&mut page, context.kernel);
+    page.family(&BUILD_INFO);
+    page.sample(&[("version", env!("CARGO_PKG_VERSION").into())], 1);
+    page.family(&CONFIG_RELOAD);
+    page.sample(&[], u64::from(context.config_ok));
+    page.family(&EVENTS);
+    for (event, count) in context.events.counts() {
+        page.sample(&[("event", event.into())], count);
+    }
+    context.own.write(&mut page);
+    page.finish()
+}
+
+fn kernel(page: &mut Page, kernel: &KernelStatus) {
+    page.family(&INTERFACE_ATTACHED);
+    for (interface, hook) in &kernel.attached {
+        page.sample(&[("interface", interface.as_str().into()), ("hook", (*hook).into())], 1);
+    }
+    page.family(&INTERFACE_DIFFERENCE);
+    for (interface, direction, difference) in &kernel.differences {
+        let labels = [("interface", interface.as_str().into()), ("direction", direction.as_str().into())];
+        page.sample(&labels, *difference);
+    }
+    page.family(&PROGRAM_RUNS);
+    for program in &kernel.programs {
+        page.sample(&[("program", program.name.as_str().into())], program.runs);
+    }
+    page.family(&PROGRAM_SECONDS);
+    for program in &kernel.programs {
+        page.sample(&[("program", program.name.as_str().into())], program.seconds);
+    }
+    page.family(&MAP_ENTRIES);
+    for map in &kernel.maps {
+        page.sample(&[("map", map.name.as_str().into())], map.entries);
+    }
+    page.family(&MAP_MAX_ENTRIES);
+    for map in &kernel.maps {
+        page.sample(&[("map", map.name.as_str().into())], map.max_entries);
+    }
+    page.family(&LOST_SAMPLES);
+    for (reason, count) in &kernel.lost_samples {
+        page.sample(&[("reason", (*reason).into())], *count);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! What Weir measures of itself: instruments of the `prometheus` crate, written by the same writer.
+
+use prometheus::core::Collector;
+use prometheus::process_collector::ProcessCollector;
+use prometheus::proto::{LabelPair, MetricFamily, MetricType};
+use prometheus::{Histogram, HistogramOpts, Registry};
+
+use super::page::{Family, Kind, Label, Page};
+
+/// The instruments.
+#[derive(Debug)]
+pub struct Own {
+    registry: Registry,
+    /// Time that a drain took.
+    pub drain_seconds: Histogram,
+    /// Time that a page took to write.
+    pub page_seconds: Histogram,
+}
+
+impl Own {
+    /// All at 0.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let drain_seconds = Histogram::with_opts(
+            HistogramOpts::new("weir_drain_seconds", "Time to read the flow table once.")
+                .buckets(vec![0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5]),
+        )?;
+        let page_seconds = Histogram::with_opts(
+            HistogramOpts::new(
+                "weir_scrape_seconds",
+                "Time to write the page of metrics, before compression.",
+            )
+            .buckets(vec![0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0]),
+        )?;
+        for collector in [
+            Box::new(drain_seconds.clone()) as Box<dyn Collector>,
+            Box::new(page_seconds.clone()),
+            Box::new(ProcessCollector::for_self()),
+        ] {
+            registry.register(collector)?;
+        }
+        Ok(Self { registry, drain_seconds, page_seconds })
+    }
+
+    /// Writes them.
+    pub(super) fn write(&self, page: &mut Page) {
+        for family in &self.registry.gather() {
+            write_family(page, family);
+        }
+    }
+}
+
+fn labels(pairs: &[LabelPair]) -> Vec<(&str, Label<'_>)> {
+    pairs.iter().map(|l| (l.name(), Label::Text(l.value()))).collect()
+}
+
+fn write_family(page: &mut Page, family: &MetricFamily) {
+    let kind = match family.get_field_type() {
+        MetricType::COUNTER => Kind::Counter,
+        MetricType::HISTOGRAM => Kind::Histogram,
+        _ => Kind::Gauge,
+    };
+    let name = if kind == Kind::Counter {
+        family.name().strip_suffix("_total").unwrap_or(family.name())
+    } else {
+        family.name()
+    };
+    page.family(&Family { name, kind, help: family.help() });
+    for metric in family.get_metric() {
+        let labels = labels(metric.get_label());
+        match kind {
+            Kind::Counter => page.sample(&labels, metric.get_counter().get_value()),
+            Kind::Gauge => page.sample(&labels, metric.get_gauge().get_value()),
+            Kind::Histogram => {
+                let h = metric.get_histogram();
+                let count = h.get_sample_count();
+                let buckets = h
+                    .get_bucket()
+                    .iter()
+                    .map(|b| (b.upper_bound(), b.cumulative_count()))
+                    .filter(|(bound, _)| bound.is_finite())
+                    .chain([(f64::INFINITY, count)]);
+                page.histogram(&labels, buckets, h.get_sample_sum(), count);
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use monitor_core::engine::EngineConfig;
+
+use super::families::ALL;
+use super::*;
+
+fn whole_page(format: Format) -> String {
+    let kernel = KernelStatus {
+        attached: vec![("eth0".to_owned(), "tc_ingress")],
+        differences: vec![("eth0".to_owned(), Direction::Receive, -1.0)],
+        programs: vec![ProgramRuns { name: "tc_ingress".to_owned(), runs: 7, seconds: 0.25 }],
+        maps: vec![MapUse { name: "FLOWS".to_owned(), entries: 3, max_entries: 64 }],
+        lost_samples: vec![("ring_full", 2)],
+    };
+    let own = Own::new().unwrap();
+    own.drain_seconds.observe(0.003);
+    let events = Events::default();
+    let context = Context { kernel: &kernel, own: &own, events: &events, config_ok: true };
+    let mut engine = Engine::new(EngineConfig { peers: true, ..EngineConfig::default() }, 0);
+    String::from_utf8(write(&mut engine, &context, format, Vec::new())).unwrap()
+}
+
+#[test]
+fn every_family_has_help_and_is_there_once() {
+    let page = whole_page(Format::OpenMetrics);
+    let mut seen = BTreeSet::new();
+    for line in page.lines().filter(|l| l.starts_with("# TYPE ")) {
+        let name = line.split(' ').nth(2).unwrap();
+        assert!(seen.insert(name.to_owned()), "{name} twice");
+        assert!(page.contains(&format!("# HELP {name} ")), "{name} has no help");
+    }
+    for family in ALL {
+        assert!(seen.contains(family.name), "{} is not on the page", family.name);
+    }
+    assert!(page.ends_with("# EOF\n"));
+}
+
+#[test]
+fn samples_stand_under_their_own_family() {
+    for format in [Format::Text, Format::OpenMetrics] {
+        let page = whole_page(format);
+        let mut family = String::new();
+        for line in page.lines() {
+            if let Some(rest) = line.strip_prefix("# TYPE ") {
+                rest.split(' ').next().unwrap().clone_into(&mut family);
+            } else if !line.starts_with('#') {
+                assert!(line.starts_with(&family), "{line} under {family}");
+            }
+        }
+    }
+}
+
+/// Debian's package prometheus has promtool; in CI its absence is a failure.
+#[test]
+fn promtool_finds_nothing_to_say() {
+    let child = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = match child {
+        Ok(child) => child,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && std::env::var_os("CI").is_none() => {
+            let mut out = std::io::stderr();
+            writeln!(out, "skipped: promtool is not installed (package prometheus)").unwrap();
+            return;
+        }
+        Err(e) => panic!("promtool: {e}"),
+    };
+    child.stdin.take().unwrap().write_all(whole_page(Format::Text).as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.trim().is_empty(), "{said}");
+}

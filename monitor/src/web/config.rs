@@ -1,0 +1,172 @@
+//! TLS, passwords and headers in the form of Prometheus's exporter-toolkit:
+//! <https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md>.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use bcrypt::HashParts;
+use hyper::header::{HeaderName, HeaderValue};
+use serde::Deserialize;
+
+use super::tls::{self, TlsError};
+
+/// The file's whole content.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    tls_server_config: Option<tls::Settings>,
+    http_server_config: Http,
+    basic_auth_users: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Http {
+    /// For files that are shared with other exporters: this server speaks HTTP/1.1 either way.
+    #[serde(rename = "http2")]
+    _http2: Option<bool>,
+    headers: BTreeMap<String, String>,
+}
+
+/// What the file means.
+#[derive(Default)]
+pub struct WebConfig {
+    /// TLS, if connections are to be encrypted.
+    pub tls: Option<tokio_rustls::TlsAcceptor>,
+    /// Bcrypt hashes by user; empty: nobody needs a password.
+    pub users: BTreeMap<String, String>,
+    /// Headers of every answer.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The files that it was read from, as they were then.
+    seen: Vec<(PathBuf, Option<Stamp>)>,
+}
+
+/// What changes when a file is written.
+type Stamp = (SystemTime, u64);
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let meta = std::fs::metadata(path).ok()?;
+    Some((meta.modified().ok()?, meta.len()))
+}
+
+impl std::fmt::Debug for WebConfig {
+    /// Without the hashes.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let users = self.users.keys();
+        f.debug_struct("WebConfig")
+            .field("tls", &self.tls.is_some())
+            .field("users", &users)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why the file is no web config.
+#[derive(Debug, thiserror::Error)]
+pub enum WebConfigError {
+    /// It cannot be read.
+    #[error("{}: cannot be read: {source}; give another with --web.config.file", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It has another form.
+    #[error("{}: not a web config: {}; see Prometheus's documentation of exporters' web config", path.display(), source.without_snippet().to_string().replace('\n', ", "))]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<serde_saphyr::Error>,
+    },
+    /// A password is no bcrypt hash.
+    #[error("{}: the password of {user:?} is not a bcrypt hash; make one with `htpasswd -nBC 10 \"\"`", path.display())]
+    Password {
+        /// The file.
+        path: PathBuf,
+        /// The user.
+        user: String,
+    },
+    /// A header that cannot be sent.
+    #[error("{}: {name:?} is not a header that can be set; give one of {}", path.display(), HEADERS.join(", "))]
+    Header {
+        /// The file.
+        path: PathBuf,
+        /// The header.
+        name: String,
+    },
+    /// TLS cannot be set up.
+    #[error("{}: {source}", path.display())]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: TlsError,
+    },
+}
+
+/// Headers that the exporter-toolkit lets a file set.
+const HEADERS: [&str; 5] = [
+    "Content-Security-Policy",
+    "Strict-Transport-Security",
+    "X-Content-Type-Options",
+    "X-Frame-Options",
+    "X-XSS-Protection",
+];
+
+impl WebConfig {
+    /// Reads a file and the files that it names.
+    pub fn read(path: &Path) -> Result<Self, WebConfigError> {
+        let mut seen = vec![(path.to_owned(), stamp(path))];
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| WebConfigError::Read { path: path.to_owned(), source })?;
+        // An empty file is no YAML document, and it asks for nothing.
+        let file: File = if text.trim().is_empty() {
+            File::default()
+        } else {
+            serde_saphyr::from_str(&text)
+                .map_err(|e| WebConfigError::Form { path: path.to_owned(), source: Box::new(e) })?
+        };
+        for (user, hash) in &file.basic_auth_users {
+            if hash.parse::<HashParts>().is_err() {
+                return Err(WebConfigError::Password { path: path.to_owned(), user: user.clone() });
+            }
+        }
+        let headers = file
+            .http_server_config
+            .headers
+            .iter()
+            .map(|(name, value)| {
+                let known = HEADERS.iter().any(|h| h.eq_ignore_ascii_case(name));
+                match (name.parse(), value.parse()) {
+                    (Ok(name), Ok(value)) if known => Ok((name, value)),
+                    _ => Err(WebConfigError::Header { path: path.to_owned(), name: name.clone() }),
+                }
+            })
+            .collect::<Result<_, _>>()?;
+        let tls = match &file.tls_server_config {
+            Some(settings) => {
+                let settings = settings.relative_to(path.parent().unwrap_or(Path::new(".")));
+                seen.extend(settings.files().map(|p| (p.to_owned(), stamp(p))));
+                let tls = settings.acceptor();
+                Some(tls.map_err(|source| WebConfigError::Tls { path: path.to_owned(), source })?)
+            }
+            None => None,
+        };
+        Ok(Self { tls, users: file.basic_auth_users, headers, seen })
+    }
+
+    /// The same, with its files taken note of as they are now.
+    #[must_use]
+    pub fn as_seen_now(&self) -> Self {
+        let seen = self.seen.iter().map(|(path, _)| (path.clone(), stamp(path))).collect();
+        Self { seen, tls: self.tls.clone(), users: self.users.clone(), headers: self.headers.clone() }
+    }
+
+    /// Whether one of its files was written since it was read.
+    pub fn is_stale(&self) -> bool {
+        self.seen.iter().any(|(path, then)| stamp(path) != *then)
+    }
+}

@@ -1,0 +1,131 @@
+//! The HTTP server: metrics, health, the API and a page to begin with.
+//!
+//! Everything that a stranger can use up is bounded: connections, header size and time, bodies (none
+//! is taken), time of a request, time that a reader may stop reading, pages written at once.
+
+mod api;
+mod auth;
+pub mod config;
+mod landing;
+mod metrics;
+mod negotiate;
+mod server;
+mod stall;
+mod tls;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use tokio::sync::Semaphore;
+
+pub use config::{WebConfig, WebConfigError};
+pub use metrics::compress;
+pub use server::Server;
+
+use crate::config::types::{ListenAddress, UrlPath};
+use crate::state::{State, lock};
+use crate::telemetry::Event;
+
+/// Pages and answers of the API that are written at a time; others wait.
+const WRITERS: usize = 2;
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub enum WebError {
+    /// An address cannot be listened on.
+    #[error("{address}: {}; give another with --web.listen-address", bind_reason(source))]
+    Bind {
+        /// The address.
+        address: ListenAddress,
+        /// Why.
+        source: io::Error,
+    },
+    /// TLS and passwords cannot be read.
+    #[error(transparent)]
+    Config(#[from] WebConfigError),
+}
+
+fn bind_reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "another process listens there".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "no interface of this host has that address".to_owned(),
+        io::ErrorKind::PermissionDenied => "ports below 1024 need CAP_NET_BIND_SERVICE".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// What all requests share.
+#[derive(Debug)]
+pub struct Web {
+    state: Arc<State>,
+    telemetry_path: UrlPath,
+    config_file: Option<PathBuf>,
+    config: Mutex<Arc<WebConfig>>,
+    guard: auth::Guard,
+    writers: Semaphore,
+    sizes: metrics::Sizes,
+}
+
+impl Web {
+    /// Reads the web config, if one is named.
+    pub fn new(
+        state: Arc<State>,
+        telemetry_path: UrlPath,
+        config_file: Option<PathBuf>,
+    ) -> Result<Self, WebError> {
+        let config = config_file.as_deref().map(WebConfig::read).transpose()?.unwrap_or_default();
+        Ok(Self {
+            state,
+            telemetry_path,
+            config_file,
+            config: Mutex::new(Arc::new(config)),
+            guard: auth::Guard::new(),
+            writers: Semaphore::new(WRITERS),
+            sizes: metrics::Sizes::default(),
+        })
+    }
+
+    /// The web config as it stands in its files now; while they cannot be read, as it stood before.
+    pub fn config(&self) -> Arc<WebConfig> {
+        let mut config = lock(&self.config);
+        if let Some(path) = self.config_file.as_deref().filter(|_| config.is_stale()) {
+            match WebConfig::read(path) {
+                Ok(new) => *config = Arc::new(new),
+                Err(error) => {
+                    self.state.events.emit(&Event::WebConfigFailed { path, error: &error });
+                    // Looked at again once a file changes again, not at each connection.
+                    *config = Arc::new(config.as_seen_now());
+                }
+            }
+        }
+        Arc::clone(&config)
+    }
+
+    /// All paths.
+    fn router(self: &Arc<Self>) -> Router {
+        Router::new()
+            .route("/", get(landing::page))
+            .route("/-/healthy", get(|| async { "Weir is healthy.\n" }))
+            .route("/-/ready", get(ready))
+            .route("/api/v1/flows", get(api::flows))
+            .route(self.telemetry_path.as_str(), get(metrics::page))
+            .with_state(Arc::clone(self))
+    }
+}
+
+type Shared = axum::extract::State<Arc<Web>>;
+
+async fn ready(axum::extract::State(web): Shared) -> (StatusCode, &'static str) {
+    if web.state.is_ready() {
+        (StatusCode::OK, "Weir is ready.\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "Weir has not read the flow table yet.\n")
+    }
+}
+
+#[cfg(test)]
+mod tests;

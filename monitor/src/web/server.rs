@@ -1,0 +1,205 @@
+//! Sockets and connections.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::header::{CONNECTION, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderValue, Request, StatusCode};
+use axum::response::{IntoResponse, Response};
+use hyper::body::{Body, Incoming};
+use hyper::service::Service;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::stall::Stall;
+use super::{Web, WebError};
+use crate::config::types::ListenAddress;
+use crate::telemetry::Event;
+
+/// Connections at a time, over all addresses.
+const CONNECTIONS: usize = 256;
+/// For the TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// For a request's header, and between two requests of a connection.
+const HEADER: Duration = Duration::from_secs(30);
+/// Bytes of a request's header.
+const HEADER_BYTES: usize = 16 * 1024;
+/// Fields of a request's header.
+const HEADER_FIELDS: usize = 64;
+/// For an answer, until its first byte.
+const ANSWER: Duration = Duration::from_secs(20);
+/// That a reader may stop reading.
+const STALL: Duration = Duration::from_secs(30);
+/// For open connections when the program stops.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// The sockets, bound: whoever has them may serve.
+#[derive(Debug)]
+pub struct Server {
+    web: Arc<Web>,
+    listeners: Vec<TcpListener>,
+}
+
+impl Server {
+    /// Binds all addresses.
+    pub async fn bind(web: Web, addresses: &[ListenAddress]) -> Result<Self, WebError> {
+        let mut listeners = Vec::with_capacity(addresses.len());
+        for address in addresses {
+            let listener = TcpListener::bind(address.0)
+                .await
+                .map_err(|source| WebError::Bind { address: *address, source })?;
+            listeners.push(listener);
+        }
+        Ok(Self { web: Arc::new(web), listeners })
+    }
+
+    /// The addresses, with the ports that the system chose for 0.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().filter_map(|l| l.local_addr().ok()).collect()
+    }
+
+    /// What the requests share.
+    pub fn web(&self) -> &Arc<Web> {
+        &self.web
+    }
+
+    /// Serves until `stop` becomes true.
+    pub async fn run(self, stop: watch::Receiver<bool>) {
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let router = self.web.router();
+        let mut accepting = JoinSet::new();
+        for listener in self.listeners {
+            let web = Arc::clone(&self.web);
+            accepting.spawn(accept(listener, web, router.clone(), Arc::clone(&places), stop.clone()));
+        }
+        while accepting.join_next().await.is_some() {}
+    }
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that the sender is gone, and with it whoever could have stopped us.
+    drop(stop.wait_for(|stop| *stop).await);
+}
+
+async fn accept(
+    listener: TcpListener,
+    web: Arc<Web>,
+    router: Router,
+    places: Arc<Semaphore>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stopped(&mut stop) => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                web.state.events.emit(&Event::AcceptFailed { error: &error });
+                // Out of descriptors: the next try would fail at once too.
+                sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            web.state.events.emit(&Event::ConnectionRefused { peer });
+            continue;
+        };
+        let (web, router, stop) = (Arc::clone(&web), router.clone(), stop.clone());
+        connections.spawn(async move {
+            if let Err(error) = connection(stream, peer, &web, router, stop).await {
+                web.state.events.emit(&Event::ConnectionFailed { peer, error: &*error });
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    drop(timeout(FAREWELL, async { while connections.join_next().await.is_some() {} }).await);
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    web: &Arc<Web>,
+    router: Router,
+    stop: watch::Receiver<bool>,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    stream.set_nodelay(true)?;
+    match &web.config().tls {
+        Some(acceptor) => {
+            let stream = timeout(HANDSHAKE, acceptor.accept(stream)).await??;
+            requests(stream, peer, web, router, stop).await?;
+        }
+        None => requests(stream, peer, web, router, stop).await?,
+    }
+    Ok(())
+}
+
+async fn requests<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    peer: SocketAddr,
+    web: &Arc<Web>,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), hyper::Error> {
+    let router = TowerToHyperService::new(router);
+    let service = hyper::service::service_fn(|request| {
+        let (web, router) = (Arc::clone(web), router.clone());
+        async move { Ok::<_, Infallible>(answer(&web, &router, peer, request).await) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER)
+        .max_buf_size(HEADER_BYTES)
+        .max_headers(HEADER_FIELDS)
+        .serve_connection(TokioIo::new(Stall::new(stream, STALL)), service);
+    tokio::pin!(connection);
+    tokio::select! {
+        done = connection.as_mut() => return done,
+        () = stopped(&mut stop) => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}
+
+async fn answer(
+    web: &Arc<Web>,
+    router: &TowerToHyperService<Router>,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Response {
+    let config = web.config();
+    let mut response = if !web.guard.allows(&config.users, request.headers()).await {
+        web.state.events.emit(&Event::Unauthorized { peer });
+        (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Basic")], "Unauthorized\n").into_response()
+    } else if request.body().is_end_stream() {
+        match timeout(ANSWER, router.call(request)).await {
+            Ok(Ok(response)) => response,
+            Err(_) => refused(web, peer, StatusCode::SERVICE_UNAVAILABLE),
+        }
+    } else {
+        // No path takes a body, so none is read.
+        refused(web, peer, StatusCode::PAYLOAD_TOO_LARGE)
+    };
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    for (name, value) in &config.headers {
+        headers.insert(name, value.clone());
+    }
+    response
+}
+
+fn refused(web: &Web, peer: SocketAddr, status: StatusCode) -> Response {
+    web.state.events.emit(&Event::RequestRefused { peer, status: status.as_u16() });
+    (status, [(CONNECTION, "close")]).into_response()
+}

@@ -1,0 +1,302 @@
+//! The server over real sockets.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use base64::Engine as _;
+use monitor_core::engine::{Engine, EngineConfig};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::*;
+use crate::client::{ClientError, Instance};
+use crate::config::value::Scalar;
+use crate::view::prometheus::Own;
+
+struct Running {
+    address: SocketAddr,
+    state: Arc<State>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+async fn start(config_file: Option<&Path>) -> Running {
+    let state = Arc::new(State::new(Engine::new(EngineConfig::default(), 0), Own::new().unwrap()));
+    let path = UrlPath::read("/metrics").unwrap();
+    let web = Web::new(Arc::clone(&state), path, config_file.map(Path::to_owned)).unwrap();
+    let server = Server::bind(web, &[ListenAddress::read("127.0.0.1:0").unwrap()]).await.unwrap();
+    let address = server.addresses()[0];
+    let (stop, stopped) = watch::channel(false);
+    Running { address, state, stop, task: tokio::spawn(server.run(stopped)) }
+}
+
+impl Running {
+    /// Sends bytes as they are; returns the answer up to the end of the connection.
+    async fn raw(&self, request: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(request).await.unwrap();
+        let mut answer = Vec::new();
+        timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await.unwrap().unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    async fn get(&self, path: &str, headers: &str) -> String {
+        self.raw(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n").as_bytes())
+            .await
+    }
+}
+
+#[tokio::test]
+async fn the_page_comes_in_the_format_that_was_asked_for() {
+    let server = start(None).await;
+    let text = server.get("/metrics", "").await;
+    assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+    assert!(text.contains("content-type: text/plain; version=0.0.4"), "{text}");
+    assert!(text.contains("# TYPE weir_flows_started_total counter\n"));
+    let open = server.get("/metrics", "accept: application/openmetrics-text; version=1.0.0\r\n").await;
+    assert!(open.contains("content-type: application/openmetrics-text; version=1.0.0"), "{open}");
+    assert!(open.contains("# TYPE weir_flows_started counter\n") && open.ends_with("# EOF\n"));
+}
+
+#[tokio::test]
+async fn gzip_holds_the_same_page() {
+    use std::io::Read;
+    let server = start(None).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let request = "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\naccept-encoding: gzip\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let at = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
+    assert!(String::from_utf8_lossy(&answer[..at]).contains("content-encoding: gzip"));
+    let mut page = String::new();
+    flate2::read::GzDecoder::new(&answer[at..]).read_to_string(&mut page).unwrap();
+    assert!(page.contains("weir_build_info{version="));
+}
+
+#[tokio::test]
+async fn ready_only_after_the_first_drain() {
+    let server = start(None).await;
+    assert!(server.get("/-/healthy", "").await.starts_with("HTTP/1.1 200"));
+    assert!(server.get("/-/ready", "").await.starts_with("HTTP/1.1 503"));
+    server.state.set_ready();
+    assert!(server.get("/-/ready", "").await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn every_answer_forbids_guessing_its_type() {
+    let server = start(None).await;
+    for path in ["/", "/metrics", "/api/v1/flows", "/nothing"] {
+        assert!(server.get(path, "").await.contains("x-content-type-options: nosniff"), "{path}");
+    }
+    assert!(server.get("/", "").await.contains("content-security-policy: default-src 'none'"));
+}
+
+#[tokio::test]
+async fn flows_are_json_and_bad_questions_are_answered() {
+    let server = start(None).await;
+    let flows = Instance::new(&format!("http://{}", server.address), None).unwrap();
+    assert_eq!(
+        &flows.get("/api/v1/flows?limit=5&sort=bytes&filter=port%20443%20and%20bytes%3E1M").await.unwrap()[..],
+        b"{\"matched\":0,\"flows\":[]}"
+    );
+    for question in ["sort=size", "limit=-1", "nope=1", "filter=port%20%3E%3E"] {
+        let error = flows.get(&format!("/api/v1/flows?{question}")).await.unwrap_err();
+        assert!(
+            matches!(&error, ClientError::Refused { status: StatusCode::BAD_REQUEST, reason, .. } if !reason.is_empty()),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn bodies_and_long_headers_are_refused() {
+    let server = start(None).await;
+    let body = server.raw(b"GET /metrics HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello").await;
+    assert!(body.starts_with("HTTP/1.1 413"), "{body}");
+    let chunked = server.raw(b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n").await;
+    assert!(chunked.starts_with("HTTP/1.1 413"), "{chunked}");
+    let long = format!("GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "a".repeat(64 * 1024));
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    // The server may close before all is sent.
+    drop(stream.write_all(long.as_bytes()).await);
+    let mut answer = Vec::new();
+    drop(stream.read_to_end(&mut answer).await);
+    assert!(!String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 200"));
+    let many = format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "a: b\r\n".repeat(100));
+    assert!(server.raw(many.as_bytes()).await.starts_with("HTTP/1.1 431"));
+}
+
+#[tokio::test]
+async fn connections_beyond_the_bound_are_closed_and_counted() {
+    let server = start(None).await;
+    let mut open = Vec::new();
+    for _ in 0..300 {
+        open.push(TcpStream::connect(server.address).await.unwrap());
+    }
+    let refused =
+        || server.state.events.counts().find(|(name, _)| *name == "connection_refused").map_or(0, |(_, n)| n);
+    timeout(Duration::from_secs(10), async {
+        while refused() < 44 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+    drop(open);
+    let served = timeout(Duration::from_secs(10), async {
+        loop {
+            let mut stream = TcpStream::connect(server.address).await.unwrap();
+            let mut answer = Vec::new();
+            drop(stream.write_all(b"GET /-/healthy HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await);
+            drop(stream.read_to_end(&mut answer).await);
+            if answer.starts_with(b"HTTP/1.1 200") {
+                break;
+            }
+        }
+    });
+    served.await.unwrap();
+}
+
+#[tokio::test]
+async fn stopping_ends_idle_connections() {
+    let server = start(None).await;
+    let mut idle = TcpStream::connect(server.address).await.unwrap();
+    idle.write_all(b"GET /-/healthy HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut first = [0; 16];
+    idle.read_exact(&mut first).await.unwrap();
+    server.stop.send(true).unwrap();
+    timeout(Duration::from_secs(10), server.task).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_taken_port_is_named() {
+    let server = start(None).await;
+    let state = Arc::clone(&server.state);
+    let web = Web::new(state, UrlPath::read("/metrics").unwrap(), None).unwrap();
+    let error = Server::bind(web, &[ListenAddress(server.address)]).await.unwrap_err();
+    let expected =
+        format!("{}: another process listens there; give another with --web.listen-address", server.address);
+    assert_eq!(error.to_string(), expected);
+}
+
+fn directory(name: &str) -> PathBuf {
+    let directory = std::env::temp_dir().join(format!("weir-web-{}-{name}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    directory
+}
+
+#[tokio::test]
+async fn passwords_guard_every_path_and_change_with_the_file() {
+    let directory = directory("passwords");
+    let file = directory.join("web.yml");
+    let user = |password: &str| {
+        let hash = bcrypt::hash(password, 4).unwrap();
+        format!(
+            "basic_auth_users:\n  ann: {hash}\nhttp_server_config:\n  headers:\n    X-Frame-Options: deny\n"
+        )
+    };
+    std::fs::write(&file, user("one")).unwrap();
+    let server = start(Some(&file)).await;
+    let basic = |password: &str| {
+        let encoded = base64::prelude::BASE64_STANDARD.encode(format!("ann:{password}"));
+        format!("authorization: Basic {encoded}\r\n")
+    };
+    for path in ["/", "/metrics", "/-/healthy", "/api/v1/flows"] {
+        let answer = server.get(path, "").await;
+        assert!(answer.starts_with("HTTP/1.1 401"), "{path}: {answer}");
+        assert!(answer.contains("www-authenticate: Basic"));
+        let answer = server.get(path, &basic("one")).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 200") && answer.contains("x-frame-options: deny"),
+            "{path}: {answer}"
+        );
+    }
+    std::fs::write(&file, user("another")).unwrap();
+    assert!(server.get("/", &basic("one")).await.starts_with("HTTP/1.1 401"));
+    assert!(server.get("/", &basic("another")).await.starts_with("HTTP/1.1 200"));
+    // A file that is broken later changes nothing.
+    std::fs::write(&file, "basic_auth_users: [").unwrap();
+    assert!(server.get("/", "").await.starts_with("HTTP/1.1 401"));
+    assert!(server.get("/", &basic("another")).await.starts_with("HTTP/1.1 200"));
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn broken_web_configs_say_why_in_one_line() {
+    let directory = directory("broken");
+    let file = directory.join("web.yml");
+    for (text, expected) in [
+        ("basic_auth_users:\n  ann: secret\n", "the password of \"ann\" is not a bcrypt hash"),
+        ("tls_server_configs: {}\n", "not a web config"),
+        (
+            "http_server_config:\n  headers:\n    Set-Cookie: a\n",
+            "\"Set-Cookie\" is not a header that can be set",
+        ),
+        ("tls_server_config:\n  cert_file: a.pem\n  key_file: b.pem\n", "a.pem: cannot be read"),
+        (
+            "tls_server_config:\n  cert_file: a\n  key_file: b\n  client_auth_type: RequireAnyClientCert\n",
+            "not a web config",
+        ),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let error = WebConfig::read(&file).unwrap_err().to_string();
+        assert!(error.contains(expected) && !error.contains('\n'), "{error}");
+    }
+    std::fs::write(&file, "").unwrap();
+    assert!(WebConfig::read(&file).unwrap().users.is_empty());
+    assert!(WebConfig::read(&directory.join("none.yml")).unwrap_err().to_string().contains("cannot be read"));
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[tokio::test]
+async fn tls_serves_the_certificate_of_the_files_as_they_are() {
+    let directory = directory("tls");
+    let issue = || {
+        let pair =
+            rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+        std::fs::write(directory.join("cert.pem"), pair.cert.pem()).unwrap();
+        std::fs::write(directory.join("key.pem"), pair.signing_key.serialize_pem()).unwrap();
+    };
+    issue();
+    let file = directory.join("web.yml");
+    std::fs::write(
+        &file,
+        "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n  min_version: TLS13\n",
+    )
+    .unwrap();
+    let server = start(Some(&file)).await;
+    let url = format!("https://127.0.0.1:{}", server.address.port());
+    let ca = directory.join("trusted.pem");
+    std::fs::copy(directory.join("cert.pem"), &ca).unwrap();
+    let instance = Instance::new(&url, Some(ca.clone())).unwrap();
+    assert_eq!(&instance.get("/-/healthy").await.unwrap()[..], b"Weir is healthy.\n");
+    issue();
+    assert!(matches!(instance.get("/-/healthy").await, Err(ClientError::Tls { .. })), "the old one is gone");
+    std::fs::copy(directory.join("cert.pem"), &ca).unwrap();
+    assert!(instance.get("/-/healthy").await.is_ok());
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[tokio::test]
+async fn clients_without_a_certificate_are_turned_away_where_one_is_required() {
+    let directory = directory("mtls");
+    let pair = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(directory.join("cert.pem"), pair.cert.pem()).unwrap();
+    std::fs::write(directory.join("key.pem"), pair.signing_key.serialize_pem()).unwrap();
+    let file = directory.join("web.yml");
+    let settings =
+        "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n  client_ca_file: cert.pem\n";
+    std::fs::write(&file, format!("{settings}  client_auth_type: RequireAndVerifyClientCert\n")).unwrap();
+    let server = start(Some(&file)).await;
+    let url = format!("https://{}", server.address);
+    let instance = Instance::new(&url, Some(directory.join("cert.pem"))).unwrap();
+    assert!(instance.get("/-/healthy").await.is_err());
+    std::fs::write(&file, format!("{settings}  client_auth_type: VerifyClientCertIfGiven\n")).unwrap();
+    assert!(instance.get("/-/healthy").await.is_ok());
+    std::fs::remove_dir_all(&directory).unwrap();
+}

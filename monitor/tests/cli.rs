@@ -1,0 +1,163 @@
+//! The real binary, as a user runs it, without root.
+#![expect(clippy::unwrap_used, reason = "a helper of tests that fails is a test that fails")]
+
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::process::{Command, Output, Stdio};
+
+fn weir(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+    // The environment of whoever runs the tests is not part of them.
+    for (name, _) in std::env::vars_os().filter(|(n, _)| n.to_string_lossy().starts_with("WEIR_")) {
+        command.env_remove(name);
+    }
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    weir(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// The one line of an error.
+fn error(output: &Output, code: i32) -> String {
+    let line = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{line}");
+    assert!(line.starts_with("weir: ") && line.lines().count() == 1, "{line}");
+    assert!(output.stdout.is_empty(), "{}", text(&output.stdout));
+    line
+}
+
+fn config_file(content: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(content.as_bytes()).unwrap();
+    file
+}
+
+#[test]
+fn help_lists_the_commands_and_succeeds() {
+    let output = run(&["--help"]);
+    assert!(output.status.success());
+    let help = text(&output.stdout);
+    for command in ["run", "flows", "config", "check", "pcap", "version"] {
+        assert!(help.lines().any(|l| l.trim_start().starts_with(command)), "{command} in {help}");
+    }
+    assert_eq!(text(&run(&["help"]).stdout), help);
+    let run_help = text(&run(&["run", "--help"]).stdout);
+    assert!(run_help.contains("--web.listen-address <ADDRESS,…>") && run_help.contains("[default: 131072]"));
+}
+
+#[test]
+fn version_is_that_of_the_package() {
+    assert_eq!(text(&run(&["version"]).stdout).trim(), format!("weir {}", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn wrong_usage_is_one_line_and_code_2() {
+    assert!(error(&run(&["runn"]), 2).contains("'run'"));
+    assert!(error(&run(&["run", "--max-flow=3"]), 2).contains("--max-flows"));
+    assert!(error(&run(&[]), 2).contains("weir --help"));
+    let line = error(&run(&["pcap"]), 2);
+    assert!(line.contains("not provided: --json; <FILE>...;"), "{line}");
+}
+
+#[test]
+fn config_tells_the_source_of_each_value() {
+    let file = config_file("[timeout]\ntcp = \"1h\"\n");
+    let path = file.path().display().to_string();
+    let output = weir(&["config", "--config.file", &path, "--max-flows=1k"])
+        .env("WEIR_DRAIN_INTERVAL", "250ms")
+        .output()
+        .unwrap();
+    let printed = text(&output.stdout);
+    for (line, source) in [
+        ("timeout.tcp = \"1h\"", format!("# {path}:2")),
+        ("max-flows = 1000", "# flag --max-flows".to_owned()),
+        ("drain-interval = \"250ms\"", "# environment WEIR_DRAIN_INTERVAL".to_owned()),
+        ("ingress = \"tc\"", "# default".to_owned()),
+    ] {
+        assert!(printed.lines().any(|l| l.starts_with(line) && l.ends_with(&source)), "{line} in {printed}");
+    }
+    let again = config_file(&printed);
+    let again = run(&["config", "--config.file", &again.path().display().to_string(), "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&again.stdout).unwrap();
+    assert_eq!(json["max-flows"]["value"], 1000);
+    assert_eq!(json["timeout.tcp"]["value"], "1h");
+}
+
+#[test]
+fn config_warns_of_variables_that_no_setting_has() {
+    let output = weir(&["config"]).env("WEIR_MAX_FLOW", "1000").output().unwrap();
+    assert!(output.status.success());
+    let warning = text(&output.stderr);
+    assert_eq!(warning, "weir: environment WEIR_MAX_FLOW: no setting has this variable\n");
+}
+
+#[test]
+fn an_unknown_key_names_its_line_and_the_nearest() {
+    let file = config_file("max-flows = 1000\n[web]\nlisten-adress = \"127.0.0.1:1\"\n");
+    let path = file.path().display().to_string();
+    for command in ["config", "run"] {
+        let line = error(&run(&[command, "--config.file", &path]), 1);
+        assert!(line.contains(&format!("{path}:3: unknown key \"web.listen-adress\"")), "{line}");
+        assert!(line.contains("did you mean \"web.listen-address\"?"), "{line}");
+    }
+}
+
+#[test]
+fn a_bad_value_names_where_it_stands() {
+    let line = error(&run(&["run", "--ingress=xpd"]), 1);
+    assert!(line.contains("flag --ingress") && line.contains("tc, xdp, xdp-generic"), "{line}");
+    let output = weir(&["config"]).env("WEIR_MAX_FLOWS", "many").output().unwrap();
+    assert!(error(&output, 1).contains("environment WEIR_MAX_FLOWS"));
+    assert!(error(&run(&["config", "--config.file=/nonexistent.toml"]), 1).contains("cannot be read"));
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let line = error(&run(&["run", "--interface=lo", "--web.listen-address", &address]), 1);
+    assert!(line.contains(&address) && line.contains("--web.listen-address"), "{line}");
+}
+
+#[test]
+fn an_unknown_interface_is_named_with_those_there_are() {
+    let line = error(&run(&["run", "--interface=nosuch0", "--web.listen-address=127.0.0.1:0"]), 1);
+    assert!(line.contains("nosuch0: no such interface") && line.contains("lo"), "{line}");
+}
+
+#[test]
+fn a_broken_web_config_is_refused_before_anything_is_attached() {
+    let file = config_file("basic_auth_users: { ann: plain }\n");
+    let flag = format!("--web.config.file={}", file.path().display());
+    let line = error(&run(&["run", "--interface=lo", "--web.listen-address=127.0.0.1:0", &flag]), 1);
+    assert!(line.contains("bcrypt"), "{line}");
+    let file = config_file("basic_auth_usrs:\n  ann: x\n");
+    let flag = format!("--web.config.file={}", file.path().display());
+    let line = error(&run(&["run", "--interface=lo", "--web.listen-address=127.0.0.1:0", &flag]), 1);
+    assert!(line.contains("unknown field `basic_auth_usrs`") && !line.contains('|'), "{line}");
+}
+
+#[test]
+fn flows_says_when_nobody_answers() {
+    let unused = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", unused.local_addr().unwrap());
+    drop(unused);
+    assert!(error(&run(&["flows", "--url", &url]), 1).contains("--url"));
+    assert!(error(&run(&["flows", "--url", "nonsense"]), 1).contains("not an address of an instance"));
+    let line = error(&run(&["flows", "port", ">>"]), 1);
+    assert!(line.starts_with("weir: filter, column 7: ") && line.contains("weir flows --help"), "{line}");
+}
+
+#[test]
+fn check_is_a_table_or_json() {
+    let table = run(&["check"]);
+    assert!(text(&table.stdout).contains("kernel"), "{}", text(&table.stderr));
+    let json: serde_json::Value = serde_json::from_slice(&run(&["check", "--json"]).stdout).unwrap();
+    assert!(json["checks"].as_array().is_some_and(|c| !c.is_empty()), "{json}");
+}

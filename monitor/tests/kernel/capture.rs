@@ -1,0 +1,180 @@
+//! The other opinion: tcpdump on the same interface, read by tshark.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, UdpSocket},
+    path::PathBuf,
+    process::Command,
+};
+
+use crate::netns::{Namespace, Process, run, wait_for};
+
+/// What one side of a flow sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+    pub(crate) payload_bytes: u64,
+    pub(crate) syn: u64,
+    pub(crate) syn_ack: u64,
+    pub(crate) fin: u64,
+    pub(crate) rst: u64,
+    pub(crate) psh: u64,
+}
+
+/// (protocol, source, source port, destination, destination port) to what was sent that way.
+pub(crate) type Table = BTreeMap<(u8, IpAddr, u16, IpAddr, u16), Sent>;
+
+/// A running tcpdump.
+pub(crate) struct Capture {
+    process: Process,
+    captured: Captured,
+}
+
+/// A capture that is whole; the file goes with the value.
+pub(crate) struct Captured {
+    pub(crate) file: PathBuf,
+    _directory: tempfile::TempDir,
+}
+
+/// UDP port of the packet that says "the capture has everything before me".
+pub(crate) const MARK: u16 = 61_001;
+
+impl Capture {
+    /// Captures whole packets on a device; returns when it listens.
+    pub(crate) fn start(ns: &Namespace, device: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("capture.pcap");
+        let mut process = ns.spawn(
+            "tcpdump",
+            &[
+                "-i",
+                device,
+                "-U",
+                "-B",
+                "65536",
+                "-s",
+                "200",
+                "-n",
+                "-Z",
+                "root",
+                "-w",
+                file.to_str().expect("a path"),
+            ],
+        );
+        process.wait_for_stderr("listening on");
+        Self { process, captured: Captured { file, _directory: directory } }
+    }
+
+    /// Ends the capture once it holds the marks that `send_mark` sends, and reads it.
+    pub(crate) fn finish(self, send_mark: impl FnOnce()) -> Table {
+        read(&self.end(send_mark).file)
+    }
+
+    /// The same, without reading it.
+    pub(crate) fn end(self, send_mark: impl FnOnce()) -> Captured {
+        send_mark();
+        let filter = format!("udp.dstport == {MARK}");
+        wait_for("the mark in the capture", || {
+            let output = Command::new("tshark")
+                .args(["-n", "-r", self.captured.file.to_str().expect("a path"), "-Y", &filter])
+                .output()
+                .expect("tshark");
+            (!output.stdout.is_empty()).then_some(())
+        });
+        let (_, _, said) = self.process.finish();
+        assert!(said.contains("0 packets dropped by kernel"), "tcpdump lost packets: {said}");
+        self.captured
+    }
+}
+
+/// Sends the mark from a namespace to an address.
+pub(crate) fn mark(ns: &Namespace, to: &str) {
+    let to = to.to_owned();
+    ns.enter(move || {
+        let any = if to.contains(':') { "[::]:0" } else { "0.0.0.0:0" };
+        let socket = UdpSocket::bind(any).expect("a socket");
+        let _ = socket.send_to(b"mark", (to.as_str(), MARK));
+    });
+}
+
+/// Multicast that the stack sends when it likes (MLD reports), also between the attaching and the
+/// start of the capture: no test's traffic.
+pub(crate) fn is_the_stacks_own(destination: IpAddr) -> bool {
+    destination.is_ipv6() && destination.is_multicast()
+}
+
+/// Reads a capture with tshark, without its opinion on reassembly.
+pub(crate) fn read(file: &std::path::Path) -> Table {
+    let fields = [
+        "frame.len",
+        "ip.src",
+        "ip.dst",
+        "ipv6.src",
+        "ipv6.dst",
+        "ip.proto",
+        "ipv6.nxt",
+        "tcp.srcport",
+        "tcp.dstport",
+        "udp.srcport",
+        "udp.dstport",
+        "tcp.len",
+        "udp.length",
+        "tcp.flags",
+        "ipv6.hopopts.nxt",
+    ];
+    let mut args = vec!["-n", "-r", file.to_str().expect("a path"), "-T", "fields", "-E", "occurrence=f"];
+    for pref in ["ip.defragment:FALSE", "ipv6.defragment:FALSE", "tcp.desegment_tcp_streams:FALSE"] {
+        args.extend(["-o", pref]);
+    }
+    for field in fields {
+        args.extend(["-e", field]);
+    }
+    let output = run("tshark", &args);
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let mut table = Table::new();
+    for line in text.lines() {
+        let v: Vec<&str> = line.split('\t').collect();
+        let number = |i: usize| -> u64 {
+            let text = v.get(i).copied().unwrap_or("");
+            text.strip_prefix("0x")
+                .map_or_else(|| text.parse().ok(), |h| u64::from_str_radix(h, 16).ok())
+                .unwrap_or(0)
+        };
+        let address =
+            |v4: usize, v6: usize| -> Option<IpAddr> { v[v4].parse().or_else(|_| v[v6].parse()).ok() };
+        let (Some(source), Some(destination)) = (address(1, 3), address(2, 4)) else { continue };
+        let protocol = match number(6) {
+            _ if source.is_ipv4() => number(5),
+            // Hop-by-hop options stand before the transport.
+            0 => number(14),
+            next => next,
+        } as u8;
+        let (from, to) = match protocol {
+            6 => (number(7), number(8)),
+            17 => (number(9), number(10)),
+            _ => (0, 0),
+        };
+        if (protocol == 17 && to == u64::from(MARK)) || is_the_stacks_own(destination) {
+            continue;
+        }
+        let sent = table.entry((protocol, source, from as u16, destination, to as u16)).or_default();
+        sent.packets += 1;
+        sent.bytes += number(0);
+        sent.payload_bytes += match protocol {
+            6 => number(11),
+            17 => number(12).saturating_sub(8),
+            _ => 0,
+        };
+        if protocol == 6 {
+            let flags = number(13);
+            let has = |bit: u64| u64::from(flags & bit != 0);
+            sent.syn += u64::from(flags & 0x12 == 0x02);
+            sent.syn_ack += u64::from(flags & 0x12 == 0x12);
+            sent.fin += has(0x01);
+            sent.rst += has(0x04);
+            sent.psh += has(0x08);
+        }
+    }
+    table
+}

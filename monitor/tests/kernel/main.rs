@@ -1,0 +1,18 @@
+//! The kernel side against real traffic in network namespaces. Needs root and the kernel side in
+//! the build: `cargo xtask test` provides both.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
+
+mod attach;
+mod capture;
+mod conservation;
+mod differential;
+mod encapsulation;
+mod features;
+mod frames;
+mod hooks;
+mod netns;
+mod rig;
+mod samples;
+mod test_run;
+mod traffic;
+mod wire_truth;

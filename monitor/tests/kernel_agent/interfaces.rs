@@ -1,0 +1,155 @@
+//! Which interfaces are counted, and how the agent follows what becomes of them.
+
+use nix::sys::signal::Signal;
+
+use crate::{
+    agent::{Agent, HERE, HERE6, THERE, THERE6, cable, plain},
+    hooks::programs,
+    netns::{Namespace, wait_for},
+    traffic,
+};
+
+/// Interfaces that are attached.
+fn attached(agent: &Agent<'_>) -> Vec<String> {
+    let page = agent.page();
+    page.values("weir_interface_attached", "interface").into_iter().map(str::to_owned).collect()
+}
+
+fn wait_for_attached(agent: &Agent<'_>, expected: &[&str]) {
+    let mut seen = Vec::new();
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        wait_for("the interfaces", || {
+            seen = attached(agent);
+            (seen == expected).then_some(())
+        });
+    }));
+    assert!(outcome.is_ok(), "{seen:?} are attached, not {expected:?}: {}", agent.process.stderr());
+}
+
+/// A namespace with `eth0` and `spare` up, and `off` down; the peers' ends are in the other.
+fn host() -> (Namespace, Namespace) {
+    let (here, there) = cable();
+    here.join("spare", &there, "eth2", 6);
+    here.ip("link add off type veth peer name off-peer");
+    (here, there)
+}
+
+#[test]
+fn the_default_is_what_a_default_route_leaves_through() {
+    let (here, _there) = host();
+    here.ip(&format!("route add default via {THERE}"));
+    let agent = Agent::start(&here, &[]);
+    assert_eq!(attached(&agent), ["eth0"]);
+    assert!(agent.process.stdout().contains("Counting on eth0\n"), "{}", agent.process.stdout());
+    // A route that moves adds the new way and keeps the old one.
+    here.ip("route replace default via 10.6.0.2");
+    wait_for_attached(&agent, &["eth0", "spare"]);
+}
+
+#[test]
+fn without_a_default_route_all_that_are_up_are_counted_but_loopback() {
+    let (here, _there) = host();
+    let agent = Agent::start(&here, &[]);
+    assert_eq!(attached(&agent), ["eth0", "spare"]);
+    here.ip("link set off up");
+    wait_for_attached(&agent, &["eth0", "off", "spare"]);
+}
+
+#[test]
+fn names_globs_any_and_exclude_choose() {
+    let (here, _there) = host();
+    for (arguments, expected) in [
+        (&["--interface=spare"][..], &["spare"][..]),
+        (&["--interface=eth*,lo"], &["eth0", "lo"]),
+        (&["--interface=o??"], &["off"]),
+        (&["--interface=any"], &["eth0", "lo", "off", "off-peer", "spare"]),
+        (&["--interface=any", "--exclude=off*,lo"], &["eth0", "spare"]),
+    ] {
+        let agent = Agent::start(&here, arguments);
+        assert_eq!(attached(&agent), expected, "{arguments:?}");
+        agent.stop(Signal::SIGTERM);
+    }
+}
+
+#[test]
+fn an_interface_is_followed_from_its_creation_through_its_renaming_to_its_end() {
+    let (here, there) = cable();
+    let agent = Agent::start(&here, &["--interface=eth*,new*"]);
+    assert_eq!(attached(&agent), ["eth0"]);
+    here.join("new0", &there, "peer0", 6);
+    plain(&here, "new0");
+    wait_for_attached(&agent, &["eth0", "new0"]);
+    agent.process.wait_for_log(&["counting", "new0"]);
+    let labels = |interface| [("interface", interface), ("direction", "transmit"), ("transport", "udp")];
+    traffic::udp(&here, &there, "10.6.0.2", 10, 100);
+    agent.wait_for_sum("weir_network_io_packets_total", &labels("new0"), 10.0);
+
+    here.ip("link set new0 down");
+    here.ip("link set new0 name new1");
+    here.ip("link set new1 up");
+    wait_for_attached(&agent, &["eth0", "new1"]);
+    traffic::udp(&here, &there, "10.6.0.2", 5, 100);
+    // What comes now counts under the new name; the old one keeps what it has, so that no sum falls.
+    let page = agent.wait_for_sum("weir_network_io_packets_total", &labels("new1"), 5.0);
+    assert_eq!(page.sum("weir_network_io_packets_total", &labels("new0")), 10.0);
+    let page = agent.wait_for_drains();
+    for direction in ["receive", "transmit"] {
+        let labels = [("interface", "new1"), ("direction", direction)];
+        assert_eq!(page.count("weir_interface_difference_packets", &labels), 1);
+        assert_eq!(page.sum("weir_interface_difference_packets", &labels), 0.0, "{direction}");
+    }
+
+    here.ip("link del new1");
+    wait_for_attached(&agent, &["eth0"]);
+    agent.process.wait_for_log(&["no longer counting", "new1"]);
+    // What it counted stays counted.
+    let page = agent.wait_for_drains();
+    assert_eq!(page.sum("weir_network_io_packets_total", &labels("new1")), 5.0);
+    assert_eq!(page.unaccounted(), 0.0);
+
+    // Out of the selection by its new name.
+    here.ip("link set eth0 down");
+    here.ip("link set eth0 name other0");
+    wait_for_attached(&agent, &[]);
+    wait_for("its programs to leave", || programs(&here, "other0").is_empty().then_some(()));
+    here.ip("link set other0 name eth7");
+    here.ip("link set eth7 up");
+    wait_for_attached(&agent, &["eth7"]);
+    traffic::udp(&there, &here, HERE, 3, 100);
+    agent.wait_for_sum("weir_network_io_packets_total", &labels("eth7"), 3.0);
+    let log = agent.stop(Signal::SIGTERM);
+    assert!(!log.contains("ERROR"), "{log}");
+}
+
+/// Packets that a device has counted: received, transmitted.
+fn device(ns: &Namespace, name: &str) -> [f64; 2] {
+    ["rx", "tx"].map(|way| {
+        let text = ns.sh(&format!("cat /sys/class/net/{name}/statistics/{way}_packets"));
+        text.trim().parse().expect("a number")
+    })
+}
+
+#[test]
+fn packets_of_the_hooks_are_those_that_the_device_counts_itself() {
+    for arguments in [&["--interface=eth0"][..], &["--interface=eth0", "--ingress=xdp-generic"]] {
+        let (here, there) = cable();
+        let agent = Agent::start(&here, arguments);
+        agent.wait_for_drains();
+        let before = (device(&here, "eth0"), agent.page());
+        traffic::mixture(&here, &there, THERE, THERE6);
+        traffic::mixture(&there, &here, HERE, HERE6);
+        // Quiet: neither side has anything more to say.
+        let page = agent.wait_for("the device's numbers", |page| {
+            let device = device(&here, "eth0");
+            ["receive", "transmit"].into_iter().enumerate().all(|(i, direction)| {
+                let labels = [("interface", "eth0"), ("direction", direction)];
+                let hook = |page: &crate::exposition::Page| page.sum("weir_hook_packets_total", &labels);
+                hook(page) - hook(&before.1) == device[i] - before.0[i]
+                    && page.sum("weir_interface_difference_packets", &labels) == 0.0
+                    && page.unaccounted() == 0.0
+            })
+        });
+        assert_eq!(page.count("weir_interface_difference_packets", &[("interface", "eth0")]), 2);
+        assert!(page.sum("weir_hook_packets_total", &[]) > 1000.0);
+    }
+}

@@ -1,0 +1,25 @@
+//! The real binary, as a user runs it: `weir run` in network namespaces, with real traffic, read by
+//! a real Prometheus. Needs root and the kernel side in the build: `cargo xtask test` provides both.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
+#![expect(clippy::float_cmp, reason = "the numbers of a page are counts, and whole numbers are exact")]
+
+#[path = "../kernel/capture.rs"]
+mod capture;
+#[path = "../kernel/hooks.rs"]
+mod hooks;
+#[path = "../kernel/netns.rs"]
+#[expect(dead_code, reason = "shared with the tests of the kernel side, which use all of it")]
+mod netns;
+#[path = "../kernel/traffic.rs"]
+mod traffic;
+
+mod agent;
+mod applications;
+mod exposition;
+mod forwarding;
+mod interfaces;
+mod life;
+mod pressure;
+mod prometheus;
+mod refusals;
+mod web;

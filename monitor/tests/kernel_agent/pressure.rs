@@ -1,0 +1,49 @@
+//! More flows than the table holds.
+
+use std::{
+    net::{SocketAddr, TcpStream, UdpSocket},
+    time::Duration,
+};
+
+use crate::{
+    agent::{Agent, THERE, cable},
+    traffic::{self, Ending},
+};
+
+#[test]
+fn every_packet_is_accounted_for_when_the_table_is_full() {
+    const FLOWS: u16 = 3000;
+    let (here, there) = cable();
+    let agent = Agent::start(&here, &["--interface=eth0", "--max-flows=64"]);
+    here.enter(|| {
+        let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
+        for port in 10_000..10_000 + FLOWS {
+            // An earlier datagram's ICMP error is no failure of this one.
+            while socket.send_to(b"flow", SocketAddr::new(THERE.parse().expect("an address"), port)).is_err()
+            {
+            }
+        }
+        for port in 1..200 {
+            let address = SocketAddr::new(THERE.parse().expect("an address"), port);
+            assert!(TcpStream::connect_timeout(&address, Duration::from_secs(5)).is_err());
+        }
+    });
+    let udp = [("interface", "eth0"), ("direction", "transmit"), ("transport", "udp")];
+    let page = agent.wait_for_sum("weir_network_io_packets_total", &udp, f64::from(FLOWS));
+    assert_eq!(page.sum("weir_network_io_bytes_total", &udp), f64::from(FLOWS) * 46.0);
+    let page = agent.wait_for_drains();
+    assert_eq!(page.unaccounted(), 0.0);
+    assert_eq!(page.sum("weir_conservation_violations_total", &[]), 0.0);
+    let overflow = page.sum("weir_overflow_packets_total", &[]);
+    assert!(overflow > 1000.0, "{overflow}");
+    assert_eq!(overflow, page.sum("weir_accounted_packets_total", &[("outcome", "overflow")]));
+    let map = [("map", "flows")];
+    assert_eq!(page.sum("weir_bpf_map_max_entries", &map), 64.0, "{}", page.not_zero());
+    assert!(page.sum("weir_flows_active", &[]) <= 64.0);
+    // Room is made for new flows: what comes after the flood is seen again.
+    traffic::tcp(&here, &there, THERE, 10_000, 10, Ending::Client);
+    agent.wait_for("a connection after the flood", |page| {
+        page.sum("weir_tcp_connection_attempts_total", &[("result", "established")]) >= 1.0
+    });
+    assert!(!agent.process.stderr().contains("ERROR"), "{}", agent.process.stderr());
+}

@@ -1,0 +1,201 @@
+//! `weir pcap` as a user runs it, on captures made here.
+#![expect(clippy::unwrap_used, reason = "a helper of tests that fails is a test that fails")]
+
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+fn weir(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs with `input` on standard input.
+fn run(arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = weir(arguments).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // A program that refuses the input may be gone before it is written.
+    drop(stdin.write_all(input));
+    drop(stdin);
+    child.wait_with_output().unwrap()
+}
+
+fn records(output: &Output) -> Vec<Value> {
+    String::from_utf8(output.stdout.clone())
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn complaint(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn header(link_type: u32) -> Vec<u8> {
+    let mut out = Vec::new();
+    for word in [0xa1b2_c3d4, 0x0004_0002, 0, 0, 65535, link_type] {
+        out.extend(u32::to_le_bytes(word));
+    }
+    out
+}
+
+fn packet(out: &mut Vec<u8>, milliseconds: u32, bytes: &[u8]) {
+    let length = bytes.len() as u32;
+    for word in [1_700_000_000, milliseconds * 1000, length, length] {
+        out.extend(word.to_le_bytes());
+    }
+    out.extend(bytes);
+}
+
+const CLIENT: ([u8; 4], u16) = ([192, 0, 2, 1], 40000);
+const SERVER: ([u8; 4], u16) = ([198, 51, 100, 7], 443);
+
+/// TCP over IPv4 without a link header.
+fn tcp(from: ([u8; 4], u16), to: ([u8; 4], u16), seq: u32, ack: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let mut out = vec![0x45, 0];
+    out.extend((40 + payload.len() as u16).to_be_bytes());
+    out.extend([0, 0, 0x40, 0, 64, 6, 0, 0]);
+    out.extend(from.0);
+    out.extend(to.0);
+    out.extend(from.1.to_be_bytes());
+    out.extend(to.1.to_be_bytes());
+    out.extend(seq.to_be_bytes());
+    out.extend(ack.to_be_bytes());
+    out.extend([0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
+    out.extend(payload);
+    out
+}
+
+/// A connection from its handshake to both FINs: 8 packets.
+fn connection() -> Vec<u8> {
+    let mut out = header(101);
+    for (at, bytes) in [
+        (0, tcp(CLIENT, SERVER, 100, 0, 0x02, b"")),
+        (20, tcp(SERVER, CLIENT, 500, 101, 0x12, b"")),
+        (30, tcp(CLIENT, SERVER, 101, 501, 0x10, b"")),
+        (40, tcp(CLIENT, SERVER, 101, 501, 0x18, b"question")),
+        (90, tcp(SERVER, CLIENT, 501, 109, 0x18, b"answer")),
+        (100, tcp(CLIENT, SERVER, 109, 507, 0x11, b"")),
+        (110, tcp(SERVER, CLIENT, 507, 110, 0x11, b"")),
+        (120, tcp(CLIENT, SERVER, 110, 508, 0x10, b"")),
+    ] {
+        packet(&mut out, at, &bytes);
+    }
+    out
+}
+
+fn file(directory: &Path, name: &str, bytes: &[u8]) -> String {
+    let path = directory.join(name);
+    std::fs::write(&path, bytes).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_connection_is_one_record_with_its_numbers() {
+    let output = run(&["pcap", "--json", "-"], &connection());
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", complaint(&output));
+    let records = records(&output);
+    assert_eq!(records.len(), 1);
+    let expected = json!({
+        "record": "flow",
+        "start": "2023-11-14T22:13:20.000000000Z",
+        "end": "2023-11-14T22:13:20.120000000Z",
+        "transport": "tcp",
+        "client_ip": "192.0.2.1", "client_port": 40000,
+        "server_ip": "198.51.100.7", "server_port": 443,
+        "client_rule": "syn", "state": "closed", "closed_by": "client",
+        "handshake_seconds": 0.03, "first_response_seconds": 0.05,
+        "first_frame": 1, "last_frame": 8,
+    });
+    for (name, value) in expected.as_object().unwrap() {
+        assert_eq!(records[0].get(name), Some(value), "{name}");
+    }
+    let sent = json!({"packets": 5, "bytes": 208, "ip_bytes": 208, "payload_bytes": 8, "syn": 1, "fin": 1, "psh": 1});
+    let received =
+        json!({"packets": 3, "bytes": 126, "payload_bytes": 6, "syn": 0, "syn_ack": 1, "fin": 1, "rst": 0});
+    for (direction, expected) in [("sent", sent), ("received", received)] {
+        for (name, value) in expected.as_object().unwrap() {
+            assert_eq!(records[0][direction].get(name), Some(value), "{direction} {name}");
+        }
+    }
+    assert!(records[0].get("interface").is_none() && records[0].get("end_reason").is_none());
+}
+
+#[test]
+fn files_follow_each_other_and_frames_are_numbered_through() {
+    let directory = tempfile::tempdir().unwrap();
+    let whole = connection();
+    let first = file(directory.path(), "first", &whole);
+    let mut again = header(101);
+    packet(&mut again, 500, &tcp(CLIENT, SERVER, 9000, 0, 0x02, b""));
+    let second = file(directory.path(), "second", &again);
+    let output = run(&["pcap", "--json", &first, &second], b"");
+    let frames: Vec<_> = records(&output)
+        .iter()
+        .map(|r| (r["first_frame"].as_u64(), r["last_frame"].as_u64(), r["state"].clone()))
+        .collect();
+    assert_eq!(frames, [(Some(1), Some(8), json!("closed")), (Some(9), Some(9), json!("syn_sent"))]);
+}
+
+#[test]
+fn a_damaged_file_gives_what_stands_before_and_says_where() {
+    let directory = tempfile::tempdir().unwrap();
+    let whole = connection();
+    let cut = file(directory.path(), "cut", &whole[..whole.len() - 5]);
+    for (option, code) in [("--lenient", 0), ("--strict", 1)] {
+        let output = run(&["pcap", "--json", option, &cut], b"");
+        assert_eq!(output.status.code(), Some(code));
+        let records = records(&output);
+        assert_eq!((records.len(), &records[0]["last_frame"]), (1, &json!(7)));
+        let complaint = complaint(&output);
+        assert_eq!(complaint.lines().count(), 1, "{complaint}");
+        let offset = whole.len() - 56;
+        assert!(complaint.contains(&format!("offset {offset}, after packet 7")), "{complaint}");
+    }
+}
+
+#[test]
+fn what_is_no_capture_is_refused_in_one_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = file(directory.path(), "notes.txt", b"not a capture at all");
+    let missing = directory.path().join("missing").to_str().unwrap().to_owned();
+    for path in [text, missing] {
+        let output = run(&["pcap", "--json", &path], b"");
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+        let complaint = complaint(&output);
+        assert!(complaint.lines().count() == 1 && complaint.contains(&path), "{complaint}");
+    }
+}
+
+#[test]
+fn link_types_that_are_not_known_are_counted_by_number() {
+    let mut bytes = header(195);
+    for at in 0..3 {
+        packet(&mut bytes, at, b"whatever");
+    }
+    let output = run(&["pcap", "--json", "-"], &bytes);
+    assert!(output.status.success() && output.stdout.is_empty());
+    assert!(complaint(&output).contains("3 packets of link type 195"), "{}", complaint(&output));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let mut bytes = header(101);
+    for port in 1..40_000 {
+        packet(&mut bytes, 0, &tcp((CLIENT.0, port), SERVER, 1, 0, 0x02, b""));
+    }
+    let mut child = weir(&["pcap", "--json", "-"]).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let writer = std::thread::spawn(move || drop(stdin.write_all(&bytes)));
+    let mut first = [0; 100];
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut first).unwrap();
+    drop(stdout);
+    writer.join().unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", complaint(&output));
+}
