@@ -1,0 +1,198 @@
+//! The command line.
+
+use crate::bench::Bench;
+use crate::build::Profile;
+use crate::error::{Error, Usage};
+use crate::kernels::{Extent, Plan};
+use crate::setup::Scope;
+
+/// What `cargo xtask help` prints.
+pub(crate) const HELP: &str = "\
+Usage: cargo xtask TASK
+
+  run [-- ARGUMENTS]       set up, build and start `weir run` on this host (sudo only for packages and for that)
+  test                     set up, then every check and test, those that need root too
+  test-kernels [--quick | --everything] [--record]
+                           what the kernel side needs on Debian's kernels from 5.10 to the newest, in emulated
+                           machines (quick: on those two; everything: all its tests, which takes long);
+                           record: writes down in docs/verifier.md how much the verifier walks
+  build [--release]        the kernel side and the program around it
+  ebpf                     the kernel side alone
+  setup [--toolchain]      install what building and testing need (or building alone)
+  bench NAME [-- ARGUMENTS]
+                           datapath, drain, scrape, race or all; runs as root
+  help                     this text
+";
+
+/// A task.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Print [`HELP`].
+    Help,
+    /// Install what is missing.
+    Setup { scope: Scope },
+    /// Build the eBPF object.
+    Ebpf,
+    /// Build the agent with the object inside.
+    Build { profile: Profile },
+    /// Build and start the agent.
+    Run { arguments: Vec<String> },
+    /// Check and test everything.
+    Test,
+    /// Test the kernel side on other kernels.
+    TestKernels { plan: Plan },
+    /// Measure.
+    Bench { benches: Vec<Bench>, arguments: Vec<String> },
+}
+
+/// Reads the words after `cargo xtask`.
+pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, Error> {
+    let mut words = words.into_iter();
+    let Some(task) = words.next() else { return Ok(Command::Help) };
+    let (own, rest) = split(words);
+    let command = match task.as_str() {
+        "help" | "-h" | "--help" => Command::Help,
+        "setup" => Command::Setup {
+            scope: if flag("setup", "--toolchain", &own)? { Scope::Toolchain } else { Scope::Everything },
+        },
+        "ebpf" => none("ebpf", &own).map(|()| Command::Ebpf)?,
+        "build" => Command::Build {
+            profile: if flag("build", "--release", &own)? { Profile::Release } else { Profile::Dev },
+        },
+        // Without `--` too: nothing of `run` could be meant for xtask itself.
+        "run" => return Ok(Command::Run { arguments: own.into_iter().chain(rest).collect() }),
+        "test" => none("test", &own).map(|()| Command::Test)?,
+        "test-kernels" => Command::TestKernels { plan: plan(&own)? },
+        "bench" => return Ok(Command::Bench { benches: benches(&own)?, arguments: rest }),
+        _ => return Err(usage(Usage::Task(task))),
+    };
+    none(command.name(), &rest)?;
+    Ok(command)
+}
+
+impl Command {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Help => "help",
+            Self::Setup { .. } => "setup",
+            Self::Ebpf => "ebpf",
+            Self::Build { .. } => "build",
+            Self::Run { .. } => "run",
+            Self::Test => "test",
+            Self::TestKernels { .. } => "test-kernels",
+            Self::Bench { .. } => "bench",
+        }
+    }
+}
+
+/// What stands before and what stands after `--`.
+fn split(words: impl Iterator<Item = String>) -> (Vec<String>, Vec<String>) {
+    let mut own: Vec<String> = words.collect();
+    match own.iter().position(|word| word == "--") {
+        Some(at) => {
+            let rest = own.split_off(at).into_iter().skip(1).collect();
+            (own, rest)
+        }
+        None => (own, Vec::new()),
+    }
+}
+
+fn benches(words: &[String]) -> Result<Vec<Bench>, Error> {
+    let missing = || usage(Usage::Missing { task: "bench", argument: "a name or `all`" });
+    let (name, more) = words.split_first().ok_or_else(missing)?;
+    none("bench", more)?;
+    if name == "all" {
+        return Ok(Bench::ALL.to_vec());
+    }
+    Bench::ALL
+        .into_iter()
+        .find(|bench| bench.as_str() == name)
+        .map(|bench| vec![bench])
+        .ok_or_else(|| usage(Usage::Argument { task: "bench", argument: name.clone() }))
+}
+
+fn plan(words: &[String]) -> Result<Plan, Error> {
+    let mut plan = Plan { extent: Extent::Features, record: false };
+    for word in words {
+        match word.as_str() {
+            "--quick" => plan.extent = Extent::Quick,
+            "--everything" => plan.extent = Extent::Everything,
+            "--record" => plan.record = true,
+            _ => return Err(usage(Usage::Argument { task: "test-kernels", argument: word.clone() })),
+        }
+    }
+    Ok(plan)
+}
+
+fn flag(task: &'static str, name: &str, words: &[String]) -> Result<bool, Error> {
+    match words.iter().find(|word| *word != name) {
+        Some(other) => Err(usage(Usage::Argument { task, argument: other.clone() })),
+        None => Ok(!words.is_empty()),
+    }
+}
+
+fn none(task: &'static str, words: &[String]) -> Result<(), Error> {
+    match words.first() {
+        Some(word) => Err(usage(Usage::Argument { task, argument: word.clone() })),
+        None => Ok(()),
+    }
+}
+
+fn usage(problem: Usage) -> Error {
+    Error::Usage { problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Command, String> {
+        parse(line.split_whitespace().map(String::from)).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn reads_each_task() {
+        assert_eq!(read(""), Ok(Command::Help));
+        assert_eq!(read("setup"), Ok(Command::Setup { scope: Scope::Everything }));
+        assert_eq!(read("setup --toolchain"), Ok(Command::Setup { scope: Scope::Toolchain }));
+        assert_eq!(read("build"), Ok(Command::Build { profile: Profile::Dev }));
+        assert_eq!(read("build --release"), Ok(Command::Build { profile: Profile::Release }));
+        assert_eq!(
+            read("test-kernels --record"),
+            Ok(Command::TestKernels { plan: Plan { extent: Extent::Features, record: true } })
+        );
+        assert_eq!(read("ebpf"), Ok(Command::Ebpf));
+        assert_eq!(read("test"), Ok(Command::Test));
+        assert_eq!(read("bench race"), Ok(Command::Bench { benches: vec![Bench::Race], arguments: vec![] }));
+        assert_eq!(read("bench all"), Ok(Command::Bench { benches: Bench::ALL.to_vec(), arguments: vec![] }));
+    }
+
+    #[test]
+    fn hands_on_what_follows_the_dashes() {
+        let arguments = vec!["--interface".into(), "eth0".into()];
+        assert_eq!(read("run -- --interface eth0"), Ok(Command::Run { arguments: arguments.clone() }));
+        assert_eq!(read("run --interface eth0"), Ok(Command::Run { arguments: arguments.clone() }));
+        assert_eq!(
+            read("bench drain -- --interface eth0"),
+            Ok(Command::Bench { benches: vec![Bench::Drain], arguments })
+        );
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_know() {
+        for line in [
+            "tset",
+            "build --relase",
+            "test -- x",
+            "ebpf x",
+            "test-kernels --fast",
+            "bench",
+            "bench speed",
+            "bench race drain",
+        ] {
+            let error = read(line).unwrap_err();
+            assert!(error.contains("cargo xtask help"), "{line}: {error}");
+            assert_eq!(error.lines().count(), 1, "{line}: {error}");
+        }
+    }
+}

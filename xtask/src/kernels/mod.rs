@@ -1,0 +1,202 @@
+//! `cargo xtask test-kernels`: the tests of the kernel side on Debian's kernels, from the oldest that
+//! is supported to the newest, in virtual machines that QEMU emulates. No root, no KVM.
+
+mod archive;
+mod cpio;
+mod guest;
+mod report;
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::build::{self, OBJECT_VARIABLE};
+use crate::error::Error;
+use crate::process::Program;
+use crate::project::Project;
+use crate::setup::{self, Scope};
+use crate::suite::ROOT_FEATURE;
+
+pub(crate) use archive::KEYRING;
+use archive::{Archive, Kernel, Series};
+use guest::Guest;
+use report::{Counts, Run};
+
+/// How much of the tests runs. An emulated machine needs seconds to load a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// The oldest and the newest kernel only, and what the agent uses there.
+    Quick,
+    /// All features on all kernels.
+    Features,
+    /// All tests of the kernel side that need no capture by tcpdump.
+    Everything,
+}
+
+/// What is tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) extent: Extent,
+    /// Write the verifier's counts down instead of comparing them.
+    pub(crate) record: bool,
+}
+
+/// How it went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Passed,
+    /// Not run; why.
+    Skipped(&'static str),
+}
+
+/// The variable that CI sets; there nothing is skipped.
+const CI_VARIABLE: &str = "CI";
+
+/// Tests that need a capture by tcpdump: too slow in an emulated machine.
+const ELSEWHERE: [&str; 1] = ["wire_truth::"];
+
+/// Seconds that a machine may take: an emulated one is many times slower, and hosts are busy.
+const LIMIT: &str = "2400";
+
+/// Sets up, and runs the plan.
+pub(crate) fn run(project: &Project, plan: Plan) -> Result<(), Error> {
+    setup::run(project, Scope::Everything)?;
+    let object = build::object(project)?;
+    match test(project, plan, &object)? {
+        Outcome::Passed => {}
+        Outcome::Skipped(why) => println!("SKIPPED test-kernels: {why}"),
+    }
+    Ok(())
+}
+
+/// Runs the plan with an object that is built.
+pub(crate) fn test(project: &Project, plan: Plan, object: &Path) -> Result<Outcome, Error> {
+    let skip = |why| {
+        if env::var(CI_VARIABLE).is_ok_and(|ci| ci == "true") {
+            Err(Error::Unreachable { why })
+        } else {
+            Ok(Outcome::Skipped(why))
+        }
+    };
+    if !cfg!(target_arch = "x86_64") {
+        return skip("Debian's kernels for virtual machines are fetched for amd64 alone");
+    }
+    let Some(archive) = Archive::open(project)? else {
+        return skip("Debian's archive cannot be reached; the kernels come from there");
+    };
+    let tests = tests(project, object)?;
+    let guest = Guest::new(&tests, &arguments(plan))?;
+    let document = project.root().join("docs/verifier.md");
+    let mut counts = Counts::parse(&fs::read_to_string(&document).unwrap_or_default());
+    let (mut runs, mut findings) = (Vec::new(), Vec::new());
+    let quick = plan.extent == Extent::Quick;
+    for series in if quick { vec![Series::V5_10, Series::Newest] } else { Series::ALL.to_vec() } {
+        let kernel = archive.fetch(series)?;
+        let run = boot(project, &kernel, &guest)?;
+        let on = |problem| format!("{}: {problem}", kernel.release);
+        findings.extend(run.problems(quick).into_iter().map(on));
+        if plan.record {
+            counts.record(kernel.series, &run);
+        } else {
+            findings.extend(counts.differences(kernel.series, &run));
+        }
+        runs.push((kernel.release, run));
+    }
+    println!("{}", report::table(&runs, quick));
+    if plan.record {
+        fs::write(&document, counts.document()).map_err(|source| Error::File {
+            operation: "write",
+            path: document,
+            source,
+        })?;
+    }
+    let hint = "consoles are in target/kernels/*.log; `cargo xtask test-kernels --record` takes over counts";
+    if findings.is_empty() { Ok(Outcome::Passed) } else { Err(Error::Check { findings, hint }) }
+}
+
+/// What the test harness is asked to run.
+fn arguments(plan: Plan) -> Vec<&'static str> {
+    match plan.extent {
+        Extent::Quick => vec!["--exact", "features::tc", "features::xdp"],
+        Extent::Features => vec!["features::"],
+        Extent::Everything => ELSEWHERE.into_iter().flat_map(|tests| ["--skip", tests]).collect(),
+    }
+}
+
+/// Builds the tests of the kernel side and returns the program.
+fn tests(project: &Project, object: &Path) -> Result<PathBuf, Error> {
+    let build = project
+        .cargo()
+        .args(["test", "--locked", "--quiet", "--package", "monitor", "--features", ROOT_FEATURE])
+        .args(["--test", "kernel", "--no-run", "--message-format", "json"])
+        .env(OBJECT_VARIABLE, object);
+    eprintln!("$ {}", build.line());
+    let messages = build.output()?;
+    executable(&messages)
+        .map(PathBuf::from)
+        .ok_or_else(|| Error::Output { command: build.line(), expected: "the path of the tests" })
+}
+
+/// The test program in cargo's messages, one line of JSON each. The agent itself is built with it.
+fn executable(messages: &str) -> Option<&str> {
+    let message = messages.lines().find(|line| line.contains(r#""kind":["test"]"#))?;
+    let (_, rest) = message.split_once(r#""executable":""#)?;
+    rest.split_once('"').map(|(path, _)| path)
+}
+
+/// Runs the tests on one kernel and reads the console.
+fn boot(project: &Project, kernel: &Kernel, guest: &Guest) -> Result<Run, Error> {
+    let store = archive::store(project);
+    let root = store.join("root.cpio");
+    let console = store.join(format!("{}.log", kernel.release));
+    fs::write(&root, guest.root(kernel)?).map_err(|source| Error::File {
+        operation: "write",
+        path: root.clone(),
+        source,
+    })?;
+    eprintln!("xtask boots {}; its console goes to {}", kernel.release, console.display());
+    let machine = Program::new("timeout")
+        .args(["--kill-after=10", LIMIT, "qemu-system-x86_64", "-M", "pc", "-accel", "tcg", "-cpu", "max"])
+        .args(["-smp", "2", "-m", "1024", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"])
+        .args(["-append", "console=ttyS0 quiet panic=-1 rdinit=/init", "-kernel"])
+        .arg(kernel.image())
+        .arg("-initrd")
+        .arg(&root)
+        .arg("-serial")
+        .arg(format!("file:{}", console.display()));
+    // How it ended stands on the console: a machine that was killed lacks the last line.
+    let ended = machine.output();
+    let text =
+        fs::read(&console).map_err(|source| Error::File { operation: "read", path: console, source })?;
+    let run = Run::parse(&String::from_utf8_lossy(&text));
+    match ended {
+        Err(error @ Error::Start { .. }) => Err(error),
+        _ => Ok(run),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_program_among_the_messages_of_cargo() {
+        let messages = concat!(
+            r#"{"target":{"kind":["lib"]},"executable":null}"#,
+            "\n",
+            r#"{"target":{"kind":["bin"]},"executable":"/t/weir"}"#,
+            "\n",
+            r#"{"target":{"kind":["test"]},"executable":"/t/deps/kernel-5fe5","fresh":true}"#,
+            "\n"
+        );
+        assert_eq!(executable(messages), Some("/t/deps/kernel-5fe5"));
+        assert_eq!(executable(r#"{"target":{"kind":["bin"]},"executable":"/t/weir"}"#), None);
+    }
+
+    #[test]
+    fn each_extent_names_its_tests() {
+        let arguments = |extent| arguments(Plan { extent, record: false });
+        assert_eq!(arguments(Extent::Quick), ["--exact", "features::tc", "features::xdp"]);
+        assert_eq!(arguments(Extent::Everything), ["--skip", "wire_truth::"]);
+    }
+}

@@ -1,0 +1,52 @@
+//! `cargo xtask`: sets up, builds, checks and measures Weir.
+
+mod arguments;
+mod bench;
+mod build;
+mod check;
+mod error;
+mod kernels;
+mod packages;
+mod process;
+mod project;
+mod run;
+mod setup;
+mod suite;
+mod toolchain;
+mod version;
+
+use std::process::ExitCode;
+
+use arguments::{Command, HELP};
+use error::Error;
+use project::Project;
+
+fn main() -> ExitCode {
+    match arguments::parse(std::env::args().skip(1)).and_then(dispatch) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<(), Error> {
+    if matches!(command, Command::Help) {
+        print!("{HELP}");
+        return Ok(());
+    }
+    let project = Project::open()?;
+    match command {
+        Command::Help => Ok(()),
+        Command::Setup { scope } => setup::run(&project, scope),
+        Command::Ebpf => build::object(&project).map(|path| println!("{}", path.display())),
+        Command::Build { profile } => {
+            build::agent(&project, profile).map(|path| println!("{}", path.display()))
+        }
+        Command::Run { arguments } => run::run(&project, &arguments),
+        Command::Test => suite::run(&project),
+        Command::TestKernels { plan } => kernels::run(&project, plan),
+        Command::Bench { benches, arguments } => bench::run(&project, &benches, &arguments),
+    }
+}

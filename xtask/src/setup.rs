@@ -1,0 +1,105 @@
+//! `cargo xtask setup`: brings what building and testing need.
+//!
+//! Runs as the calling user; apt alone runs as root. Everything is named before it is installed, and
+//! nothing outside the target directory is touched except by apt and rustup.
+
+use std::fs;
+
+use crate::error::Error;
+use crate::packages::{self, Apt, Package};
+use crate::project::Project;
+use crate::toolchain::{self, Compiler, LINKER_VERSION, Llvm};
+
+/// What to set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// What builds the agent.
+    Toolchain,
+    /// That, and what the tests use.
+    Everything,
+}
+
+/// Installs what is missing; does nothing, quickly, when nothing is.
+pub(crate) fn run(project: &Project, scope: Scope) -> Result<(), Error> {
+    let apt = Apt::find();
+    let compiler = compiler(apt.as_ref())?;
+    let linker_llvm = match toolchain::linker(project, compiler.llvm()) {
+        Ok(_) => None,
+        Err(Error::NoLinker { .. }) => Some(llvm_for_linker(apt.as_ref(), compiler)?),
+        Err(error) => return Err(error),
+    };
+    let mut wanted = linker_llvm.map(packages::linker).unwrap_or_default();
+    if scope == Scope::Everything {
+        wanted.extend(packages::tests());
+    }
+    install(apt.as_ref(), &packages::missing(wanted))?;
+    match linker_llvm {
+        Some(llvm) => build_linker(project, llvm),
+        None => Ok(()),
+    }
+}
+
+fn install(apt: Option<&Apt>, missing: &[Package]) -> Result<(), Error> {
+    match apt {
+        _ if missing.is_empty() => Ok(()),
+        Some(apt) => apt.install(missing),
+        None => Err(Error::NoApt { packages: packages::names(missing) }),
+    }
+}
+
+/// The compiler that is here, else Debian's, else rustup's nightly.
+fn compiler(apt: Option<&Apt>) -> Result<Compiler, Error> {
+    let missing = match Compiler::find() {
+        Ok(compiler) => return Ok(compiler),
+        Err(error) => error,
+    };
+    // Debian's first: its LLVM, which bpf-linker needs, has a package too.
+    let debian = match apt {
+        Some(apt) if apt.has_compiler()? => Some(apt),
+        _ => None,
+    };
+    if let Some(apt) = debian {
+        apt.install(&packages::compiler())?;
+        return Compiler::find();
+    }
+    if toolchain::rustup().arg("--version").probe().is_none() {
+        return Err(missing);
+    }
+    eprintln!("xtask installs with rustup: the toolchain nightly with rust-src and clippy");
+    toolchain::rustup()
+        .args(["toolchain", "install", "nightly", "--profile", "minimal"])
+        .args(["--component", "rust-src", "--component", "clippy"])
+        .run()?;
+    Compiler::find()
+}
+
+/// The oldest LLVM that will do and is here or can be installed.
+fn llvm_for_linker(apt: Option<&Apt>, compiler: Compiler) -> Result<&'static Llvm, Error> {
+    let llvm = compiler.llvm();
+    for candidate in toolchain::linker_llvms(llvm) {
+        let here = packages::missing(packages::linker(candidate)).iter().all(|p| p.name != candidate.package);
+        let installable = match apt {
+            Some(apt) => apt.has(candidate.package)?,
+            None => false,
+        };
+        if here || installable {
+            return Ok(candidate);
+        }
+    }
+    Err(Error::NoLinkerSource { llvm })
+}
+
+fn build_linker(project: &Project, llvm: &Llvm) -> Result<(), Error> {
+    let root = toolchain::linker_root(project, llvm);
+    let scratch = root.join("build");
+    eprintln!("xtask builds bpf-linker {LINKER_VERSION} into {}", root.display());
+    project
+        .cargo()
+        .args(["install", "bpf-linker", "--version", LINKER_VERSION, "--locked", "--quiet"])
+        .args(["--no-default-features", "--features", llvm.feature, "--root"])
+        .arg(&root)
+        .env("LLVM_PREFIX", llvm.prefix)
+        .env("CARGO_TARGET_DIR", &scratch)
+        .run()?;
+    fs::remove_dir_all(&scratch).map_err(|source| Error::File { operation: "remove", path: scratch, source })
+}
