@@ -67,7 +67,6 @@ pub(crate) fn tests() -> Vec<Package> {
         program("ethtool", "switches offloads of test interfaces", "ethtool"),
         program("iputils-ping", "sends ICMP and ICMPv6 in tests", "ping"),
         program("nftables", "drops and translates test traffic", "nft"),
-        program("qemu-system-x86", "emulates machines for tests on other kernels", "qemu-system-x86_64"),
         program("busybox-static", "the programs of those machines", "busybox"),
         file("debian-archive-keyring", "proves that their kernels are Debian's", kernels::KEYRING),
         program("python3", "small servers for test traffic", "python3"),
@@ -132,13 +131,15 @@ impl Apt {
 
     /// Whether Debian's compiler can be installed and is new enough.
     pub(crate) fn has_compiler(&self) -> Result<bool, Error> {
-        let name = "rustc-web";
-        if !Self::knows(name) {
+        let new_enough = || {
+            let version = candidate(&policy("rustc-web")).and_then(Version::parse);
+            version.is_some_and(|version| version >= OLDEST_COMPILER)
+        };
+        // Old lists may know an old release only.
+        if !new_enough() {
             self.update()?;
         }
-        Ok(candidate(&policy(name))
-            .and_then(Version::parse)
-            .is_some_and(|version| version >= OLDEST_COMPILER))
+        Ok(new_enough())
     }
 
     /// Whether a package can be installed.

@@ -22,7 +22,7 @@ pub(crate) enum Scope {
 /// Installs what is missing; does nothing, quickly, when nothing is.
 pub(crate) fn run(project: &Project, scope: Scope) -> Result<(), Error> {
     let apt = Apt::find();
-    let compiler = compiler(apt.as_ref())?;
+    let compiler = compiler(project, apt.as_ref())?;
     let linker_llvm = match toolchain::linker(project, compiler.llvm()) {
         Ok(_) => None,
         Err(Error::NoLinker { .. }) => Some(llvm_for_linker(apt.as_ref(), compiler)?),
@@ -47,12 +47,14 @@ fn install(apt: Option<&Apt>, missing: &[Package]) -> Result<(), Error> {
     }
 }
 
-/// The compiler that is here, else Debian's, else rustup's nightly.
-fn compiler(apt: Option<&Apt>) -> Result<Compiler, Error> {
-    let missing = match Compiler::find() {
-        Ok(compiler) => return Ok(compiler),
-        Err(error) => error,
-    };
+/// The compiler that is here if bpf-linker is there for it or can be; else Debian's, else rustup's nightly.
+fn compiler(project: &Project, apt: Option<&Apt>) -> Result<Compiler, Error> {
+    let found = Compiler::find();
+    if let Ok(compiler) = found
+        && (toolchain::linker(project, compiler.llvm()).is_ok() || llvm_for_linker(apt, compiler).is_ok())
+    {
+        return Ok(compiler);
+    }
     // Debian's first: its LLVM, which bpf-linker needs, has a package too.
     let debian = match apt {
         Some(apt) if apt.has_compiler()? => Some(apt),
@@ -62,6 +64,11 @@ fn compiler(apt: Option<&Apt>) -> Result<Compiler, Error> {
         apt.install(&packages::compiler())?;
         return Compiler::find();
     }
+    // What is here has no linker, and there is nothing better: the caller says so.
+    let missing = match found {
+        Ok(compiler) => return Ok(compiler),
+        Err(error) => error,
+    };
     if toolchain::rustup().arg("--version").probe().is_none() {
         return Err(missing);
     }

@@ -243,12 +243,12 @@ fn find(files: &[PathBuf], wanted: impl Fn(&str) -> bool) -> Option<&PathBuf> {
     files.iter().find(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(&wanted))
 }
 
-fn has_suffix(path: &Path, suffix: &str) -> bool {
+pub(super) fn has_suffix(path: &Path, suffix: &str) -> bool {
     path.to_str().is_some_and(|path| path.ends_with(suffix))
 }
 
 /// All files below a directory.
-fn files(directory: &Path) -> Result<Vec<PathBuf>, Error> {
+pub(super) fn files(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     let failed = |source| Error::File { operation: "list", path: directory.to_owned(), source };
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
@@ -262,7 +262,7 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(found)
 }
 
-fn create(path: &Path) -> Result<(), Error> {
+pub(super) fn create(path: &Path) -> Result<(), Error> {
     fs::create_dir_all(path).map_err(|source| Error::File { operation: "create", path: path.into(), source })
 }
 
@@ -270,11 +270,11 @@ fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
     fs::write(path, content).map_err(|source| Error::File { operation: "write", path: path.into(), source })
 }
 
-fn rename(from: &Path, to: &Path) -> Result<(), Error> {
+pub(super) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
     fs::rename(from, to).map_err(|source| Error::File { operation: "move", path: from.into(), source })
 }
 
-fn remove(path: &Path) -> Result<(), Error> {
+pub(super) fn remove(path: &Path) -> Result<(), Error> {
     match fs::remove_dir_all(path) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
             Err(Error::File { operation: "remove", path: path.into(), source })

@@ -3,6 +3,7 @@
 
 mod archive;
 mod cpio;
+mod emulator;
 mod guest;
 mod report;
 
@@ -12,13 +13,13 @@ use std::path::{Path, PathBuf};
 
 use crate::build::{self, OBJECT_VARIABLE};
 use crate::error::Error;
-use crate::process::Program;
 use crate::project::Project;
 use crate::setup::{self, Scope};
 use crate::suite::ROOT_FEATURE;
 
 pub(crate) use archive::KEYRING;
 use archive::{Archive, Kernel, Series};
+use emulator::Emulator;
 use guest::Guest;
 use report::{Counts, Run};
 
@@ -84,6 +85,7 @@ pub(crate) fn test(project: &Project, plan: Plan, object: &Path) -> Result<Outco
     let Some(archive) = Archive::open(project)? else {
         return skip("Debian's archive cannot be reached; the kernels come from there");
     };
+    let emulator = Emulator::find(project)?;
     let tests = tests(project, object)?;
     let guest = Guest::new(&tests, &arguments(plan))?;
     let document = project.root().join("docs/verifier.md");
@@ -92,7 +94,7 @@ pub(crate) fn test(project: &Project, plan: Plan, object: &Path) -> Result<Outco
     let quick = plan.extent == Extent::Quick;
     for series in if quick { vec![Series::V5_10, Series::Newest] } else { Series::ALL.to_vec() } {
         let kernel = archive.fetch(series)?;
-        let run = boot(project, &kernel, &guest)?;
+        let run = boot(project, &emulator, &kernel, &guest)?;
         let on = |problem| format!("{}: {problem}", kernel.release);
         findings.extend(run.problems(quick).into_iter().map(on));
         if plan.record {
@@ -145,7 +147,7 @@ fn executable(messages: &str) -> Option<&str> {
 }
 
 /// Runs the tests on one kernel and reads the console.
-fn boot(project: &Project, kernel: &Kernel, guest: &Guest) -> Result<Run, Error> {
+fn boot(project: &Project, emulator: &Emulator, kernel: &Kernel, guest: &Guest) -> Result<Run, Error> {
     let store = archive::store(project);
     let root = store.join("root.cpio");
     let console = store.join(format!("{}.log", kernel.release));
@@ -155,8 +157,9 @@ fn boot(project: &Project, kernel: &Kernel, guest: &Guest) -> Result<Run, Error>
         source,
     })?;
     eprintln!("xtask boots {}; its console goes to {}", kernel.release, console.display());
-    let machine = Program::new("timeout")
-        .args(["--kill-after=10", LIMIT, "qemu-system-x86_64", "-M", "pc", "-accel", "tcg", "-cpu", "max"])
+    let machine = emulator
+        .program(LIMIT)
+        .args(["-M", "pc", "-accel", "tcg", "-cpu", "max"])
         .args(["-smp", "2", "-m", "1024", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"])
         .args(["-append", "console=ttyS0 quiet panic=-1 rdinit=/init", "-kernel"])
         .arg(kernel.image())
