@@ -10,6 +10,7 @@ pub mod command;
 pub mod config;
 pub mod host;
 pub mod lock;
+pub mod output;
 pub mod source;
 pub mod state;
 pub mod telemetry;

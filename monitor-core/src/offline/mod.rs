@@ -19,7 +19,7 @@ use monitor_common::{
     wire::{self, Fragment, Link, Packet, ParseError, ParseState, TunnelPorts},
 };
 
-pub use session::Session;
+pub use session::{Session, SessionConfig};
 
 use fragments::Fragments;
 

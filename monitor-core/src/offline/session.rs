@@ -16,6 +16,19 @@ use crate::{
     record::{AnyRecord, ApplicationSource, Carrier, FlowRecord, Text},
 };
 
+/// How a [`Session`] works and how much it may hold.
+#[derive(Clone, Debug, Default)]
+pub struct SessionConfig {
+    /// The flow table.
+    pub table: TableConfig,
+    /// The engine.
+    pub engine: EngineConfig,
+    /// Hellos.
+    pub dpi: DpiConfig,
+    /// Messages.
+    pub inspector: InspectorConfig,
+}
+
 /// A table, the engine that reads its slots, and what understands payload: one record a flow, written when
 /// its 5-tuple begins a new connection or when the capture ends, and one a message when it is whole.
 #[derive(Debug)]
@@ -32,7 +45,7 @@ pub struct Session {
 
 impl Session {
     /// An empty session.
-    pub fn new(table: TableConfig, engine: EngineConfig, dpi: DpiConfig, inspector: InspectorConfig) -> Self {
+    pub fn new(SessionConfig { table, engine, dpi, inspector }: SessionConfig) -> Self {
         // Slots are read once, when their flows end: nothing ever waits in the engine.
         let engine = EngineConfig { records: true, record_queue: 1, wall_offset: 0, ..engine };
         Self {

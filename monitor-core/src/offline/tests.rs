@@ -179,12 +179,7 @@ fn the_oldest_datagram_is_forgotten_and_a_repeated_one_is_not_twice() {
 
 #[test]
 fn a_session_writes_one_record_a_connection_with_its_frames() {
-    let mut session = Session::new(
-        TableConfig::default(),
-        crate::engine::EngineConfig::default(),
-        crate::dpi::DpiConfig::default(),
-        crate::dpi::inspector::InspectorConfig::default(),
-    );
+    let mut session = Session::new(SessionConfig::default());
     let mut records = Vec::new();
     let second = 1_000_000_000;
     let packets = [

@@ -13,6 +13,7 @@ use monitor_core::filter::FilterError;
 use crate::app::RunError;
 use crate::client::ClientError;
 use crate::config::ConfigError;
+use crate::output::OutputError;
 use crate::source::pcap::CaptureError;
 
 /// Why a command failed. Displayed in one line: what, why, what to do.
@@ -42,15 +43,22 @@ pub enum CommandError {
         /// What.
         missing: String,
     },
-    /// Standard output does not take more.
-    #[error("standard output: {0}; free space or redirect it elsewhere")]
-    Output(#[from] io::Error),
+    /// What was found cannot be written.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+impl From<io::Error> for CommandError {
+    /// Of standard output.
+    fn from(error: io::Error) -> Self {
+        Self::Output(OutputError::Standard(error))
+    }
 }
 
 impl CommandError {
     /// Whether the reader of standard output has gone.
     pub fn is_broken_pipe(&self) -> bool {
-        matches!(self, Self::Output(e) if e.kind() == io::ErrorKind::BrokenPipe)
+        matches!(self, Self::Output(e) if e.is_broken_pipe())
     }
 }
 

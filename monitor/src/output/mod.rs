@@ -1,0 +1,49 @@
+//! Where records, and on request packets, go: one [`Output`] a form and destination.
+//!
+//! The same outputs serve a capture and a running instance.
+
+mod error;
+mod json;
+
+use monitor_common::wire::Packet;
+use monitor_core::{
+    offline::{Frame, Outcome},
+    record::AnyRecord,
+};
+
+pub use error::OutputError;
+pub use json::Json;
+
+/// Takes what was understood, in the order in which it was.
+pub trait Output {
+    /// Whether [`Output::packet`] is to be called; it costs something on every packet.
+    fn wants_packets(&self) -> bool {
+        false
+    }
+
+    /// A packet, after it was counted and before the records that it completed.
+    fn packet(&mut self, _packet: &PacketView<'_>) -> Result<(), OutputError> {
+        Ok(())
+    }
+
+    /// Records that are whole now.
+    fn records(&mut self, records: &[AnyRecord]) -> Result<(), OutputError>;
+
+    /// Nothing more comes: everything is to be where it belongs.
+    fn finish(&mut self) -> Result<(), OutputError>;
+}
+
+/// A packet of a capture, with what became of it.
+#[derive(Clone, Copy, Debug)]
+pub struct PacketView<'a> {
+    /// The frame as it was counted, without the link layer that was taken off before.
+    pub frame: &'a Frame<'a>,
+    /// All captured bytes, the link layer included.
+    pub captured: &'a [u8],
+    /// `LINKTYPE_` number of the interface that saw it.
+    pub link_type: u32,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Its headers down to the innermost flow, where they could be read.
+    pub packet: Option<&'a Packet>,
+}
