@@ -69,12 +69,20 @@ pub(crate) struct Run {
     /// By program: instructions that the verifier walked. Kernels before 5.16 do not say.
     pub(crate) verified: BTreeMap<String, u32>,
     exit: Option<i32>,
+    /// The console's last lines.
+    tail: Vec<String>,
 }
+
+/// How many lines of a console are shown when tests fail.
+const TAIL: usize = 60;
 
 impl Run {
     /// Reads the console of a machine.
     pub(crate) fn parse(console: &str) -> Self {
         let mut run = Self::default();
+        let lines: Vec<&str> = console.lines().map(str::trim_end).collect();
+        run.tail =
+            lines.iter().skip(lines.len().saturating_sub(TAIL)).map(|line| (*line).to_owned()).collect();
         for line in console.lines().map(str::trim_end) {
             let words: Vec<&str> = line.split_whitespace().collect();
             match words.as_slice() {
@@ -119,6 +127,11 @@ impl Run {
             Some(_) => {}
         }
         problems
+    }
+
+    /// What the console says at its end: the messages of tests that failed, or why there are none.
+    pub(crate) fn failures(&self) -> String {
+        self.tail.join("\n")
     }
 
     fn passed(&self) -> String {
