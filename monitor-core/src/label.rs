@@ -168,3 +168,33 @@ label_enum! {
         First = "first",
     }
 }
+
+label_enum! {
+    /// A risk that traffic shows by itself.
+    FindingKind {
+        /// Somebody proved who they are without encryption: whoever listens can do so too.
+        CleartextCredentials = "cleartext_credentials",
+        /// SSL 3.0, TLS 1.0, TLS 1.1 or DTLS 1.0 was negotiated (RFC 8996).
+        OldTls = "old_tls",
+        /// A cipher suite was negotiated that is broken, for export, without encryption or anonymous.
+        WeakCipher = "weak_cipher",
+        /// The server's certificate had expired.
+        CertificateExpired = "certificate_expired",
+        /// The server's certificate was not valid yet.
+        CertificateNotYetValid = "certificate_not_yet_valid",
+        /// Issuer and subject of the server's certificate are the same.
+        CertificateSelfSigned = "certificate_self_signed",
+        /// The server's certificate has no name that the client asked for.
+        CertificateNameMismatch = "certificate_name_mismatch",
+    }
+}
+
+label_enum! {
+    /// What a source reaches many of.
+    FanoutKind {
+        /// Addresses of servers.
+        Hosts = "hosts",
+        /// Port numbers of servers.
+        Ports = "ports",
+    }
+}

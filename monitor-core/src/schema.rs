@@ -80,11 +80,13 @@ pub trait Record: Serialize {
 }
 
 /// Every kind of record with its fields.
-pub const RECORDS: [(&str, &[Field]); 4] = [
+pub const RECORDS: [(&str, &[Field]); 6] = [
     (crate::record::FlowRecord::KIND, crate::record::FlowRecord::FIELDS),
     (crate::record::TlsRecord::KIND, crate::record::TlsRecord::FIELDS),
     (crate::record::DnsRecord::KIND, crate::record::DnsRecord::FIELDS),
     (crate::record::HttpRecord::KIND, crate::record::HttpRecord::FIELDS),
+    (crate::record::FindingRecord::KIND, crate::record::FindingRecord::FIELDS),
+    (crate::record::FanoutRecord::KIND, crate::record::FanoutRecord::FIELDS),
 ];
 
 /// Calls `with` for every field that holds a value itself, with the path to it (`sent.packets`): the
@@ -315,7 +317,8 @@ mod tests {
                     field.doc
                 );
             });
-            assert!(names.contains("record") && names.contains("client_ip"), "{kind}");
+            let who = if kind == "fanout" { "source" } else { "client_ip" };
+            assert!(names.contains("record") && names.contains(who), "{kind}");
         }
     }
 

@@ -1,7 +1,12 @@
 //! Records of messages above the transport.
 
+use std::net::IpAddr;
+
 use super::{Identity, Text, Time};
-use crate::schema::{record, words};
+use crate::{
+    label::{FanoutKind, FindingKind},
+    schema::{record, words},
+};
 
 record! {
     record "tls"
@@ -41,6 +46,8 @@ record! {
         hello_retry: Option<bool>;
         /// Alert that ended the handshake.
         alert: Option<Text>;
+        /// From the packet that completed the hello to the server's answer to it.
+        answer_seconds: Option<f64>, Seconds;
     }
 }
 
@@ -130,6 +137,38 @@ record! {
     }
 }
 
+record! {
+    record "finding"
+    /// Something in a flow that is a risk. It never holds the secret itself.
+    FindingRecord {
+        /// Time of the packet that showed it.
+        time: Time;
+        /// Transport, addresses and ports.
+        identity: Identity;
+        /// What was found.
+        kind: FindingKind;
+        /// What exactly: the protocol of the credentials, the version, the cipher, the name.
+        detail: Text;
+    }
+}
+
+record! {
+    record "fanout"
+    /// A source that reached unusually many hosts or ports within a window.
+    FanoutRecord {
+        /// When it passed the threshold.
+        time: Time;
+        /// Address of the source.
+        source: IpAddr;
+        /// What it reached many of.
+        kind: FanoutKind;
+        /// How many different ones, estimated beyond a few dozen.
+        count: u64;
+        /// Length of the window in which they are counted.
+        window_seconds: f64, Seconds;
+    }
+}
+
 /// What carries a TLS hello.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Carrier {
@@ -174,4 +213,4 @@ impl DnsKind {
     }
 }
 
-words! { Carrier, DnsKind }
+words! { Carrier, DnsKind, FindingKind, FanoutKind }

@@ -12,7 +12,9 @@ use monitor_common::abi::Transport;
 use monitor_common::wire::Tunnel;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-pub use message::{Answer, Carrier, DnsKind, DnsRecord, HttpRecord, Question, TlsRecord};
+pub use message::{
+    Answer, Carrier, DnsKind, DnsRecord, FanoutRecord, FindingRecord, HttpRecord, Question, TlsRecord,
+};
 pub use text::{TEXT_MAX, Text, escape};
 pub use time::Time;
 
@@ -374,6 +376,10 @@ pub enum AnyRecord {
     Dns(Box<DnsRecord>),
     /// A request or response of HTTP.
     Http(Box<HttpRecord>),
+    /// A risk in a flow.
+    Finding(Box<FindingRecord>),
+    /// A source that reaches unusually many hosts or ports.
+    Fanout(Box<FanoutRecord>),
 }
 
 impl AnyRecord {
@@ -387,6 +393,8 @@ impl AnyRecord {
             Self::Tls(record) => to_json(&**record, out),
             Self::Dns(record) => to_json(&**record, out),
             Self::Http(record) => to_json(&**record, out),
+            Self::Finding(record) => to_json(&**record, out),
+            Self::Fanout(record) => to_json(&**record, out),
         }
     }
 }

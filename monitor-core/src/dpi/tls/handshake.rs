@@ -69,6 +69,7 @@ impl Handshake {
             resumed: answer.resumed,
             hello_retry: answer.hello_retry,
             alert: answer.alert.map(|a| text(alert_name(a))),
+            answer_seconds: answer.time.map(|at| at.saturating_sub(self.time) as f64 / 1e9),
         }
     }
 }
