@@ -19,7 +19,7 @@ pub use text::{TEXT_MAX, Text, escape};
 pub use time::Time;
 
 use crate::label::{ClientRule, EndReason, TcpState};
-use crate::schema::{Record, Type, Value, record, values, words};
+use crate::schema::{Field, Record, Type, Value, record, values, words};
 
 values! {
     Time: Time;
@@ -195,15 +195,10 @@ pub struct BySide<T> {
 }
 
 /// Schema of a value by side.
-const fn by_side(kind: Type) -> [crate::schema::Field; 2] {
-    let field = crate::schema::Field {
-        name: "client",
-        kind,
-        unit: crate::schema::Unit::None,
-        optional: true,
-        doc: "The client's.",
-    };
-    [field, crate::schema::Field { name: "server", doc: "The server's.", ..field }]
+const fn by_side(kind: Type) -> [Field; 2] {
+    let field =
+        Field { name: "client", kind, unit: crate::schema::Unit::None, optional: true, doc: "The client's." };
+    [field, Field { name: "server", doc: "The server's.", ..field }]
 }
 
 impl<T: Value + Serialize> Value for BySide<T> {
@@ -365,21 +360,50 @@ impl ApplicationSource {
     }
 }
 
-/// A record of any kind.
-#[derive(Clone, Debug, PartialEq)]
-pub enum AnyRecord {
+/// Declares [`AnyRecord`], and with it every kind of record.
+macro_rules! any_record {
+    ($($(#[$doc:meta])* $kind:ident($record:ident);)+) => {
+        /// A record of any kind.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum AnyRecord {
+            $($(#[$doc])* $kind(Box<$record>),)+
+        }
+
+        /// Every kind of record with its fields.
+        pub const RECORDS: &[(&str, &[Field])] = &[$(($record::KIND, $record::FIELDS),)+];
+
+        impl AnyRecord {
+            /// Its kind, as in the field `record`.
+            pub const fn kind(&self) -> &'static str {
+                match self {
+                    $(Self::$kind(_) => $record::KIND,)+
+                }
+            }
+        }
+
+        impl Serialize for AnyRecord {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self {
+                    $(Self::$kind(record) => record.serialize(serializer),)+
+                }
+            }
+        }
+    };
+}
+
+any_record! {
     /// A flow.
-    Flow(Box<FlowRecord>),
+    Flow(FlowRecord);
     /// A hello of TLS.
-    Tls(Box<TlsRecord>),
+    Tls(TlsRecord);
     /// A DNS message.
-    Dns(Box<DnsRecord>),
+    Dns(DnsRecord);
     /// A request or response of HTTP.
-    Http(Box<HttpRecord>),
+    Http(HttpRecord);
     /// A risk in a flow.
-    Finding(Box<FindingRecord>),
+    Finding(FindingRecord);
     /// A source that reaches unusually many hosts or ports.
-    Fanout(Box<FanoutRecord>),
+    Fanout(FanoutRecord);
 }
 
 impl AnyRecord {
@@ -388,14 +412,7 @@ impl AnyRecord {
     /// # Errors
     /// As for [`to_json`].
     pub fn to_json(&self, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-        match self {
-            Self::Flow(record) => to_json(&**record, out),
-            Self::Tls(record) => to_json(&**record, out),
-            Self::Dns(record) => to_json(&**record, out),
-            Self::Http(record) => to_json(&**record, out),
-            Self::Finding(record) => to_json(&**record, out),
-            Self::Fanout(record) => to_json(&**record, out),
-        }
+        to_json(self, out)
     }
 }
 
@@ -403,7 +420,7 @@ impl AnyRecord {
 ///
 /// # Errors
 /// None that a record of this crate can cause; on an error of `serde_json` the line is taken back.
-pub fn to_json<R: Record>(record: &R, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+pub fn to_json<R: Serialize>(record: &R, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
     let begin = out.len();
     let written = serde_json::to_writer(&mut *out, record);
     if written.is_ok() {

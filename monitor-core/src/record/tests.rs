@@ -3,7 +3,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::schema::{Field, RECORDS};
+use crate::schema::Field;
 
 pub(crate) fn small() -> FlowRecord {
     FlowRecord {
