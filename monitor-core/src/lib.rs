@@ -15,6 +15,7 @@ pub mod label;
 pub mod lru;
 pub mod names;
 pub mod offline;
+pub mod protocol;
 #[cfg(test)]
 mod random;
 pub mod record;

@@ -18,4 +18,4 @@ mod start;
 mod tests;
 
 pub use connection::{Connection, Handover, Message, Tunnel};
-pub use start::{Begin, Dialect, begins};
+pub use start::{Begin, Dialect, begins, known_method};

@@ -24,6 +24,14 @@ macro_rules! types {
                     _ => None,
                 }
             }
+
+            /// A mnemonic as the registry has it; `None` for one that it has not.
+            pub fn registered(mnemonic: &str) -> Option<&'static str> {
+                match mnemonic {
+                    $($name => Some($name),)+
+                    _ => None,
+                }
+            }
         }
     };
 }

@@ -104,6 +104,11 @@ fn method(bytes: &[u8], dialect: Dialect) -> Option<(&[u8], bool)> {
     known.then_some((method, ended))
 }
 
+/// A method that is known, by its name.
+pub fn known_method(name: &str) -> Option<&'static str> {
+    METHODS.iter().copied().find(|known| *known == name)
+}
+
 /// Bytes of a token (RFC 9110, 5.6.2).
 const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
