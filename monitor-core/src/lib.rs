@@ -8,6 +8,7 @@ pub mod application;
 pub mod dpi;
 pub mod engine;
 pub mod filter;
+pub mod finding;
 pub mod flow;
 pub mod histogram;
 pub mod host;

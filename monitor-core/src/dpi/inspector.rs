@@ -22,6 +22,7 @@ use super::{
 use crate::{
     application::Application,
     flow::{record, role},
+    label::FindingKind,
     names::{self, CacheConfig, Name, NameCache, PublicNames},
     record::{AnyRecord, Carrier, Identity, NameSource, Text, Time},
 };
@@ -240,6 +241,12 @@ impl Inspector {
         if let Some(name) = Name::new(&name, if hidden { NameSource::Ech } else { source }) {
             names::offer(&mut flow.findings.name, name);
         }
+    }
+
+    /// Whether a kind of finding is new for the flow in a slot; from now on it is not.
+    pub fn is_new(&mut self, slot: u32, kind: FindingKind) -> bool {
+        let flow = self.flows.get_mut(slot as usize).and_then(Option::as_mut);
+        flow.is_none_or(|flow| flow.told.is_new(kind))
     }
 
     /// What is known of the flow in a slot now.

@@ -12,8 +12,9 @@ use crate::{
         inspector::{self, Findings, Inspector, InspectorConfig, InspectorTotals, Subject, TcpHeader},
     },
     engine::{Engine, EngineConfig},
+    finding,
     label::EndReason,
-    record::{AnyRecord, ApplicationSource, Carrier, FlowRecord, Text},
+    record::{AnyRecord, ApplicationSource, Carrier, FlowRecord, Text, Time},
 };
 
 /// How a [`Session`] works and how much it may hold.
@@ -190,7 +191,15 @@ impl Session {
             let Some(flow) = self.table.flow(event.flow as u32) else { continue };
             match event.what {
                 What::Tls(handshake) => {
-                    records.push(AnyRecord::Tls(Box::new(handshake.record(self.engine.identity(flow), 0))));
+                    let identity = self.engine.identity(flow);
+                    let time = Time(handshake.time);
+                    for found in finding::tls(&handshake, time) {
+                        if self.inspector.is_new(event.flow as u32, found.kind) {
+                            let record = found.into_record(time, identity.clone());
+                            records.push(AnyRecord::Finding(Box::new(record)));
+                        }
+                    }
+                    records.push(AnyRecord::Tls(Box::new(handshake.record(identity, 0))));
                 }
                 What::Hello(hello) => {
                     let name = hello.server_name.as_deref();

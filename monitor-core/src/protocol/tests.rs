@@ -128,7 +128,8 @@ fn messages_of_dns_count_by_type_and_code() {
 #[test]
 fn messages_of_http_count_by_method_and_class() {
     let mut totals = ProtocolTotals::default();
-    for (method, status) in [(Some("GET"), None), (Some("BREW"), None), (None, Some(204)), (None, Some(999))] {
+    for (method, status) in [(Some("GET"), None), (Some("BREW"), None), (None, Some(204)), (None, Some(999))]
+    {
         totals.observe(&AnyRecord::Http(Box::new(http(method, status))));
     }
     assert_eq!([totals.http_requests.get(["GET"]), totals.http_requests.get([OTHER])], [1, 1]);

@@ -12,9 +12,7 @@ fn one_of(text: &str, known: &[&'static str]) -> &'static str {
 pub(super) fn tls_version(name: &str) -> &'static str {
     one_of(
         name,
-        &[
-            "TLSv1.3", "TLSv1.2", "TLSv1.1", "TLSv1.0", "SSLv3", "SSLv2", "DTLSv1.0", "DTLSv1.2", "DTLSv1.3",
-        ],
+        &["TLSv1.3", "TLSv1.2", "TLSv1.1", "TLSv1.0", "SSLv3", "SSLv2", "DTLSv1.0", "DTLSv1.2", "DTLSv1.3"],
     )
 }
 
@@ -35,9 +33,30 @@ pub(super) fn alpn(name: &str) -> &'static str {
     one_of(
         name,
         &[
-            "h2", "http/1.1", "h3", "http/1.0", "h2c", "h3-29", "hq-interop", "spdy/3.1", "dot", "doq", "ftp",
-            "imap", "pop3", "mqtt", "postgresql", "stun.turn", "webrtc", "xmpp-client", "xmpp-server",
-            "acme-tls/1", "smb", "irc", "sip/2", "ntske/1",
+            "h2",
+            "http/1.1",
+            "h3",
+            "http/1.0",
+            "h2c",
+            "h3-29",
+            "hq-interop",
+            "spdy/3.1",
+            "dot",
+            "doq",
+            "ftp",
+            "imap",
+            "pop3",
+            "mqtt",
+            "postgresql",
+            "stun.turn",
+            "webrtc",
+            "xmpp-client",
+            "xmpp-server",
+            "acme-tls/1",
+            "smb",
+            "irc",
+            "sip/2",
+            "ntske/1",
         ],
     )
 }

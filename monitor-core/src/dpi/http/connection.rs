@@ -38,6 +38,8 @@ pub struct Message {
     pub request_index: Option<u32>,
     /// Whether the connection stays open.
     pub persistent: bool,
+    /// What kind of credentials it carries; never these themselves.
+    pub credentials: Option<&'static str>,
 }
 
 impl Message {
@@ -205,6 +207,7 @@ impl Connection {
             response_time: None,
             request_index: None,
             persistent: header.persistent(),
+            credentials: header.credentials,
         };
         match &header.start {
             Start::Request { method, is_head, is_connect, authority, uri } => {

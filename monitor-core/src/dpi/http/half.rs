@@ -4,7 +4,7 @@ use super::{
     line::{Line, Lines},
     start::{self, Begin, Dialect, Version},
 };
-use crate::record::Text;
+use crate::{finding, record::Text};
 
 /// Bytes of a header beyond which it is given up: no server accepts more.
 const HEADER_MAX: u32 = 256 * 1024;
@@ -25,6 +25,8 @@ pub(super) struct Header {
     close: Option<bool>,
     /// An Upgrade field names the WebSocket protocol (RFC 6455).
     pub(super) websocket: bool,
+    /// What kind of credentials a field carries.
+    pub(super) credentials: Option<&'static str>,
 }
 
 /// What a header begins with.
@@ -46,6 +48,7 @@ impl Header {
             chunked: false,
             close: None,
             websocket: false,
+            credentials: None,
         }
     }
 
@@ -81,6 +84,12 @@ impl Header {
                 let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
                 let media = value.get(..end).unwrap_or_default().trim_ascii();
                 self.content_type = (!media.is_empty()).then(|| Text::new(media));
+            }
+            13 | 19
+                if name.eq_ignore_ascii_case(b"authorization")
+                    || name.eq_ignore_ascii_case(b"proxy-authorization") =>
+            {
+                self.credentials = finding::http_scheme(value).or(self.credentials);
             }
             14 if name.eq_ignore_ascii_case(b"content-length") => {
                 self.content_length = number(value, 10).or(self.content_length);

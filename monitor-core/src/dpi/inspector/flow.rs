@@ -10,7 +10,9 @@ use crate::{
         http::{self, Begin, Connection, Dialect, Tunnel},
         reassembly::Assembler,
     },
-    record::{AnyRecord, DnsKind},
+    finding::{Finding, Told, Watch},
+    label::FindingKind,
+    record::{AnyRecord, DnsKind, Text},
 };
 
 /// Datagrams of a flow that are looked at for its application.
@@ -27,6 +29,9 @@ pub(super) struct Watched {
     dialect: Dialect,
     streams: [Assembler; 2],
     datagrams: u8,
+    /// Looks for credentials where nothing else reads the stream.
+    watch: Watch,
+    pub(super) told: Told,
 }
 
 /// Who reads a flow.
@@ -55,6 +60,8 @@ impl Watched {
             dialect,
             streams: [Assembler::new(limit), Assembler::new(limit)],
             datagrams: 0,
+            watch: Watch::default(),
+            told: Told::default(),
         }
     }
 
@@ -190,7 +197,8 @@ impl Watched {
         match &mut self.detector {
             Detector::Dns(_, streams) => half(streams, side).gap(),
             Detector::Http(connection) => connection.gap(side, missing),
-            Detector::Undecided | Detector::Foreign => {}
+            Detector::Undecided => self.watch.gap(),
+            Detector::Foreign => {}
         }
     }
 
@@ -207,10 +215,13 @@ impl Watched {
                 bytes.len()
             }
             Detector::Http(connection) => {
-                let findings = &mut self.findings;
+                let (findings, told) = (&mut self.findings, &mut self.told);
                 let handover = connection.push(at.sender, at.time, bytes, |message| {
                     common.totals.http_messages += 1;
                     offer_host(findings, message.host.as_ref());
+                    if let Some(detail) = message.credentials {
+                        credentials(told, at, detail, out);
+                    }
                     out.push(AnyRecord::Http(Box::new(message.into_record(at.wall(), at.identity()))));
                 });
                 let Some(handover) = handover else { return bytes.len() };
@@ -257,7 +268,22 @@ impl Watched {
                 self.detector = Detector::Foreign;
             }
         }
+        let client = at.subject.client;
+        let application = self.findings.application;
+        if let Some(detail) =
+            self.watch.read(application, at.port(client.other()), at.sender == client, bytes)
+        {
+            credentials(&mut self.told, at, detail, out);
+        }
         bytes.len()
+    }
+}
+
+/// Tells that credentials were seen.
+fn credentials(told: &mut Told, at: &At<'_>, detail: &'static str, out: &mut Vec<AnyRecord>) {
+    if told.is_new(FindingKind::CleartextCredentials) {
+        let finding = Finding { kind: FindingKind::CleartextCredentials, detail: Text::from(detail) };
+        out.push(AnyRecord::Finding(Box::new(finding.into_record(at.wall(), at.identity()))));
     }
 }
 

@@ -13,6 +13,8 @@ const NAMES_MAX: usize = 64;
 pub struct Certificate {
     /// DNS names of the subject's alternative names, else its common name; bytes as sent.
     pub names: Vec<Box<[u8]>>,
+    /// It has more names than were kept.
+    pub more_names: bool,
     /// Begin of validity, seconds since the epoch.
     pub not_before: Option<i64>,
     /// End of validity, seconds since the epoch.
@@ -66,6 +68,7 @@ impl Certificate {
         expect(&mut fields, tag::SEQUENCE)?;
         let mut out = Self {
             names: Vec::new(),
+            more_names: false,
             not_before: element(&mut validity).and_then(seconds),
             not_after: element(&mut validity).and_then(seconds),
             self_signed: issuer.0 == subject.0,
@@ -97,8 +100,13 @@ impl Certificate {
             let Some((tag::OCTETS, mut value)) = value else { continue };
             let Some(mut names) = expect(&mut value, tag::SEQUENCE) else { continue };
             while let Some((kind, name)) = element(&mut names) {
-                if kind == tag::DNS_NAME && self.names.len() < NAMES_MAX {
+                if kind != tag::DNS_NAME {
+                    continue;
+                }
+                if self.names.len() < NAMES_MAX {
                     self.names.push(name.0.into());
+                } else {
+                    self.more_names = true;
                 }
             }
         }

@@ -62,6 +62,27 @@ fn conversation(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) -> Vec<(
     out
 }
 
+/// A handshake of TLS 1.2 whose server has a certificate for `names`, valid between two years: whether the
+/// client sent it, and the bytes.
+pub(crate) fn conversation_12(names: &[&str], years: [i32; 2]) -> Vec<(bool, Vec<u8>)> {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = rcgen::CertificateParams::new(names).unwrap();
+    params.not_before = rcgen::date_time_ymd(years[0], 1, 1);
+    params.not_after = rcgen::date_time_ymd(years[1], 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let (client, _, _) = configs(&[&rustls::version::TLS12]);
+    let server = ServerConfig::builder_with_protocol_versions(&[&rustls::version::TLS12])
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        )
+        .unwrap();
+    let talk = conversation(&Arc::new(client), &Arc::new(server));
+    talk.into_iter().map(|(side, bytes)| (side == CLIENT, bytes)).collect()
+}
+
 /// The record with a client's hello as rustls writes it.
 pub(crate) fn hello_record() -> Vec<u8> {
     let (client, server, _) = configs(rustls::ALL_VERSIONS);
