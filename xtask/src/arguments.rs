@@ -3,6 +3,7 @@
 use crate::bench::Bench;
 use crate::build::Profile;
 use crate::error::{Error, Usage};
+use crate::fuzz;
 use crate::kernels::{Extent, Plan};
 use crate::setup::Scope;
 
@@ -21,6 +22,8 @@ Usage: cargo xtask TASK
   setup [--toolchain]      install what building and testing need (or building alone)
   bench NAME [-- ARGUMENTS]
                            datapath, drain, scrape, race or all; runs as root
+  fuzz [--seconds N] [TARGET…]
+                           what reads foreign bytes, under libFuzzer, 60 seconds each unless told
   help                     this text
 ";
 
@@ -43,6 +46,8 @@ pub(crate) enum Command {
     TestKernels { plan: Plan },
     /// Measure.
     Bench { benches: Vec<Bench>, arguments: Vec<String> },
+    /// Look for bytes that break what reads them.
+    Fuzz { plan: fuzz::Plan },
 }
 
 /// Reads the words after `cargo xtask`.
@@ -63,6 +68,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
         "run" => return Ok(Command::Run { arguments: own.into_iter().chain(rest).collect() }),
         "test" => none("test", &own).map(|()| Command::Test)?,
         "test-kernels" => Command::TestKernels { plan: plan(&own)? },
+        "fuzz" => Command::Fuzz { plan: fuzz_plan(own)? },
         "bench" => return Ok(Command::Bench { benches: benches(&own)?, arguments: rest }),
         _ => return Err(usage(Usage::Task(task))),
     };
@@ -81,6 +87,7 @@ impl Command {
             Self::Test => "test",
             Self::TestKernels { .. } => "test-kernels",
             Self::Bench { .. } => "bench",
+            Self::Fuzz { .. } => "fuzz",
         }
     }
 }
@@ -124,6 +131,24 @@ fn plan(words: &[String]) -> Result<Plan, Error> {
     Ok(plan)
 }
 
+fn fuzz_plan(words: Vec<String>) -> Result<fuzz::Plan, Error> {
+    let mut plan = fuzz::Plan::default();
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        if word == "--seconds" {
+            let missing = || usage(Usage::Missing { task: "fuzz", argument: "a number of seconds" });
+            let number = words.next().ok_or_else(missing)?;
+            plan.seconds =
+                number.parse().map_err(|_| usage(Usage::Argument { task: "fuzz", argument: number }))?;
+        } else if word.starts_with('-') {
+            return Err(usage(Usage::Argument { task: "fuzz", argument: word }));
+        } else {
+            plan.targets.push(word);
+        }
+    }
+    Ok(plan)
+}
+
 fn flag(task: &'static str, name: &str, words: &[String]) -> Result<bool, Error> {
     match words.iter().find(|word| *word != name) {
         Some(other) => Err(usage(Usage::Argument { task, argument: other.clone() })),
@@ -162,6 +187,8 @@ mod tests {
             Ok(Command::TestKernels { plan: Plan { extent: Extent::Features, record: true } })
         );
         assert_eq!(read("ebpf"), Ok(Command::Ebpf));
+        let plan = fuzz::Plan { targets: vec!["tls".into()], seconds: 5 };
+        assert_eq!(read("fuzz tls --seconds 5"), Ok(Command::Fuzz { plan }));
         assert_eq!(read("test"), Ok(Command::Test));
         assert_eq!(read("bench race"), Ok(Command::Bench { benches: vec![Bench::Race], arguments: vec![] }));
         assert_eq!(read("bench all"), Ok(Command::Bench { benches: Bench::ALL.to_vec(), arguments: vec![] }));
@@ -189,6 +216,8 @@ mod tests {
             "bench",
             "bench speed",
             "bench race drain",
+            "fuzz --seconds",
+            "fuzz --second 5",
         ] {
             let error = read(line).unwrap_err();
             assert!(error.contains("cargo xtask help"), "{line}: {error}");

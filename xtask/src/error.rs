@@ -46,6 +46,8 @@ pub(crate) enum Error {
     Unreachable { why: &'static str },
     /// A check of the project failed.
     Check { findings: Vec<String>, hint: &'static str },
+    /// Nothing by this name is fuzzed.
+    NoFuzzTarget { name: String, known: Vec<String> },
     /// Steps of the test suite failed; what and why is above.
     Suite { steps: Vec<&'static str> },
 }
@@ -125,6 +127,9 @@ impl fmt::Display for Error {
                 write!(f, "other kernels cannot be tested: {why}; unset CI to go on without")
             }
             Self::Check { findings, hint } => write!(f, "{}; {hint}", findings.join("; ")),
+            Self::NoFuzzTarget { name, known } => {
+                write!(f, "fuzz: there is no target {name}; there are {}", known.join(", "))
+            }
             Self::Suite { steps } => write!(f, "failed: {}", steps.join("; ")),
         }
     }

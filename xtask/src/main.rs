@@ -5,6 +5,7 @@ mod bench;
 mod build;
 mod check;
 mod error;
+mod fuzz;
 mod kernels;
 mod packages;
 mod process;
@@ -47,6 +48,7 @@ fn dispatch(command: Command) -> Result<(), Error> {
         Command::Run { arguments } => run::run(&project, &arguments),
         Command::Test => suite::run(&project),
         Command::TestKernels { plan } => kernels::run(&project, plan),
+        Command::Fuzz { plan } => fuzz::run(&project, &plan),
         Command::Bench { benches, arguments } => bench::run(&project, &benches, &arguments),
     }
 }

@@ -18,6 +18,8 @@ mod version;
 pub use google::server_name as google_server_name;
 pub use header::{Long, LongKind, is_long};
 pub use initials::{ConnectionId, Failure, Initials, Read, begins};
+#[cfg(any(test, feature = "fuzzing"))]
+pub use keys::seal;
 pub use keys::{Keys, Sealed};
 pub use version::{Suite, suite, version_name};
 

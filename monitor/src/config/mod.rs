@@ -77,6 +77,13 @@ impl Overrides {
 }
 
 impl Config {
+    /// The configuration that a file alone makes; `path` is what errors call it.
+    pub fn of_file(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let (config, _) = Self::read(&Layers::default().with_file(path, text)?)?;
+        config.validate()?;
+        Ok(config)
+    }
+
     /// The names of ports.
     pub fn service_table(&self) -> Result<ServiceTable, ConfigError> {
         ServiceTable::new(self.services.iter().map(|(port, name)| (port.0, name)))

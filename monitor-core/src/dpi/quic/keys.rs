@@ -92,8 +92,9 @@ impl Keys {
 }
 
 /// Seals frames behind a header with a packet number of four bytes: the inverse of [`Keys::open`].
-#[cfg(test)]
-pub(super) fn seal(keys: &Keys, header: &[u8], frames: &[u8]) -> Vec<u8> {
+#[cfg(any(test, feature = "fuzzing"))]
+#[expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a writer for tests")]
+pub fn seal(keys: &Keys, header: &[u8], frames: &[u8]) -> Vec<u8> {
     let number_at = header.len() - 4;
     let mut nonce = keys.vector;
     for (nonce, byte) in nonce[8..].iter_mut().zip(&header[number_at..]) {

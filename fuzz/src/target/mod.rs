@@ -1,0 +1,11 @@
+//! One module a kind of bytes.
+
+pub(crate) mod dns;
+pub(crate) mod http;
+pub(crate) mod pcap;
+pub(crate) mod quic;
+pub(crate) mod reassembly;
+pub(crate) mod session;
+pub(crate) mod text;
+pub(crate) mod tls;
+pub(crate) mod wire;
