@@ -221,6 +221,6 @@ pub struct Totals {
     pub drains: u64,
     /// End of the last drain, nanoseconds since the Unix epoch; 0: none yet.
     pub last_drain: u64,
-    /// Flow records that were turned away because their queue was full.
+    /// Records that were turned away because their queue was full.
     pub records_dropped: u64,
 }

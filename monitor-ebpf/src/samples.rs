@@ -97,7 +97,9 @@ fn take(p: &Payload<'_>, kind: SampleKind, sample_bytes: u32, per_second: u32) {
     h.tcp_flags = p.packet.tcp_flags;
     h.kind = kind as u8;
     h.side = p.side as u8;
-    h.reserved = [0; 9];
+    h.reserved = 0;
+    h.ack = p.packet.ack;
+    h.reserved32 = 0;
     h.lost = state.ring_full + state.over_budget + state.unreadable;
     if !copy(p.source, p.packet.payload_offset, length, &mut sample.data) {
         state.unreadable += 1;

@@ -69,6 +69,9 @@ pub(crate) fn tests() -> Vec<Package> {
         program("nftables", "drops and translates test traffic", "nft"),
         program("busybox-static", "the programs of those machines", "busybox"),
         file("debian-archive-keyring", "proves that their kernels are Debian's", kernels::KEYRING),
+        program("dnsmasq-base", "a DNS server", "dnsmasq"),
+        program("bind9-dnsutils", "a DNS client", "dig"),
+        program("openssl", "a TLS server", "openssl"),
         program("python3", "small servers for test traffic", "python3"),
     ]
 }

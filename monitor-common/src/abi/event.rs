@@ -40,7 +40,11 @@ pub struct SampleHeader {
     /// A [`super::Side`] as a number: who sent it.
     pub side: u8,
     /// Zero.
-    pub reserved: [u8; 9],
+    pub reserved: u8,
+    /// Acknowledgment number (TCP), if the flags say that it is one.
+    pub ack: u32,
+    /// Zero.
+    pub reserved32: u32,
     /// Lost samples of this CPU before this one (ring full or over the budget of the second).
     pub lost: u64,
 }

@@ -15,8 +15,6 @@ pub struct Payload<'a> {
     pub from: Side,
     /// Its transport: other than TCP and UDP say nothing.
     pub transport: Transport,
-    /// Port of the sender and of the receiver.
-    pub ports: [u16; 2],
     /// Sequence number of the first byte, or of the SYN (TCP).
     pub seq: u32,
     /// Whether the segment begins the sequence numbers (TCP): the first byte is the next after `seq`.

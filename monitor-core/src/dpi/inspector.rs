@@ -64,6 +64,8 @@ pub struct Subject<'a> {
     pub slot: u32,
     /// Its key.
     pub key: &'a FlowKey,
+    /// Time of its first packet, flow clock: with the key it tells flows that had the slot one after the other.
+    pub first: u64,
     /// Its client, as far as that is known now.
     pub client: Side,
     /// Interface of its records; empty offline.
@@ -247,6 +249,27 @@ impl Inspector {
     pub fn is_new(&mut self, slot: u32, kind: FindingKind) -> bool {
         let flow = self.flows.get_mut(slot as usize).and_then(Option::as_mut);
         flow.is_none_or(|flow| flow.told.is_new(kind))
+    }
+
+    /// Takes note of the first name in the certificate of the flow in a slot. One for many names says
+    /// only the domain that they have in common.
+    pub fn certificate(&mut self, slot: u32, name: &[u8]) {
+        let Some(flow) = self.flows.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let name = Text::escaped(name.strip_prefix(b"*.").unwrap_or(name));
+        if let Some(name) = Name::new(&name, NameSource::Certificate) {
+            names::offer(&mut flow.findings.name, name);
+        }
+    }
+
+    /// Whether messages may still come in the flow in a slot.
+    pub fn wants(&self, slot: u32) -> bool {
+        let flow = self.flows.get(slot as usize).and_then(Option::as_ref);
+        flow.is_some_and(|flow| !matches!(flow.detector, Detector::Foreign))
+    }
+
+    /// What turns a time of the flow clock into nanoseconds since the Unix epoch, from now on.
+    pub const fn set_wall_offset(&mut self, wall_offset: i64) {
+        self.common.wall_offset = wall_offset;
     }
 
     /// What is known of the flow in a slot now.

@@ -18,6 +18,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 pub mod tls;
+mod understanding;
 
 pub use event::{Event, Failure, Payload, Protocol, What};
 pub use table::{Dpi, DpiConfig, DpiCounters};
+pub use understanding::{Understanding, UnderstandingConfig};

@@ -10,8 +10,7 @@ use crate::random::Random;
 
 /// A segment of a flow from 40000 to a port.
 fn segment(flow: u64, from: Side, seq: u32, bytes: &[u8]) -> Payload<'_> {
-    let ports = if from == Side::Lower { [40_000, 25] } else { [25, 40_000] };
-    Payload { flow, from, transport: Transport::Tcp, ports, seq, syn: false, bytes, time: 1 }
+    Payload { flow, from, transport: Transport::Tcp, seq, syn: false, bytes, time: 1 }
 }
 
 fn syn(flow: u64, from: Side, seq: u32) -> Payload<'static> {
@@ -217,7 +216,6 @@ fn random_payloads_never_panic_and_stay_within_bounds() {
             flow: random.below(100),
             from: random.of(&[Side::Lower, Side::Upper]),
             transport: random.of(&[Transport::Tcp, Transport::Tcp, Transport::Udp, Transport::Icmp]),
-            ports: [1, 2],
             seq: begin as u32,
             syn: random.below(10) == 0,
             bytes: &bytes,

@@ -2,7 +2,7 @@
 
 use monitor_common::abi::Transport;
 
-use crate::{series::SeriesConfig, services::ServiceTable};
+use crate::{dpi::UnderstandingConfig, series::SeriesConfig, services::ServiceTable};
 
 /// Nanoseconds of a second.
 pub(crate) const SECOND: u64 = 1_000_000_000;
@@ -72,9 +72,11 @@ pub struct EngineConfig {
     pub peers: bool,
     /// What turns a time of the flow clock into nanoseconds since the Unix epoch.
     pub wall_offset: i64,
-    /// Whether flow records are written.
+    /// Whether records are written.
     pub records: bool,
-    /// How many flow records wait at most to be taken.
+    /// How payload is understood; as it was when the engine began.
+    pub payloads: UnderstandingConfig,
+    /// How many records wait at most to be taken.
     pub record_queue: u32,
 }
 
@@ -88,6 +90,7 @@ impl Default for EngineConfig {
             peers: false,
             wall_offset: 0,
             records: false,
+            payloads: UnderstandingConfig::default(),
             record_queue: 65_536,
         }
     }

@@ -7,6 +7,7 @@
 mod config;
 mod count;
 mod hooks;
+mod payload;
 mod records;
 mod view;
 
@@ -14,20 +15,21 @@ use monitor_common::abi::{self, CoarseCounters, CoarseKey, Direction, Flow, Hook
 
 pub use crate::label::EndReason;
 use crate::{
+    dpi::Understanding,
     flow::{
         Rate,
         entry::{Entry, Fuller},
         expiry,
         rate::{Meter, Step},
         reading::{Reading, SideReading},
-        record::{self, Unwritten},
+        record::Unwritten,
         role::Host,
         state::Results,
         table::{Left, Table},
     },
     host::{Interface, Listener, LocalNetwork},
     label::{AttemptResult, ClientRule},
-    record::{FlowRecord, Identity},
+    record::AnyRecord,
     series::Family,
     totals::{Families, Io, Totals},
 };
@@ -100,7 +102,10 @@ pub struct Engine {
     counted: [Io; 2],
     meters: [Meter; 2],
     report: DrainReport,
-    records: Vec<FlowRecord>,
+    records: Vec<AnyRecord>,
+    payloads: Understanding,
+    /// Records of payload on their way into the queue.
+    said: Vec<AnyRecord>,
 }
 
 impl Engine {
@@ -110,6 +115,8 @@ impl Engine {
             services: Family::new(config.series.services, now),
             peers: Family::new(config.series.peers, now),
         };
+        let mut payloads = Understanding::new(config.payloads.clone());
+        payloads.set_wall_offset(config.wall_offset);
         Self {
             config,
             totals: Totals::default(),
@@ -125,6 +132,8 @@ impl Engine {
             meters: [Meter::default(); 2],
             report: DrainReport::default(),
             records: Vec::new(),
+            payloads,
+            said: Vec::new(),
         }
     }
 
@@ -135,14 +144,16 @@ impl Engine {
             self.families.services.reconfigure(config.series.services, now);
             self.families.peers.reconfigure(config.series.peers, now);
         }
+        self.payloads.set_wall_offset(config.wall_offset);
         self.config = config;
         self.review(|_| true);
     }
 
     /// What turns a time of the flow clock into nanoseconds since the Unix epoch, from now on: the
     /// wall clock may be set, and `CLOCK_MONOTONIC` stands still while a host sleeps.
-    pub const fn set_wall_offset(&mut self, wall_offset: i64) {
+    pub fn set_wall_offset(&mut self, wall_offset: i64) {
         self.config.wall_offset = wall_offset;
+        self.payloads.set_wall_offset(wall_offset);
     }
 
     /// The interfaces that are watched now. New ones are added, renamed ones count under their new
@@ -196,14 +207,6 @@ impl Engine {
         self.report = DrainReport::default();
         self.counted = [Io::default(); 2];
         self.hooks.before(before, &mut self.totals);
-    }
-
-    /// Who speaks with whom in the flow of a slot, by what its packets have said so far. Without the
-    /// interface's name.
-    pub fn identity(&self, flow: &Flow) -> Identity {
-        let key = &flow.head.key;
-        let parties = self.host.parties(key, flow.head.client(), &self.config.services);
-        record::identity(key, parties.client, "")
     }
 
     /// Reads a slot. Costs next to nothing when no packet came since the last time.
@@ -356,6 +359,7 @@ impl Engine {
             if let Some(result) = entry.track.inherit(&earlier.track) {
                 once.attempt(entry, result);
             }
+            entry.findings.clone_from(&earlier.findings);
             let mut unseen = entry.reading;
             for (side, seen) in unseen.0.iter_mut().zip(&earlier.reading.0) {
                 if seen.packets != 0 {
@@ -429,6 +433,7 @@ impl Engine {
     /// Takes the flow out of a slot.
     fn leave(&mut self, slot: u32, reason: EndReason) {
         self.settle();
+        self.forget_payload(slot);
         let Some((mut entry, left)) = self.table.remove(slot) else { return };
         self.hooks.hold(entry.attachment, false);
         self.totals.flows.slots -= 1;
@@ -440,6 +445,7 @@ impl Engine {
             Left::Duplicate => {}
             Left::HandedOver(next) => {
                 let Some((line, heir)) = table.pair(next) else { return };
+                heir.findings.clone_from(&entry.findings);
                 once.moved(entry.state(), None);
                 if let Some(result) = heir.track.inherit(&entry.track) {
                     once.attempt(heir, result);
@@ -469,6 +475,7 @@ impl Engine {
     /// Ends a drain. `after` is H1: all hooks, read at least one grace period after the last slot.
     pub fn end_drain(&mut self, now: u64, after: &[HookReading]) -> DrainReport {
         self.settle();
+        self.expire_payloads(now);
         let mut report = std::mem::take(&mut self.report);
         self.hooks.after(after, &mut self.totals, &mut report);
         for (meter, io) in self.meters.iter_mut().zip(self.counted) {

@@ -7,15 +7,20 @@ use crate::{
         record::{self, Context},
     },
     label::EndReason,
-    record::FlowRecord,
+    record::AnyRecord,
     totals::Totals,
 };
 
 impl Engine {
-    /// Takes the flow records that were written since the last call, oldest first. The queue holds
+    /// Takes the records of flows and of what payload said that were written since the last call, oldest first. The queue holds
     /// [`EngineConfig::record_queue`] of them; [`Totals::records_dropped`] counts what came beyond that.
-    pub fn take_records(&mut self) -> Vec<FlowRecord> {
+    pub fn take_records(&mut self) -> Vec<AnyRecord> {
         std::mem::take(&mut self.records)
+    }
+
+    /// The same, appended to `out`.
+    pub fn drain_records(&mut self, out: &mut Vec<AnyRecord>) {
+        out.append(&mut self.records);
     }
 }
 
@@ -24,7 +29,7 @@ pub(super) struct Writer<'a> {
     pub(super) config: &'a EngineConfig,
     pub(super) hooks: &'a Hooks,
     pub(super) totals: &'a mut Totals,
-    pub(super) records: &'a mut Vec<FlowRecord>,
+    pub(super) records: &'a mut Vec<AnyRecord>,
     pub(super) now: u64,
 }
 
@@ -54,7 +59,8 @@ impl Writer<'_> {
                 .map_or("", |i| i.name.as_str());
             let context =
                 Context { interface, services: &self.config.services, wall_offset: self.config.wall_offset };
-            self.records.push(record::write(entry, &unwritten, reason, &context));
+            let record = record::write(entry, &unwritten, reason, &context);
+            self.records.push(AnyRecord::Flow(Box::new(record)));
         } else {
             self.totals.records_dropped += 1;
         }

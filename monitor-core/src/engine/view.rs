@@ -44,6 +44,8 @@ impl Engine {
             server: end(server),
             client_rule: parties.rule,
             service: (!service.is_empty()).then_some(service),
+            name: entry.findings.name.as_ref(),
+            application: record::application(entry, &self.config.services),
             role: parties.role,
             scope: parties.scope,
             state: entry.state(),

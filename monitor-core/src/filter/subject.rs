@@ -7,6 +7,7 @@ use monitor_common::abi::Transport;
 use super::{Counter, Span, Subject, TextField, Way};
 use crate::flow::FlowView;
 use crate::label::{Role, Scope, TcpFlag, TcpState};
+use crate::names::Name;
 use crate::record::{ApplicationSource, BySide, FlowRecord, Peer, RoundTrip, Text, Time};
 
 /// Seconds as nanoseconds.
@@ -84,7 +85,10 @@ impl Subject for FlowView<'_> {
         match field {
             TextField::Interface => Some(self.interface),
             TextField::Service => self.service,
-            _ => None,
+            TextField::Name => self.name.map(|name| name.text.as_str()),
+            TextField::Domain => self.name.and_then(Name::domain),
+            TextField::Application => self.application.map(|(application, _)| application),
+            TextField::Process | TextField::Unit | TextField::Container => None,
         }
     }
 
@@ -226,6 +230,8 @@ mod tests {
             server: end("10.0.0.2", 443),
             client_rule: ClientRule::Syn,
             service: Some("https"),
+            name: None,
+            application: Some(("tls", ApplicationSource::Wire)),
             role: Role::Client,
             scope: Scope::Local,
             state: Some(TcpState::Established),
@@ -253,6 +259,7 @@ mod tests {
             "retransmissions >= 1 and rate > 1K",
             "rtt = 10ms and handshake = 2ms and duration = 3s",
             "interface veth* and service https and state established",
+            "application tls and not domain *",
             "role client and scope local",
             "since 1970-01-01T00:00:04Z and before 1970-01-01T00:00:02Z",
             "not response < 1h and not name *",

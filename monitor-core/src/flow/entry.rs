@@ -10,6 +10,7 @@ use super::{
     state::{Connection, Results, Track},
     table::NONE,
 };
+use crate::dpi::inspector::Findings;
 use crate::label::{ClientRule, Role, Scope, TcpState};
 
 /// One sighting of a flow: one slot.
@@ -36,6 +37,8 @@ pub(crate) struct Entry {
     pub(crate) meters: [Meter; 2],
     /// Shortest and longest round trip by side whose data it was, µs; the shortest plus 1, 0: none.
     pub(crate) rtt: [(u32, u32); 2],
+    /// What is known of it by its payload and by DNS.
+    pub(crate) findings: Findings,
     /// What its records have not told; none unless records are written.
     pub(crate) unwritten: Option<Box<Unwritten>>,
     /// It is the sighting that everything but the interfaces' families counts.
@@ -82,6 +85,7 @@ impl Default for Entry {
             track: Track::default(),
             meters: [Meter::default(); 2],
             rtt: [(0, 0); 2],
+            findings: Findings::default(),
             unwritten: None,
             counts: false,
             fuller: Fuller::Unknown,

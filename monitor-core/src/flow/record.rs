@@ -94,12 +94,8 @@ pub(crate) fn write(entry: &Entry, unwritten: &Unwritten, reason: EndReason, at:
     let facts = &unwritten.facts;
     let tcp = entry.key.protocol == 6;
     let identity = identity(&entry.key, client, at.interface);
-    let server_port = identity.server_port;
-    let service = at.services.name(entry.transport(), server_port);
-    let known = (!service.is_empty()).then(|| {
-        let configured = at.services.is_configured(entry.transport(), server_port);
-        (service, if configured { ApplicationSource::Config } else { ApplicationSource::Port })
-    });
+    let (application, application_source) = application(entry, at.services).unzip();
+    let name = entry.findings.name.as_ref();
     let connection = &entry.connection;
     FlowRecord {
         start: Time::from_clock(entry.first, at.wall_offset),
@@ -124,16 +120,33 @@ pub(crate) fn write(entry: &Entry, unwritten: &Unwritten, reason: EndReason, at:
         first_frame: None,
         last_frame: None,
         end_reason: Some(reason),
-        name: None,
-        name_source: None,
-        domain: None,
-        application: known.map(|(name, _)| Text::from(name)),
-        application_source: known.map(|(_, source)| source),
+        name: name.map(|name| name.text.clone()),
+        name_source: name.map(|name| name.source),
+        domain: name.and_then(|name| name.domain()).map(Text::from),
+        application: application.map(Text::from),
+        application_source,
         process: None,
         pid: None,
         unit: None,
         container: None,
     }
+}
+
+/// What a flow speaks, and how that is known: what the user calls a port stands above what its bytes look
+/// like, and that above what the port is registered for.
+pub(crate) fn application<'a>(
+    entry: &Entry,
+    services: &'a ServiceTable,
+) -> Option<(&'a str, ApplicationSource)> {
+    let (_, port) = entry.key.endpoint(entry.parties.client.other());
+    let service = services.name(entry.transport(), port);
+    if services.is_configured(entry.transport(), port) {
+        return (!service.is_empty()).then_some((service, ApplicationSource::Config));
+    }
+    if let Some(application) = entry.findings.application {
+        return Some((application.as_str(), ApplicationSource::Wire));
+    }
+    (!service.is_empty()).then_some((service, ApplicationSource::Port))
 }
 
 /// Who speaks with whom, if `client` is the initiator.

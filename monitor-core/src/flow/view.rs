@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use monitor_common::abi::{Direction, IpVersion, Transport};
 
 use crate::label::{ClientRule, Role, Scope, TcpFlag, TcpState};
+use crate::names::Name;
+use crate::record::ApplicationSource;
 pub use crate::record::RoundTrip;
 
 /// Address and port of one end; port 0 where the protocol has none.
@@ -85,6 +87,10 @@ pub struct FlowView<'a> {
     pub client_rule: ClientRule,
     /// Name of the server's port, if the port table or the config knows one.
     pub service: Option<&'a str>,
+    /// Name of the server and where it comes from, if one is known.
+    pub name: Option<&'a Name>,
+    /// What it speaks and how that is known.
+    pub application: Option<(&'a str, ApplicationSource)>,
     /// What this host is in it.
     pub role: Role,
     /// Where the peer is.

@@ -209,8 +209,6 @@ impl Counter {
         for message in self.source.take_log() {
             self.state.events.emit(&Event::KernelSide { message: &message });
         }
-        // Nobody understands payloads yet: what is not read would stand in the way of what comes.
-        self.source.read_samples(|_| ());
         if let Ok(coarse) = self.source.coarse() {
             self.state.engine().set_coarse(coarse);
         }

@@ -25,7 +25,9 @@ Filters:
   ipv4, ipv6                                  the IP version
   bytes > 1M, sent packets >= 10, rst         a counter; alone it means more than 0
   rtt > 50ms, duration < 1h                   a time: rtt, handshake, response, duration
-  service https, interface eth*               a text; * and ? stand for others
+  name *.example.org, domain example.org      a text; * and ? stand for others: name and domain of
+  application tls, service https              the server, what is spoken, the name of the port,
+  interface eth*                              the interface
   state established, role client,             what this host knows of it
   scope remote
   since 2026-11-21T02:49:27Z                  a packet at that time or later; before: begun earlier
@@ -102,11 +104,21 @@ pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
     super::print(&table(&flows.map_err(CommandError::Answer)?, answer.matched))
 }
 
-const COLUMNS: [&str; 9] =
-    ["CLIENT", "SERVER", "TRANSPORT", "SERVICE", "STATE", "SENT", "RECEIVED", "RATE", "INTERFACE"];
+const COLUMNS: [&str; 10] = [
+    "CLIENT",
+    "SERVER",
+    "NAME",
+    "TRANSPORT",
+    "APPLICATION",
+    "STATE",
+    "SENT",
+    "RECEIVED",
+    "RATE",
+    "INTERFACE",
+];
 
 /// The columns from which on numbers stand, which end at the right.
-const NUMBERS: std::ops::Range<usize> = 5..8;
+const NUMBERS: std::ops::Range<usize> = 6..9;
 
 fn table(flows: &[Value], matched: usize) -> String {
     let rows: Vec<[String; COLUMNS.len()]> = flows.iter().map(row).collect();
@@ -161,8 +173,9 @@ fn row(flow: &Value) -> [String; COLUMNS.len()] {
     [
         endpoint("client_ip", "client_port"),
         endpoint("server_ip", "server_port"),
+        text("name"),
         text("transport"),
-        text("service"),
+        text("application"),
         text("state"),
         bytes("sent"),
         bytes("received"),
@@ -231,7 +244,7 @@ mod tests {
 
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
-        let flow = serde_json::json!({ "service": "a\u{1b}[2J", "client_ip": "::1", "client_port": 5 });
+        let flow = serde_json::json!({ "name": "a\u{1b}[2J", "client_ip": "::1", "client_port": 5 });
         let table = table(&[flow], 1);
         assert!(!table.contains('\u{1b}') && table.contains("[::1]:5"), "{table}");
     }

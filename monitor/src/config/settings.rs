@@ -165,8 +165,8 @@ settings! {
     /// UDP port of MPLS in UDP; 0: none.
     tunnel_mpls: Number<0, 65_535> = "tunnel.mpls", "PORT", "6635", Restart;
 
-    /// Copy the first payload bytes of flows from the kernel. Nothing reads them yet.
-    samples_enabled: bool = "samples.enabled", "BOOL", "false", Restart;
+    /// Read the first payload bytes of flows: names, protocols and messages come from them.
+    samples_enabled: bool = "samples.enabled", "BOOL", "true", Restart;
     /// Payload bytes copied of each direction of a TCP flow.
     samples_flow_bytes: Number<0, 1_048_576> = "samples.flow-bytes", "SIZE", "16Ki", Live;
     /// Samples a second and CPU.

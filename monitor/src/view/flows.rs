@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use monitor_common::abi::{Direction, Transport};
 use monitor_core::flow::{FlowView, Rate, RoundTrip, Sent};
 use monitor_core::label::TcpState;
+use monitor_core::names::Name;
 use monitor_core::record::Time;
 use serde::Serialize;
 
@@ -96,6 +97,16 @@ pub struct Flow<'a> {
     client_rule: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name_source: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domain: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    application: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    application_source: Option<&'static str>,
     role: &'static str,
     scope: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -178,6 +189,11 @@ impl<'a> From<&FlowView<'a>> for Flow<'a> {
             server_port: flow.server.port,
             client_rule: flow.client_rule.as_str(),
             service: flow.service,
+            name: flow.name.map(|name| name.text.as_str()),
+            name_source: flow.name.map(|name| name.source.as_str()),
+            domain: flow.name.and_then(Name::domain),
+            application: flow.application.map(|(application, _)| application),
+            application_source: flow.application.map(|(_, source)| source.as_str()),
             role: flow.role.as_str(),
             scope: flow.scope.as_str(),
             state: flow.state.map(TcpState::as_str),

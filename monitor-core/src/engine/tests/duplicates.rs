@@ -191,7 +191,7 @@ fn where_one_interface_sees_both_ways_it_counts_instead_of_one_that_sees_half() 
     w.wait(5 * SECOND);
     assert_eq!((w.totals().flows.active[0], w.totals().flows.slots), (0, 0));
     assert_eq!(w.ended(Transport::Tcp, EndReason::Fin), 1);
-    let records = w.engine.take_records();
+    let records = w.flow_records();
     assert_eq!(records.iter().map(|r| r.sent.packets).sum::<u64>(), 8, "{records:#?}");
     assert_eq!(records.iter().map(|r| r.received.packets).sum::<u64>(), 6);
 }

@@ -22,7 +22,7 @@ fn world() -> World {
 }
 
 fn only(w: &mut World) -> FlowRecord {
-    let mut records = w.engine.take_records();
+    let mut records = w.flow_records();
     assert_eq!(records.len(), 1, "{records:?}");
     records.remove(0)
 }
@@ -51,7 +51,7 @@ fn a_record_tells_what_the_slot_knows() {
     tcp.close(&mut w);
     let end = w.now;
     w.drain();
-    assert_eq!(w.engine.take_records(), []);
+    assert_eq!(w.flow_records(), []);
     w.wait(5 * SECOND);
     let r = only(&mut w);
     let wall = 1_000_000 * SECOND;
@@ -92,7 +92,7 @@ fn a_flow_that_goes_on_has_a_record_each_interval_with_increments() {
     for _ in 0..13 {
         w.eth(&packet);
         w.wait(10 * SECOND);
-        packets.extend(w.engine.take_records().into_iter().map(|r| (r.sent.packets, r.end_reason)));
+        packets.extend(w.flow_records().into_iter().map(|r| (r.sent.packets, r.end_reason)));
     }
     assert_eq!(packets, [(6, Some(EndReason::Active)), (6, Some(EndReason::Active))]);
     w.wait(60 * SECOND);
@@ -110,7 +110,7 @@ fn a_flow_without_news_has_no_record_until_it_ends() {
     let mut reasons = Vec::new();
     for _ in 0..31 {
         w.wait(10 * SECOND);
-        reasons.extend(w.engine.take_records().into_iter().map(|r| (r.sent.packets, r.end_reason)));
+        reasons.extend(w.flow_records().into_iter().map(|r| (r.sent.packets, r.end_reason)));
     }
     assert_eq!(reasons, [(2, Some(EndReason::Active)), (0, Some(EndReason::Idle))]);
 }
@@ -133,7 +133,7 @@ fn a_flow_on_two_interfaces_has_one_record_and_no_packet_twice() {
     w.wait(60 * SECOND);
     w.wait(SECOND);
     w.engine.shutdown(w.now);
-    let rest: Vec<_> = w.engine.take_records();
+    let rest: Vec<_> = w.flow_records();
     assert_eq!(rest.iter().map(|r| r.sent.packets).sum::<u64>(), 1);
     assert_eq!(rest.last().unwrap().identity.interface, Some(Text::from("br0")));
 }
@@ -158,7 +158,7 @@ fn the_queue_is_bounded_and_counts_what_it_turns_away() {
     }
     w.drain();
     w.wait(60 * SECOND);
-    assert_eq!(w.engine.take_records().len(), 3);
+    assert_eq!(w.flow_records().len(), 3);
     assert_eq!(w.totals().records_dropped, 2);
 }
 

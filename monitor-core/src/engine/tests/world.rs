@@ -12,6 +12,7 @@ use crate::{
     engine::{DrainReport, EndReason, Engine, EngineConfig, HookReading},
     host::{Interface, LocalNetwork},
     label::{AttemptResult, Role, TcpState},
+    record::{AnyRecord, FlowRecord},
     totals::{InterfaceTotals, Totals},
 };
 
@@ -105,6 +106,15 @@ impl World {
             .iter()
             .map(|(&(ifindex, direction), &counters)| HookReading { ifindex, direction, counters })
             .collect()
+    }
+
+    /// The flow records since the last call.
+    pub(super) fn flow_records(&mut self) -> Vec<FlowRecord> {
+        let only = |record| match record {
+            AnyRecord::Flow(record) => *record,
+            other => panic!("{other:?}"),
+        };
+        self.engine.take_records().into_iter().map(only).collect()
     }
 
     /// A drain in which no packet comes.

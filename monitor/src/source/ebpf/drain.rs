@@ -4,8 +4,9 @@
 //! 2. Every slot that was ever taken, through the mapping.
 //! 3. What went elsewhere (overflow, no IP, undecodable).
 //! 4. The keys of flows that end are deleted; a grace period passes; nobody holds their slots now.
-//! 5. Those slots are read a last time, emptied and given back.
-//! 6. H1: the hooks' totals again. H0 ≤ slots + elsewhere ≤ H1.
+//! 5. Payload samples are read: those of the flows that end are all in the ring now. See [`Source::understand`].
+//! 6. Those slots are read a last time, emptied and given back.
+//! 7. H1: the hooks' totals again. H0 ≤ slots + elsewhere ≤ H1.
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
@@ -35,6 +36,7 @@ impl Source {
         self.unpublish(&ended)?;
         self.grace.wait()?;
         let mut engine = lock(engine);
+        self.understand(&mut engine);
         for &(slot, reason) in &ended {
             let Some(flow) = self.slots.get(slot) else { continue };
             engine.close(slot, flow, reason);

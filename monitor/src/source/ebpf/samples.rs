@@ -4,7 +4,14 @@ use aya::{
     Ebpf,
     maps::{Array, MapData, PerCpuArray, RingBuf},
 };
-use monitor_common::abi::{Flow, SampleHeader, SampleKind, Sampling, Side};
+use monitor_common::{
+    abi::{Flow, SampleHeader, SampleKind, Sampling, Side},
+    wire::tcp_flags,
+};
+use monitor_core::{
+    dpi::inspector::{Payload, TcpHeader},
+    engine::Engine,
+};
 
 use super::{Error, Source};
 
@@ -32,6 +39,23 @@ impl<'a> Sample<'a> {
             1 => Some(SampleKind::Dns),
             2 => Some(SampleKind::Udp),
             _ => None,
+        }
+    }
+
+    /// As it is understood.
+    pub fn payload(&self) -> Payload<'a> {
+        let header = &self.header;
+        let tcp = (header.key.protocol == 6).then(|| TcpHeader {
+            seq: header.seq,
+            ack: (header.tcp_flags & tcp_flags::ACK != 0).then_some(header.ack),
+            syn: header.tcp_flags & tcp_flags::SYN != 0,
+        });
+        Payload {
+            time: header.time,
+            sender: self.side(),
+            bytes: self.data,
+            length: header.payload_length,
+            tcp,
         }
     }
 
@@ -87,7 +111,35 @@ pub(super) fn set_bounds(ebpf: &mut Ebpf, bounds: Sampling) -> Result<(), Error>
     map.set(0, bounds, 0).map_err(Error::map("SAMPLING"))
 }
 
+/// No more samples of a direction.
+fn enough(flow: &Flow, side: Side) {
+    flow.head.enough.set(flow.head.enough.get() | 1 << side.index());
+}
+
 impl Source {
+    /// Has the engine understand all samples that are waiting, and the kernel side told of which flows
+    /// enough was seen.
+    ///
+    /// Called after a grace period and before slots are given back, it leaves none of a flow whose slot
+    /// is about to hold another. What a program on another CPU was still writing then is told by key
+    /// and time.
+    pub(super) fn understand(&mut self, engine: &mut Engine) {
+        let Self { samples, slots, .. } = self;
+        let Some(reader) = samples else { return };
+        while let Some(message) = reader.ring.next() {
+            let Some(sample) = Sample::parse(&message) else { continue };
+            let header = &sample.header;
+            let Some(flow) = slots.get(header.slot) else { continue };
+            let head = &flow.head;
+            if head.live.get() == 0 || head.key != header.key || header.time < head.first.get() {
+                continue;
+            }
+            if !engine.sample(header.slot, flow, &sample.payload()) {
+                enough(flow, sample.side());
+            }
+        }
+    }
+
     /// Hands over all samples that are waiting. Returns how many.
     pub fn read_samples(&mut self, mut receive: impl FnMut(Sample<'_>)) -> u64 {
         let mut count = 0;
@@ -105,8 +157,7 @@ impl Source {
     /// Tells the kernel side that a direction of a flow is understood: no more samples of it.
     pub fn enough(&self, slot: u32, side: Side) {
         if let Some(flow) = self.slots.get(slot) {
-            let enough: &Flow = flow;
-            enough.head.enough.set(enough.head.enough.get() | 1 << side.index());
+            enough(flow, side);
         }
     }
 

@@ -1,0 +1,217 @@
+//! Payload of all flows in, records and names out: the same for samples of a live host and for captures.
+
+use monitor_common::abi::{FlowKey, Side, Transport};
+
+use super::{
+    Dpi, DpiConfig, DpiCounters, Event, What,
+    inspector::{Findings, Inspector, InspectorConfig, InspectorTotals, Payload, Subject},
+};
+use crate::{
+    finding,
+    flow::record,
+    record::{AnyRecord, Carrier, Text, Time},
+};
+
+/// How an [`Understanding`] works and how much it may hold.
+#[derive(Clone, Debug, Default)]
+pub struct UnderstandingConfig {
+    /// Hellos.
+    pub hellos: DpiConfig,
+    /// Messages.
+    pub messages: InspectorConfig,
+}
+
+/// What understands payload.
+#[derive(Debug)]
+pub struct Understanding {
+    hellos: Dpi,
+    messages: Inspector,
+    events: Vec<Event>,
+    /// By slot.
+    flows: Vec<Option<Known>>,
+    wall_offset: i64,
+}
+
+/// Whose payload a slot's is.
+#[derive(Clone, Debug)]
+struct Known {
+    key: FlowKey,
+    first: u64,
+    client: Side,
+    interface: Text,
+    /// Sides of which no hello is expected any more, as bits.
+    enough: u8,
+}
+
+impl Known {
+    fn subject(&self, slot: u32) -> Subject<'_> {
+        Subject {
+            slot,
+            key: &self.key,
+            first: self.first,
+            client: self.client,
+            interface: self.interface.as_str(),
+        }
+    }
+}
+
+impl Understanding {
+    /// One that has seen nothing.
+    pub fn new(config: UnderstandingConfig) -> Self {
+        Self {
+            hellos: Dpi::new(config.hellos),
+            wall_offset: config.messages.wall_offset,
+            messages: Inspector::new(config.messages),
+            events: Vec::new(),
+            flows: Vec::new(),
+        }
+    }
+
+    /// What turns a time of the flow clock into nanoseconds since the Unix epoch, from now on.
+    pub const fn set_wall_offset(&mut self, wall_offset: i64) {
+        self.wall_offset = wall_offset;
+        self.messages.set_wall_offset(wall_offset);
+    }
+
+    /// Takes a packet's payload, which may be empty. Records of what is complete with it are appended to
+    /// `out`. Returns whether more of its direction is wanted.
+    ///
+    /// A slot that is known under another key or beginning holds a new flow: the old one ends here.
+    pub fn payload(
+        &mut self,
+        subject: &Subject<'_>,
+        payload: &Payload<'_>,
+        out: &mut Vec<AnyRecord>,
+    ) -> bool {
+        let transport = Transport::from_protocol(subject.key.protocol);
+        if !matches!(transport, Transport::Tcp | Transport::Udp) {
+            return false;
+        }
+        let slot = subject.slot;
+        if !self.knows(slot, subject.key, subject.first) {
+            self.begin(subject, payload.time, out);
+        }
+        self.messages.packet(subject, payload, out);
+        self.hello(subject, payload, transport);
+        if !self.events.is_empty() {
+            self.tell(out);
+        }
+        let Some(known) = self.flows.get(slot as usize).and_then(Option::as_ref) else { return false };
+        known.enough & 1 << payload.sender.index() == 0 || self.messages.wants(slot)
+    }
+
+    fn begin(&mut self, subject: &Subject<'_>, time: u64, out: &mut Vec<AnyRecord>) {
+        self.close(subject.slot, time, out);
+        let slot = subject.slot as usize;
+        if slot >= self.flows.len() {
+            self.flows.resize_with(slot + 1, || None);
+        }
+        if let Some(place) = self.flows.get_mut(slot) {
+            *place = Some(Known {
+                key: *subject.key,
+                first: subject.first,
+                client: subject.client,
+                interface: Text::from(subject.interface),
+                enough: 0,
+            });
+        }
+    }
+
+    /// Whether the flow in a slot is this one.
+    fn knows(&self, slot: u32, key: &FlowKey, first: u64) -> bool {
+        let known = self.flows.get(slot as usize).and_then(Option::as_ref);
+        known.is_some_and(|known| known.first == first && known.key == *key)
+    }
+
+    /// Looks for hellos.
+    fn hello(&mut self, subject: &Subject<'_>, payload: &Payload<'_>, transport: Transport) {
+        let Some(known) = self.flows.get_mut(subject.slot as usize).and_then(Option::as_mut) else { return };
+        known.client = subject.client;
+        let (seq, syn) = payload.tcp.map_or((0, false), |tcp| (tcp.seq, tcp.syn));
+        let bit = 1 << payload.sender.index();
+        if (payload.length == 0 && !syn) || known.enough & bit != 0 {
+            return;
+        }
+        let payload = super::Payload {
+            flow: u64::from(subject.slot),
+            from: payload.sender,
+            transport,
+            seq,
+            syn,
+            bytes: payload.bytes,
+            time: payload.time,
+        };
+        if !self.hellos.payload(&payload, &mut self.events) {
+            known.enough |= bit;
+        }
+    }
+
+    /// Makes records of what payload said.
+    fn tell(&mut self, out: &mut Vec<AnyRecord>) {
+        for event in self.events.drain(..) {
+            let slot = event.flow as u32;
+            let Some(known) = self.flows.get(slot as usize).and_then(Option::as_ref) else { continue };
+            match event.what {
+                What::Tls(handshake) => {
+                    let identity = record::identity(&known.key, known.client, known.interface.as_str());
+                    if let Some(certificate) = &handshake.answer.certificate
+                        && let Some(name) = certificate.names.first()
+                    {
+                        self.messages.certificate(slot, name);
+                    }
+                    let time = Time::from_clock(handshake.time, self.wall_offset);
+                    for found in finding::tls(&handshake, time) {
+                        if self.messages.is_new(slot, found.kind) {
+                            let record = found.into_record(time, identity.clone());
+                            out.push(AnyRecord::Finding(Box::new(record)));
+                        }
+                    }
+                    out.push(AnyRecord::Tls(Box::new(handshake.record(identity, self.wall_offset))));
+                }
+                What::Hello(hello) => {
+                    let name = hello.server_name.as_deref();
+                    self.messages.hello(slot, hello.carrier, name, hello.ech);
+                }
+                What::GoogleName { name, .. } => {
+                    self.messages.hello(slot, Carrier::Quic, Some(&name), false);
+                }
+                What::Failure(_) => {}
+            }
+        }
+    }
+
+    /// What is known by now of the flow in a slot, if it is this one.
+    pub fn findings(&self, slot: u32, key: &FlowKey, first: u64) -> Option<&Findings> {
+        if self.knows(slot, key, first) { self.messages.findings(slot) } else { None }
+    }
+
+    /// Forgets the flow in a slot, after reading what still waited.
+    pub fn close(&mut self, slot: u32, time: u64, out: &mut Vec<AnyRecord>) -> Findings {
+        if self.flows.get(slot as usize).is_none_or(Option::is_none) {
+            return Findings::default();
+        }
+        self.hellos.close(u64::from(slot), &mut self.events);
+        self.tell(out);
+        let Some(known) = self.flows.get_mut(slot as usize).and_then(Option::take) else {
+            return Findings::default();
+        };
+        self.messages.close(&known.subject(slot), time, out)
+    }
+
+    /// Gives up waiting for answers that have not come in the time allowed.
+    pub fn expire(&mut self, now: u64, out: &mut Vec<AnyRecord>) {
+        self.hellos.expire(now, &mut self.events);
+        self.tell(out);
+        self.messages.expire(now);
+    }
+
+    /// What was done and is held to read hellos.
+    pub fn hellos(&self) -> DpiCounters {
+        self.hellos.counters()
+    }
+
+    /// What was met in messages.
+    pub fn messages(&self) -> InspectorTotals {
+        self.messages.totals()
+    }
+}

@@ -1,0 +1,104 @@
+//! Payload of flows: what it says becomes records, and what is known of its flow.
+
+use monitor_common::abi::Flow;
+
+use super::Engine;
+use crate::{
+    dpi::{
+        Understanding,
+        inspector::{Payload, Subject},
+    },
+    flow::entry::Fuller,
+    record::AnyRecord,
+};
+
+impl Engine {
+    /// What reads payload, with what it met.
+    pub const fn payloads(&self) -> &Understanding {
+        &self.payloads
+    }
+
+    /// Takes a payload of the flow in a slot, which need not have been observed. Returns whether more of
+    /// its direction is wanted.
+    pub fn payload(&mut self, slot: u32, flow: &Flow, payload: &Payload<'_>) -> bool {
+        self.understand(slot, flow, payload)
+    }
+
+    /// Takes a payload of a flow that several interfaces may see: only of the sighting that counts.
+    /// Returns whether more of its direction is wanted.
+    pub fn sample(&mut self, slot: u32, flow: &Flow, payload: &Payload<'_>) -> bool {
+        let packets = [flow.hot[0].packets.get(), flow.hot[1].packets.get()];
+        if self.table.entry(slot).is_none_or(|entry| entry.was_replaced(flow, packets)) {
+            self.observe_changed(slot, flow, packets);
+            self.settle();
+        }
+        let Some(entry) = self.table.entry(slot) else { return false };
+        if entry.linked && !entry.counts {
+            // If it turns out to see more than the one that counts, what comes later is wanted.
+            return entry.fuller != Fuller::No;
+        }
+        let wanted = self.understand(slot, flow, payload);
+        self.learn(slot);
+        wanted
+    }
+
+    fn understand(&mut self, slot: u32, flow: &Flow, payload: &Payload<'_>) -> bool {
+        let head = &flow.head;
+        let client = self.client(&head.key, head.client());
+        let Self { payloads, said, table, hooks, totals, .. } = self;
+        let interface = table
+            .entry(slot)
+            .and_then(|entry| hooks.interface_of(entry.attachment))
+            .and_then(|at| totals.interfaces.get(at))
+            .map_or("", |interface| interface.name.as_str());
+        let subject = Subject { slot, key: &head.key, first: head.first.get(), client, interface };
+        let wanted = payloads.payload(&subject, payload, said);
+        self.tell();
+        wanted
+    }
+
+    /// Gives the flow in a slot what is known of it by its payload.
+    pub(super) fn learn(&mut self, slot: u32) {
+        let Some(entry) = self.table.entry_mut(slot) else { return };
+        if let Some(findings) = self.payloads.findings(slot, &entry.key, entry.first)
+            && entry.findings != *findings
+        {
+            entry.findings.clone_from(findings);
+        }
+    }
+
+    /// No payload of the flow in a slot comes any more: it keeps what is known of it.
+    pub(super) fn forget_payload(&mut self, slot: u32) {
+        let Some(entry) = self.table.entry(slot) else { return };
+        let own = self.payloads.findings(slot, &entry.key, entry.first).is_some();
+        let findings = self.payloads.close(slot, entry.last, &mut self.said);
+        if own && let Some(entry) = self.table.entry_mut(slot) {
+            entry.findings = findings;
+        }
+        self.tell();
+    }
+
+    /// Gives up waiting for answers that have not come.
+    pub(super) fn expire_payloads(&mut self, now: u64) {
+        self.payloads.expire(now, &mut self.said);
+        self.tell();
+    }
+
+    /// Queues the records that payload gave.
+    fn tell(&mut self) {
+        for record in self.said.drain(..) {
+            if self.config.records {
+                queue(&mut self.records, self.config.record_queue, &mut self.totals.records_dropped, record);
+            }
+        }
+    }
+}
+
+/// Puts a record into the queue, or counts it where that is full.
+pub(super) fn queue(records: &mut Vec<AnyRecord>, most: u32, dropped: &mut u64, record: AnyRecord) {
+    if records.len() < most as usize {
+        records.push(record);
+    } else {
+        *dropped += 1;
+    }
+}
