@@ -19,6 +19,7 @@ mod exposition;
 mod forwarding;
 mod interfaces;
 mod life;
+mod names;
 mod pressure;
 mod prometheus;
 mod refusals;
