@@ -7,6 +7,7 @@
 pub mod application;
 pub mod dpi;
 pub mod engine;
+pub mod fanout;
 pub mod filter;
 pub mod finding;
 pub mod flow;

@@ -97,6 +97,11 @@ impl<K: Hash + Eq + Copy, V, S: BuildHasher> Lru<K, V, S> {
         Some(self.take(place).1)
     }
 
+    /// All entries, in no order; their age stays.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.entries.iter().map(|entry| (&entry.key, &entry.value))
+    }
+
     /// The entry that was not used for longest.
     pub fn oldest(&self) -> Option<(&K, &V)> {
         self.entries.get(self.oldest as usize).map(|entry| (&entry.key, &entry.value))

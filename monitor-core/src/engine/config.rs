@@ -2,7 +2,7 @@
 
 use monitor_common::abi::Transport;
 
-use crate::{dpi::UnderstandingConfig, series::SeriesConfig, services::ServiceTable};
+use crate::{dpi::UnderstandingConfig, fanout::FanoutConfig, series::SeriesConfig, services::ServiceTable};
 
 /// Nanoseconds of a second.
 pub(crate) const SECOND: u64 = 1_000_000_000;
@@ -70,6 +70,8 @@ pub struct EngineConfig {
     pub max_flows: u32,
     /// Whether traffic is counted by peer address as well.
     pub peers: bool,
+    /// Which sources reach unusually many hosts or ports.
+    pub fanout: FanoutConfig,
     /// What turns a time of the flow clock into nanoseconds since the Unix epoch.
     pub wall_offset: i64,
     /// Whether records are written.
@@ -88,6 +90,7 @@ impl Default for EngineConfig {
             services: ServiceTable::default(),
             max_flows: 131_072,
             peers: false,
+            fanout: FanoutConfig::default(),
             wall_offset: 0,
             records: false,
             payloads: UnderstandingConfig::default(),

@@ -8,6 +8,7 @@ mod config;
 mod count;
 mod hooks;
 mod payload;
+mod reach;
 mod records;
 mod view;
 
@@ -16,6 +17,7 @@ use monitor_common::abi::{self, CoarseCounters, CoarseKey, Direction, Flow, Hook
 pub use crate::label::EndReason;
 use crate::{
     dpi::Understanding,
+    fanout::{Detection, Fanout},
     flow::{
         Rate,
         entry::{Entry, Fuller},
@@ -106,6 +108,11 @@ pub struct Engine {
     payloads: Understanding,
     /// Records of payload on their way into the queue.
     said: Vec<AnyRecord>,
+    fanout: Fanout,
+    /// Sources that passed a threshold and were not taken yet.
+    found: Vec<Detection>,
+    /// Flows are told of when they begin, not when their slots are read.
+    told_early: bool,
 }
 
 impl Engine {
@@ -117,8 +124,12 @@ impl Engine {
         };
         let mut payloads = Understanding::new(config.payloads.clone());
         payloads.set_wall_offset(config.wall_offset);
+        let fanout = Fanout::new(config.fanout);
         Self {
             config,
+            fanout,
+            found: Vec::new(),
+            told_early: false,
             totals: Totals::default(),
             families,
             hooks: Hooks::default(),
@@ -145,6 +156,7 @@ impl Engine {
             self.families.peers.reconfigure(config.series.peers, now);
         }
         self.payloads.set_wall_offset(config.wall_offset);
+        self.fanout.reconfigure(config.fanout);
         self.config = config;
         self.review(|_| true);
     }
@@ -312,7 +324,8 @@ impl Engine {
                 continue;
             }
             let counts = self.table.link(slot);
-            let Self { table, config, totals, families, counted, step, fuller, .. } = self;
+            let Self { table, config, totals, families, counted, step, fuller, fanout, told_early, .. } =
+                self;
             let Some((line, entry)) = table.pair(slot) else { continue };
             let delta = entry.reading;
             let results = entry.advance(&delta);
@@ -324,6 +337,9 @@ impl Engine {
                 let mut once = Once { totals, families, counted, peers: config.peers, now: step.now() };
                 once.count(entry, &delta, &results);
                 once.moved(None, entry.state());
+                if !*told_early {
+                    reach::note(fanout, &entry.key, entry.parties, entry.first);
+                }
             } else {
                 totals.flows.duplicates += 1;
                 if entry.reading.is_two_sided() {
@@ -481,6 +497,8 @@ impl Engine {
         for (meter, io) in self.meters.iter_mut().zip(self.counted) {
             meter.update(&self.step, io.packets, io.bytes);
         }
+        self.fanout.expire(now);
+        self.tell_fanout();
         report.live = self.table.len() as u32;
         self.totals.drains += 1;
         self.totals.last_drain = self.wall(now);

@@ -39,7 +39,9 @@ impl Session {
     pub fn new(SessionConfig { table, engine }: SessionConfig) -> Self {
         // Records are taken as they come: the queue is never longer than what one frame ends and says.
         let engine = EngineConfig { records: true, record_queue: u32::MAX, wall_offset: 0, ..engine };
-        Self { table: Table::new(table), engine: Engine::new(engine, 0), datagrams: Datagrams::new() }
+        let mut engine = Engine::new(engine, 0);
+        engine.tell_early();
+        Self { table: Table::new(table), engine, datagrams: Datagrams::new() }
     }
 
     /// Counts a frame. What ended or was understood by it is appended to `records`.
@@ -49,7 +51,10 @@ impl Session {
         while let Some(slot) = self.table.pop_ended() {
             self.end(slot, records);
         }
-        if let Outcome::Flow { slot, side, .. } = outcome {
+        if let Outcome::Flow { slot, side, opened } = outcome {
+            if opened {
+                self.begin(slot, frame.time, records);
+            }
             let packet = *self.table.last_packet();
             if packet.fragment == Fragment::None as u8 {
                 self.read(&packet, frame.bytes, frame.time, (slot, side), records);
@@ -68,6 +73,13 @@ impl Session {
         for slot in slots {
             self.end(slot, records);
         }
+    }
+
+    /// A flow began in a slot: perhaps one of very many of its client.
+    fn begin(&mut self, slot: u32, time: u64, records: &mut Vec<AnyRecord>) {
+        let Some(flow) = self.table.flow(slot) else { return };
+        self.engine.begins(&flow.head.key, flow.head.client(), time);
+        self.engine.drain_records(records);
     }
 
     /// Hands the payload of a packet to the engine.

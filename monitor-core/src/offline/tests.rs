@@ -236,3 +236,27 @@ fn a_segment_without_a_header_to_speak_of_counts_and_disturbs_nothing() {
         (0, 0, 0)
     );
 }
+
+#[test]
+fn a_scan_in_a_capture_is_told_at_the_time_of_its_packets() {
+    let mut session = Session::new(SessionConfig::default());
+    let mut records = Vec::new();
+    for port in 1..=1_000 {
+        let number = u64::from(port);
+        session.packet(&frame(&ipv4(1, 2, 6, 0, &tcp(5000, port, 1, 2)), number), &mut records);
+        // The one who is scanned answers, and asks the domain name system.
+        session.packet(&frame(&ipv4(2, 1, 6, 0, &tcp(port, 5000, 1, 0x14)), number), &mut records);
+        session.packet(&frame(&ipv4(2, 3, 17, 0, &udp(5000 + port, 53, 9)), number), &mut records);
+    }
+    let told = |records: &[AnyRecord]| {
+        let fanout = records.iter().filter_map(|record| match record {
+            AnyRecord::Fanout(fanout) => Some((fanout.source.to_string(), fanout.kind.as_str())),
+            _ => None,
+        });
+        fanout.collect::<Vec<_>>()
+    };
+    let expected = [("10.0.0.1".to_owned(), "ports")];
+    assert_eq!(told(&records), expected);
+    session.finish(&mut records);
+    assert_eq!(told(&records), expected);
+}

@@ -5,6 +5,7 @@
 mod accounting;
 mod duplicates;
 mod random;
+mod reach;
 mod records;
 mod table;
 mod tcp;
