@@ -9,6 +9,7 @@ use super::{
 use crate::{
     finding,
     flow::record,
+    protocol::ProtocolTotals,
     record::{AnyRecord, Carrier, Text, Time},
 };
 
@@ -30,6 +31,7 @@ pub struct Understanding {
     /// By slot.
     flows: Vec<Option<Known>>,
     wall_offset: i64,
+    protocols: ProtocolTotals,
 }
 
 /// Whose payload a slot's is.
@@ -64,6 +66,7 @@ impl Understanding {
             messages: Inspector::new(config.messages),
             events: Vec::new(),
             flows: Vec::new(),
+            protocols: ProtocolTotals::default(),
         }
     }
 
@@ -172,10 +175,11 @@ impl Understanding {
                     let name = hello.server_name.as_deref();
                     self.messages.hello(slot, hello.carrier, name, hello.ech);
                 }
-                What::GoogleName { name, .. } => {
+                What::GoogleName { name, version } => {
+                    self.protocols.google_quic(version);
                     self.messages.hello(slot, Carrier::Quic, Some(&name), false);
                 }
-                What::Failure(_) => {}
+                What::Failure(failure) => self.protocols.fail(failure),
             }
         }
     }
@@ -203,6 +207,16 @@ impl Understanding {
         self.hellos.expire(now, &mut self.events);
         self.tell(out);
         self.messages.expire(now);
+    }
+
+    /// Counts a record that it gave.
+    pub(crate) fn count(&mut self, record: &AnyRecord) {
+        self.protocols.observe(record);
+    }
+
+    /// What protocols did, by the records that were given.
+    pub const fn protocols(&self) -> &ProtocolTotals {
+        &self.protocols
     }
 
     /// What was done and is held to read hellos.

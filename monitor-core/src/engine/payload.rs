@@ -87,6 +87,7 @@ impl Engine {
     /// Queues the records that payload gave.
     fn tell(&mut self) {
         for record in self.said.drain(..) {
+            self.payloads.count(&record);
             if self.config.records {
                 queue(&mut self.records, self.config.record_queue, &mut self.totals.records_dropped, record);
             }

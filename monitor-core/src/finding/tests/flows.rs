@@ -50,6 +50,8 @@ fn found(port: u16, time: u64, talk: &[(bool, Vec<u8>)]) -> Vec<(FindingKind, St
         session.packet(&frame, &mut records);
     }
     session.finish(&mut records);
+    let told = session.payloads().protocols().findings.iter().sum::<u64>();
+    assert_eq!(told, records.iter().filter(|r| matches!(r, AnyRecord::Finding(_))).count() as u64);
     records
         .into_iter()
         .filter_map(|record| match record {
