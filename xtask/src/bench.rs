@@ -1,10 +1,10 @@
-//! `cargo xtask bench`: the measurements, each a bench target of `monitor`.
+//! `cargo xtask bench`: the measurements, each a bench target.
 
 use crate::build;
 use crate::error::Error;
 use crate::project::Project;
 
-/// A bench target of `monitor`.
+/// A bench target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bench {
     /// Nanoseconds a packet in the kernel.
@@ -15,11 +15,13 @@ pub(crate) enum Bench {
     Scrape,
     /// Packets lost while flows are deleted under load.
     Race,
+    /// Hellos and messages a second.
+    Dpi,
 }
 
 impl Bench {
     /// All, in the order in which `all` runs them.
-    pub(crate) const ALL: [Self; 4] = [Self::Datapath, Self::Drain, Self::Scrape, Self::Race];
+    pub(crate) const ALL: [Self; 5] = [Self::Datapath, Self::Drain, Self::Scrape, Self::Race, Self::Dpi];
 
     /// The name of the target.
     pub(crate) const fn as_str(self) -> &'static str {
@@ -28,18 +30,34 @@ impl Bench {
             Self::Drain => "drain",
             Self::Scrape => "scrape",
             Self::Race => "race",
+            Self::Dpi => "dpi",
         }
+    }
+
+    /// Whether it needs the kernel side, and root for it.
+    const fn is_of_the_kernel_side(self) -> bool {
+        !matches!(self, Self::Dpi)
     }
 }
 
-/// Builds as the calling user and runs each bench as root.
+/// Builds as the calling user and runs each bench, as root where it loads the kernel side.
 pub(crate) fn run(project: &Project, benches: &[Bench], arguments: &[String]) -> Result<(), Error> {
-    let object = build::object(project)?;
+    let kernel_side = benches.iter().any(|bench| bench.is_of_the_kernel_side());
+    let object = kernel_side.then(|| build::object(project)).transpose()?;
     for bench in benches {
-        build::cargo_as_root(project, "bench", &object)?
-            .args(["--package", "monitor", "--bench", bench.as_str(), "--"])
-            .args(arguments)
-            .run()?;
+        let cargo = match &object {
+            Some(object) if bench.is_of_the_kernel_side() => {
+                build::cargo_as_root(project, "bench", object)?.args(["--package", "monitor"])
+            }
+            _ => project.cargo().args([
+                "bench",
+                "--package",
+                "monitor-core",
+                "--features",
+                "monitor-core/fuzzing",
+            ]),
+        };
+        cargo.args(["--bench", bench.as_str(), "--"]).args(arguments).run()?;
     }
     Ok(())
 }

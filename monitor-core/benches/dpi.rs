@@ -1,17 +1,22 @@
-//! Messages a second on one core: DNS parsed, DNS paired and learnt from, HTTP requests with their responses.
+//! Messages a second on one core: hellos of TLS and QUIC, DNS parsed, paired and learnt from, HTTP requests
+//! with their responses.
 #![expect(clippy::expect_used, reason = "a bench that cannot go on says why")]
 #![expect(clippy::disallowed_methods, reason = "a bench measures time")]
 
-use std::{hint::black_box, net::IpAddr, time::Instant};
+use std::{hint::black_box, net::IpAddr, sync::Arc, time::Instant};
 
 use monitor_common::abi::Side;
 use monitor_core::{
     dpi::{
         dns::{Entry, Exchange, MatchConfig, Message, QueryTable},
         http::{Connection, Dialect},
+        quic::{Initials, Keys, Sealed, seal, suite},
+        tls::{self, ClientHello},
     },
     names::{CacheConfig, NameCache, PublicNames, domain, learn},
+    record::Carrier,
 };
+use rustls::{ClientConfig, ClientConnection, RootCertStore, pki_types::ServerName};
 use simple_dns::{CLASS, Name, Packet, QCLASS, QTYPE, Question, ResourceRecord, TYPE, rdata, rdata::RData};
 
 const ROUNDS: u32 = 2_000_000;
@@ -68,7 +73,61 @@ fn read_all(bytes: &[u8]) -> usize {
         .sum()
 }
 
+/// What a client of rustls sends first: one record with a hello.
+fn hello() -> Vec<u8> {
+    let mut config =
+        ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let name = ServerName::try_from("www.example.org").expect("a name");
+    let mut client = ClientConnection::new(Arc::new(config), name).expect("a client");
+    let mut bytes = Vec::new();
+    client.write_tls(&mut bytes).expect("a hello");
+    bytes
+}
+
+/// A client's first datagram (RFC 9000, 17.2.2), padded to what it must have at least.
+fn initial(frames: &[u8]) -> Vec<u8> {
+    const CONNECTION: [u8; 8] = [0x83, 0x94, 0xc8, 0xf0, 0x3e, 0x51, 0x57, 0x08];
+    let suite = suite(1).expect("version 1");
+    let keys = Keys::new(&suite, &CONNECTION, Sealed::ByClient).expect("keys");
+    let mut frames = frames.to_vec();
+    frames.resize(frames.len().max(1162), 0);
+    let mut header = vec![0xc3, 0, 0, 0, 1, 8];
+    header.extend(CONNECTION);
+    header.extend([0, 0]);
+    header.extend((0x4000 | (4 + frames.len() + 16) as u16).to_be_bytes());
+    header.extend([0; 4]);
+    seal(&keys, &header, &frames)
+}
+
+fn hellos() {
+    let record = hello();
+    let message = record.get(5..).expect("a message in the record");
+    measure("tls: hello parsed, with its JA4", |_| {
+        let hello = ClientHello::parse(black_box(message), Carrier::Tcp).expect("a hello");
+        black_box(hello.ja4);
+    });
+    measure("tls: hello in one segment of a new flow", |n| {
+        let mut connection = tls::Connection::default();
+        let read = connection.read(Side::Lower, black_box(&record), u64::from(n));
+        assert!(read.hello.is_some());
+        black_box(connection.close());
+    });
+    let mut crypto = vec![6, 0];
+    crypto.extend((0x4000 | message.len() as u16).to_be_bytes());
+    crypto.extend(message);
+    let datagram = initial(&crypto);
+    let mut scratch = Vec::new();
+    measure("quic: Initial with a hello of a new flow", |n| {
+        let mut initials = Initials::default();
+        let read = initials.read(Side::Lower, black_box(&datagram), u64::from(n), &mut scratch);
+        assert!(read.hello.is_some());
+        black_box(initials.close());
+    });
+}
+
 fn main() {
+    hellos();
     let mut packet = Packet::new_query(7);
     packet.questions.push(question());
     let query = packet.build_bytes_vec().expect("a message");
