@@ -21,6 +21,7 @@ pub mod protocol;
 #[cfg(test)]
 mod random;
 pub mod record;
+pub mod report;
 pub mod schema;
 pub mod series;
 pub mod services;

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::CommandError;
 use crate::client::{self, Instance};
-use crate::view::flows::Order;
+use crate::view::{flows::Order, units};
 
 /// How filters are written, for those who ask for help.
 const FILTERS: &str = "\
@@ -168,7 +168,7 @@ fn row(flow: &Value) -> [String; COLUMNS.len()] {
         }
         if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
     };
-    let bytes = |side: &str| scaled(flow[side]["bytes"].as_f64().unwrap_or_default());
+    let bytes = |side: &str| units::bytes(flow[side]["bytes"].as_f64().unwrap_or_default());
     let rate = |side: &str| flow[side]["bytes_per_second"].as_f64().unwrap_or_default();
     [
         endpoint("client_ip", "client_port"),
@@ -179,22 +179,9 @@ fn row(flow: &Value) -> [String; COLUMNS.len()] {
         text("state"),
         bytes("sent"),
         bytes("received"),
-        scaled(rate("sent") + rate("received")) + "/s",
+        units::bytes(rate("sent") + rate("received")) + "/s",
         text("interface"),
     ]
-}
-
-/// Bytes with a decimal prefix.
-fn scaled(bytes: f64) -> String {
-    let mut value = bytes;
-    for unit in ["B", "kB", "MB", "GB", "TB"] {
-        if value < 999.5 {
-            let digits = usize::from(unit != "B" && value < 99.95);
-            return format!("{value:.digits$} {unit}");
-        }
-        value /= 1000.0;
-    }
-    format!("{value:.1} PB")
 }
 
 #[cfg(test)]
@@ -231,15 +218,6 @@ mod tests {
         let flow = serde_json::json!({ "client_ip": "fe80::1", "client_port": 0, "server_ip": "ff02::2",
             "server_port": 0, "transport": "icmpv6" });
         assert_eq!(row(&flow)[..2], ["fe80::1", "ff02::2"]);
-    }
-
-    #[test]
-    fn sizes_are_short() {
-        for (bytes, text) in
-            [(0.0, "0 B"), (999.0, "999 B"), (1500.0, "1.5 kB"), (999_600.0, "1.0 MB"), (2.5e8, "250 MB")]
-        {
-            assert_eq!(scaled(bytes), text);
-        }
     }
 
     #[test]

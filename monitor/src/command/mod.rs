@@ -15,6 +15,7 @@ use crate::client::ClientError;
 use crate::config::ConfigError;
 use crate::output::OutputError;
 use crate::source::pcap::CaptureError;
+use crate::view::report::OwnersError;
 
 /// Why a command failed. Displayed in one line: what, why, what to do.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,9 @@ pub enum CommandError {
         /// What.
         missing: String,
     },
+    /// Owners of addresses cannot be read.
+    #[error(transparent)]
+    Owners(#[from] OwnersError),
     /// What was found cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),

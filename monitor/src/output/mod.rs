@@ -4,6 +4,9 @@
 
 mod error;
 mod json;
+mod report;
+
+use std::collections::BTreeMap;
 
 use monitor_common::wire::Packet;
 use monitor_core::{
@@ -13,6 +16,7 @@ use monitor_core::{
 
 pub use error::OutputError;
 pub use json::Json;
+pub use report::{Destination, ReportOutput};
 
 /// Takes what was understood, in the order in which it was.
 pub trait Output {
@@ -29,8 +33,22 @@ pub trait Output {
     /// Records that are whole now.
     fn records(&mut self, records: &[AnyRecord]) -> Result<(), OutputError>;
 
+    /// All was read: what no packet and no record told.
+    fn ended(&mut self, _ending: &Ending<'_>) -> Result<(), OutputError> {
+        Ok(())
+    }
+
     /// Nothing more comes: everything is to be where it belongs.
     fn finish(&mut self) -> Result<(), OutputError>;
+}
+
+/// What is known when all captures were read.
+#[derive(Clone, Copy, Debug)]
+pub struct Ending<'a> {
+    /// Files that were read.
+    pub files: u64,
+    /// Packets of link types that are not known, by their number: no packet told of them.
+    pub unknown: &'a BTreeMap<u32, u64>,
 }
 
 /// A packet of a capture, with what became of it.

@@ -2,3 +2,5 @@
 
 pub mod flows;
 pub mod prometheus;
+pub mod report;
+pub mod units;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::view::report::SectionId;
+
 /// What to read and how to write it.
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -11,8 +13,20 @@ pub struct Arguments {
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
     /// Print records as JSON lines.
-    #[arg(long, required = true)]
+    #[arg(long)]
     pub(super) json: bool,
+    /// Show these sections of the report alone, such as `domains,tcp`.
+    #[arg(long, value_name = "SECTION", value_delimiter = ',', conflicts_with = "json")]
+    pub(super) section: Vec<SectionId>,
+    /// Show this many rows of each table of the report.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) top: u16,
+    /// Show no colours; the variable `NO_COLOR` does the same.
+    #[arg(long)]
+    pub(super) no_color: bool,
+    /// Name the owners of addresses from a `MaxMind` DB file, such as GeoLite2-ASN.mmdb.
+    #[arg(long, value_name = "FILE")]
+    pub(super) asn_db: Option<PathBuf>,
     /// Exit with an error when a file is damaged, after what stands before the damage.
     #[arg(long, overrides_with = "lenient")]
     pub(super) strict: bool,

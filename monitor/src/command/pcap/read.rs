@@ -10,7 +10,7 @@ use monitor_core::{
 
 use super::{Arguments, CommandError, complain};
 use crate::{
-    output::{Output, OutputError, PacketView},
+    output::{Ending, Output, OutputError, PacketView},
     source::pcap::{Capture, CaptureError, Stripped, strip},
 };
 
@@ -27,6 +27,7 @@ pub(super) fn run(
     let mut strict = None;
     for path in &arguments.files {
         let mut capture = Capture::open(path)?;
+        reading.files += 1;
         match reading.capture(&mut capture) {
             Ok(()) => {}
             Err(CommandError::Capture(damage @ CaptureError::Damaged { .. })) => {
@@ -54,6 +55,7 @@ struct Reading<'a> {
     unknown: BTreeMap<u32, u64>,
     /// Packets of the files before.
     base: u64,
+    files: u64,
 }
 
 impl<'a> Reading<'a> {
@@ -65,6 +67,7 @@ impl<'a> Reading<'a> {
             records: Vec::new(),
             unknown: BTreeMap::new(),
             base: 0,
+            files: 0,
         }
     }
 
@@ -119,6 +122,10 @@ impl<'a> Reading<'a> {
     fn finish(mut self) -> Result<(), CommandError> {
         self.session.finish(&mut self.records);
         self.write()?;
+        let ending = Ending { files: self.files, unknown: &self.unknown };
+        for output in &mut *self.outputs {
+            output.ended(&ending)?;
+        }
         for (link_type, packets) in &self.unknown {
             complain(&format_args!(
                 "{packets} packets of link type {link_type}, which is not known, were skipped"

@@ -1,0 +1,142 @@
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::*;
+use crate::{
+    label::TcpState,
+    record::{
+        FlowRecord, Identity, NameSource, Peer, Protocol, TcpTraffic, Text, Traffic as Sent,
+        tests::{full, small},
+    },
+};
+
+fn ip(last: u32) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + last))
+}
+
+fn flow(client: u32, server: u32, port: u16, state: TcpState, bytes: u64) -> FlowRecord {
+    FlowRecord {
+        identity: Identity {
+            transport: Protocol(6),
+            client_ip: ip(client),
+            server_ip: ip(server),
+            server_port: port,
+            ..small().identity
+        },
+        state: Some(state),
+        sent: Sent { packets: 1, bytes, tcp: Some(TcpTraffic::default()), ..Sent::default() },
+        ..small()
+    }
+}
+
+fn report(flows: impl IntoIterator<Item = FlowRecord>) -> Report {
+    let mut report = Report::default();
+    flows.into_iter().for_each(|flow| report.record(&AnyRecord::Flow(Box::new(flow))));
+    report
+}
+
+#[test]
+fn names_are_summed_below_their_domain_and_the_nameless_stay_apart() {
+    let named = |name: &str, domain: Option<&str>, source| FlowRecord {
+        name: Some(Text::from(name)),
+        domain: domain.map(Text::from),
+        name_source: Some(source),
+        ..flow(1, 2, 443, TcpState::Closed, 100)
+    };
+    let report = report([
+        named("a.example.com", Some("example.com"), NameSource::Sni),
+        named("b.example.com", Some("example.com"), NameSource::Dns),
+        named("localhost", None, NameSource::Http),
+        flow(1, 9, 443, TcpState::Closed, 50),
+    ]);
+    let domains: Vec<_> = report.traffic.domains.sorted();
+    let domains: Vec<_> = domains.iter().map(|(d, s)| (d.as_ref().map(Text::as_str), s.weight())).collect();
+    assert_eq!(domains, [(Some("example.com"), 200), (Some("localhost"), 100), (None, 50)]);
+    let example = report.traffic.domains.get(&Some(Text::from("example.com"))).unwrap();
+    assert_eq!(
+        (&*example.sources, &*example.addresses),
+        (&[NameSource::Sni, NameSource::Dns][..], &[ip(2)][..])
+    );
+    assert!(report.traffic.names.get(&(None, Label::Server(ip(9)))).is_some());
+    assert_eq!((report.traffic.bytes, report.traffic.named_bytes), (350, 300));
+}
+
+#[test]
+fn who_opened_and_who_closed_is_told_apart_from_refusals() {
+    let ended = |state, by| FlowRecord { closed_by: Some(by), ..flow(1, 2, 80, state, 60) };
+    let report = report([
+        ended(TcpState::Closed, Peer::Client),
+        ended(TcpState::Closed, Peer::Server),
+        ended(TcpState::Reset, Peer::Server),
+        ended(TcpState::Refused, Peer::Server),
+    ]);
+    let (client, server) =
+        (report.traffic.endpoints.get(&ip(1)).unwrap(), report.traffic.endpoints.get(&ip(2)).unwrap());
+    assert_eq!((client.opened, client.closed, client.reset), (4, 1, 0));
+    assert_eq!((server.accepted, server.closed, server.reset), (4, 1, 1));
+    assert_eq!((report.tcp.client_ended, report.tcp.server_ended), ((1, 0), (1, 1)));
+    assert_eq!((report.tcp.attempts, report.tcp.established), (4, 2));
+}
+
+#[test]
+fn scanners_stand_before_the_busy_and_the_usual() {
+    let mut flows = Vec::new();
+    for host in 10..40 {
+        flows.push(flow(1, host, 22, TcpState::SynSent, 60));
+        flows.push(flow(3, host, 443, TcpState::Closed, 60));
+    }
+    flows.extend((1..60).map(|port| flow(2, 9, port, TcpState::Refused, 60)));
+    flows.extend((4..9).map(|client| flow(client, 9, 443, TcpState::Closed, 60)));
+    let report = report(flows);
+    let ranked: Vec<_> = report.sources.ranked().iter().take(4).map(|(ip, _, b)| (*ip, *b)).collect();
+    assert_eq!(
+        ranked,
+        [
+            (ip(1), Behaviour::HostScan),
+            (ip(2), Behaviour::PortScan),
+            (ip(3), Behaviour::FanOut),
+            (ip(4), Behaviour::Usual)
+        ]
+    );
+    assert_eq!(report.sources.distribution(), [5, 0, 3, 0, 0, 0]);
+}
+
+#[test]
+fn a_whole_record_reaches_every_table() {
+    let report = report([FlowRecord { state: Some(TcpState::Closed), ..full() }]);
+    assert_eq!(report.tcp.segments.retransmissions, 4);
+    assert_eq!(
+        (report.tcp.established, report.tcp.server_rtt.count(), report.tcp.client_rtt.count()),
+        (1, 1, 0)
+    );
+    assert_eq!(report.traffic.services.sorted().first().unwrap().1.from_wire, 1);
+}
+
+#[test]
+fn any_number_of_keys_is_bounded_and_sums_stay_exact() {
+    let n = 60_000;
+    let report = report((0..n).map(|i| FlowRecord {
+        name: Some(Text::from(format!("n{i}.example{i}.com").as_str())),
+        domain: Some(Text::from(format!("example{i}.com").as_str())),
+        ..flow(i, n + i, (i % 60_000) as u16, TcpState::SynSent, 10)
+    }));
+    let traffic = &report.traffic;
+    assert!(traffic.domains.len() < 20_000 && traffic.conversations.len() < 20_000);
+    assert!(report.sources.all.len() < 20_000);
+    let kept: u64 = traffic.domains.iter().map(|(_, s)| s.weight()).sum();
+    assert_eq!(kept + traffic.domains.rest().weight(), traffic.bytes);
+}
+
+#[test]
+fn old_versions_and_broken_ciphers_are_weak_and_no_others() {
+    let weak = |version: &str, cipher: &str| {
+        let (version, cipher) = (Text::from(version), Text::from(cipher));
+        weaknesses(Some(&version), Some(&cipher))
+            .into_iter()
+            .map(|(weakness, _)| weakness)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(weak("TLSv1.3", "TLS_AES_128_GCM_SHA256"), []);
+    assert_eq!(weak("TLSv1.2", "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA"), [Weakness::Cipher]);
+    assert_eq!(weak("TLSv1.0", "TLS_RSA_WITH_RC4_128_MD5"), [Weakness::Version, Weakness::Cipher]);
+    assert_eq!(weak("DTLSv1.2", "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256"), []);
+}

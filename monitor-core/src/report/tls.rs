@@ -1,0 +1,121 @@
+//! Hellos of TLS: versions, ciphers, names, and what is too weak by now.
+
+use std::net::IpAddr;
+
+use super::Top;
+use crate::record::{Carrier, Text, TlsRecord};
+
+/// Values that each table keeps at least: registries have a few hundred, an enemy has all.
+const VALUES: usize = 512;
+/// Names and servers that are kept at least.
+const NAMES: usize = 2_048;
+
+/// Totals of all hellos.
+#[derive(Debug)]
+pub struct Tls {
+    /// Hellos.
+    pub hellos: u64,
+    /// Of those over TCP, DTLS and QUIC.
+    pub carriers: [u64; 3],
+    /// Hellos that a server answered.
+    pub answered: u64,
+    /// Hellos without a name, by server.
+    pub nameless: Top<IpAddr, u64>,
+    /// Hellos with the extension of an encrypted hello.
+    pub ech: u64,
+    /// Sessions that were resumed.
+    pub resumed: u64,
+    /// Hellos that the server wanted again.
+    pub retried: u64,
+    /// By version that the server chose.
+    pub versions: Top<Text, u64>,
+    /// By cipher suite that the server chose.
+    pub ciphers: Top<Text, u64>,
+    /// By group that the server chose.
+    pub groups: Top<Text, u64>,
+    /// By application protocol that was offered first.
+    pub alpn: Top<Text, u64>,
+    /// By alert that ended the handshake.
+    pub alerts: Top<Text, u64>,
+    /// By fingerprint of the client.
+    pub ja4: Top<Text, u64>,
+    /// Weak choices, by what is weak, its name, and the server's name or address.
+    pub weak: Top<(Weakness, Text, Text), u64>,
+}
+
+/// What is weak about the choice of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Weakness {
+    /// A version before TLS 1.2 (RFC 8996).
+    Version,
+    /// A cipher suite that is broken, anonymous or encrypts nothing (RFC 7465, RFC 9325 section 4.1).
+    Cipher,
+}
+
+/// What is weak about a version and a cipher suite, by their names in IANA's registry.
+pub fn weaknesses<'a>(version: Option<&'a Text>, cipher: Option<&'a Text>) -> Vec<(Weakness, &'a Text)> {
+    const OLD: [&str; 5] = ["SSLv2", "SSLv3", "TLSv1.0", "TLSv1.1", "DTLSv1.0"];
+    const BROKEN: [&str; 7] = ["_NULL_", "_EXPORT_", "_RC4_", "_DES_", "_3DES_", "_DES40_", "_anon_"];
+    let old = version.filter(|v| OLD.contains(&v.as_str()));
+    let broken = cipher.filter(|c| BROKEN.iter().any(|part| c.as_str().contains(part)));
+    old.map(|v| (Weakness::Version, v)).into_iter().chain(broken.map(|c| (Weakness::Cipher, c))).collect()
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            hellos: 0,
+            carriers: [0; 3],
+            answered: 0,
+            nameless: Top::new(NAMES),
+            ech: 0,
+            resumed: 0,
+            retried: 0,
+            versions: Top::new(VALUES),
+            ciphers: Top::new(VALUES),
+            groups: Top::new(VALUES),
+            alpn: Top::new(VALUES),
+            alerts: Top::new(VALUES),
+            ja4: Top::new(NAMES),
+            weak: Top::new(NAMES),
+        }
+    }
+}
+
+impl Tls {
+    pub(super) fn hello(&mut self, tls: &TlsRecord) {
+        self.hellos += 1;
+        let carrier = match tls.carrier {
+            Carrier::Tcp => 0,
+            Carrier::Dtls => 1,
+            Carrier::Quic => 2,
+        };
+        if let Some(count) = self.carriers.get_mut(carrier) {
+            *count += 1;
+        }
+        self.answered += u64::from(tls.version.is_some());
+        self.ech += u64::from(tls.ech);
+        self.resumed += u64::from(tls.resumed == Some(true));
+        self.retried += u64::from(tls.hello_retry == Some(true));
+        if tls.server_name.is_none() {
+            *self.nameless.entry(tls.identity.server_ip) += 1;
+        }
+        for (table, value) in [
+            (&mut self.versions, tls.version.as_ref()),
+            (&mut self.ciphers, tls.cipher.as_ref()),
+            (&mut self.groups, tls.group.as_ref()),
+            (&mut self.alpn, tls.alpn.first()),
+            (&mut self.alerts, tls.alert.as_ref()),
+            (&mut self.ja4, Some(&tls.ja4)),
+        ] {
+            if let Some(value) = value {
+                *table.entry(value.clone()) += 1;
+            }
+        }
+        for (weakness, what) in weaknesses(tls.version.as_ref(), tls.cipher.as_ref()) {
+            let server = tls.server_name.clone();
+            let server = server.unwrap_or_else(|| Text::from(tls.identity.server_ip.to_string().as_str()));
+            *self.weak.entry((weakness, what.clone(), server)) += 1;
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The answer on the first screen, and what is wrong.
+
+use monitor_core::{
+    label::TcpState,
+    record::Text,
+    report::{Behaviour, Weakness, Weighed},
+};
+
+use super::{Block, Cell, Column, Context, Row, Said, Table, capture, health, heaviest, traffic::NO_NAME};
+use crate::view::{report::document::Tone, units};
+
+pub(super) fn summary(context: &Context<'_>) -> Said {
+    let report = context.report;
+    let capture = &report.capture;
+    let mut facts = vec![("Capture", Cell::text(what(context)))];
+    if let Some(when) = capture.span() {
+        facts.push((
+            "When",
+            Cell::text(format!("{}, {}", capture::span(when), units::seconds(capture.seconds()))),
+        ));
+    }
+    facts.extend(domains(context).map(|cell| ("Domains", cell)));
+    facts.extend(talker(context).map(|cell| ("Busiest", cell)));
+    facts.extend(connections(context).map(|cell| ("Connections", cell)));
+    facts.extend(speed(context).map(|cell| ("Speed", cell)));
+    facts.push(("Scanners", scanners(context)));
+    facts.push(("Findings", findings_in_short(context)));
+    ("The answers in short; the sections below say more.", vec![Block::Spark, Block::Facts(facts)])
+}
+
+fn what(context: &Context<'_>) -> String {
+    let capture = &context.report.capture;
+    let seconds = capture.seconds();
+    let mean = if seconds > 0.0 {
+        format!(", {}", units::bit_rate(capture.bytes as f64 / seconds))
+    } else {
+        String::new()
+    };
+    format!(
+        "{}, {}, {}{mean}",
+        units::counted(capture.packets, "packet"),
+        units::bytes(capture.bytes as f64),
+        units::counted(context.report.traffic.flows, "flow")
+    )
+}
+
+fn domains(context: &Context<'_>) -> Option<Cell> {
+    let traffic = &context.report.traffic;
+    let (shown, ..) = heaviest(&traffic.domains, 4);
+    let named = shown.iter().filter(|(domain, _)| domain.is_some());
+    let mut parts: Vec<String> = named
+        .take(3)
+        .map(|(domain, stat)| {
+            let name = domain.as_ref().map_or(NO_NAME, Text::as_str);
+            format!("{name} {}", units::percent(stat.weight(), traffic.bytes))
+        })
+        .collect();
+    let nameless = traffic.bytes - traffic.named_bytes;
+    if nameless > 0 {
+        parts.push(format!("no name {}", units::percent(nameless, traffic.bytes)));
+    }
+    (!parts.is_empty()).then(|| Cell::text(parts.join(", ")))
+}
+
+fn talker(context: &Context<'_>) -> Option<Cell> {
+    let traffic = &context.report.traffic;
+    let ((client, server), conversation) = traffic.conversations.sorted().first().copied()?;
+    let share = units::percent(conversation.weight(), traffic.bytes);
+    Some(Cell::text(format!(
+        "{client} with {server}: {}, {share}",
+        units::bytes(conversation.weight() as f64)
+    )))
+}
+
+fn connections(context: &Context<'_>) -> Option<Cell> {
+    let tcp = &context.report.tcp;
+    let parts: Vec<String> = [
+        (tcp.state(TcpState::Refused), "refused"),
+        (tcp.state(TcpState::TimedOut) + tcp.state(TcpState::SynSent), "unanswered"),
+        (tcp.state(TcpState::Reset), "reset"),
+    ]
+    .into_iter()
+    .filter(|(n, _)| *n > 0)
+    .map(|(n, what)| format!(", {} {what}", units::count(n)))
+    .collect();
+    let failed = tcp.attempts.saturating_sub(tcp.established);
+    let tone = if failed * 10 > tcp.attempts { Tone::Warn } else { Tone::Plain };
+    (tcp.attempts > 0).then(|| {
+        let handshakes = units::count(tcp.established);
+        let text = format!("{handshakes} of {} TCP handshakes", units::count(tcp.attempts));
+        Cell::text(text + &parts.concat()).tone(tone)
+    })
+}
+
+fn speed(context: &Context<'_>) -> Option<Cell> {
+    let tcp = &context.report.tcp;
+    let mut parts = Vec::new();
+    parts.extend(tcp.handshake.median().map(|s| format!("handshake {}", units::seconds(s))));
+    parts.extend(tcp.response.median().map(|s| format!("response {}", units::seconds(s))));
+    if tcp.packets == 0 {
+        return None;
+    }
+    let again = tcp.segments.retransmissions;
+    parts.push(format!("{} sent again", units::percent(again, tcp.packets)));
+    let slow = health::slow_names(context);
+    let slowest = slow.iter().find(|(_, stat, _)| health::blame(stat).tone != Tone::Good);
+    let mut tone = health::loss_tone(again, tcp.packets);
+    if let Some((name, stat, time)) = slowest {
+        parts.push(format!("slowest {name} {} ({})", units::seconds(*time), health::blame(stat).text));
+        tone = if tone == Tone::Good { Tone::Warn } else { tone };
+    }
+    Some(Cell::text(parts.join(", ")).tone(tone))
+}
+
+fn scanners(context: &Context<'_>) -> Cell {
+    let ranked = context.report.sources.ranked();
+    let suspicious: Vec<_> = ranked.iter().filter(|(.., seems)| *seems != Behaviour::Usual).collect();
+    let Some((ip, source, seems)) = suspicious.first() else {
+        return Cell::text("none seen").tone(Tone::Good);
+    };
+    let more = match suspicious.len() {
+        1 => String::new(),
+        n => format!("; {} more", n - 1),
+    };
+    let text = format!(
+        "{ip}: {} ({}, {}, {} failed){more}",
+        health::behaviour(*seems),
+        units::counted(source.destinations.count(), "host"),
+        units::counted(source.ports.count(), "port"),
+        units::percent(source.failed, source.flows)
+    );
+    Cell::text(text).tone(if *seems == Behaviour::FanOut { Tone::Warn } else { Tone::Bad })
+}
+
+/// What is wrong: how grave, what, where, how often.
+fn found(context: &Context<'_>) -> Vec<(Tone, &'static str, String, u64)> {
+    let tls = &context.report.tls;
+    let mut found: Vec<_> = tls
+        .weak
+        .sorted()
+        .into_iter()
+        .map(|((weakness, what, server), n)| match weakness {
+            Weakness::Version => (Tone::Bad, "old TLS", format!("{what} with {server}"), *n),
+            Weakness::Cipher => (Tone::Bad, "weak cipher", format!("{what} with {server}"), *n),
+        })
+        .collect();
+    let http = &context.report.http;
+    for (host, stat) in http.hosts.sorted() {
+        found.push((Tone::Warn, "clear text", format!("HTTP with {host}"), stat.weight()));
+    }
+    found
+}
+
+fn findings_in_short(context: &Context<'_>) -> Cell {
+    let found = found(context);
+    let Some(first) = found.first() else { return Cell::text("none").tone(Tone::Good) };
+    let mut kinds: Vec<(&str, u64)> = Vec::new();
+    for (_, what, _, n) in &found {
+        match kinds.iter_mut().find(|(kind, _)| kind == what) {
+            Some((_, sum)) => *sum += n,
+            None => kinds.push((what, *n)),
+        }
+    }
+    let parts: Vec<String> =
+        kinds.iter().map(|(kind, n)| format!("{kind} {} times", units::count(*n))).collect();
+    Cell::text(parts.join(", ")).tone(first.0)
+}
+
+pub(super) fn findings(context: &Context<'_>) -> Said {
+    let about = "What should not be: weak encryption, and what travels in clear text.";
+    let found = found(context);
+    let left = found.len().saturating_sub(context.top);
+    let rows: Vec<Row> = found
+        .into_iter()
+        .take(context.top)
+        .map(|(tone, what, place, n)| {
+            Row::new(vec![Cell::text(what).tone(tone), Cell::text(place), Cell::count(n)])
+        })
+        .collect();
+    let columns = vec![Column::text("FINDING"), Column::text("WHERE"), Column::number("TIMES")];
+    if rows.is_empty() {
+        return (about, Vec::new());
+    }
+    let note = super::more(left as u64, "findings", false);
+    (about, vec![Block::Table(Table { title: "", columns, rows, note })])
+}
