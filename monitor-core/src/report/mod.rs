@@ -6,6 +6,7 @@
 mod capture;
 mod distinct;
 mod dns;
+mod findings;
 mod http;
 mod latency;
 mod sources;
@@ -21,12 +22,13 @@ mod tests;
 pub use capture::{Capture, SIZE_BOUNDS};
 pub use distinct::Distinct;
 pub use dns::{Dns, DnsName, Resolver};
+pub use findings::{Findings, Most};
 pub use http::{Host, Http};
 pub use latency::Latency;
 pub use sources::{Behaviour, CONNECTION_BOUNDS, Source, Sources};
 pub use tcp::Tcp;
 pub use timeline::{Step, Timeline};
-pub use tls::{Tls, Weakness, weaknesses};
+pub use tls::Tls;
 pub use top::{Top, Weighed};
 pub use traffic::{
     Conversation, Endpoint, Fragmented, FragmentedKey, Label, NameStat, Service, ServiceKey, Traffic,
@@ -51,6 +53,8 @@ pub struct Report {
     pub http: Http,
     /// Who opened connections to how many others.
     pub sources: Sources,
+    /// Risks.
+    pub findings: Findings,
 }
 
 impl Report {
@@ -65,6 +69,8 @@ impl Report {
             AnyRecord::Tls(tls) => self.tls.hello(tls),
             AnyRecord::Dns(dns) => self.dns.message(dns),
             AnyRecord::Http(http) => self.http.message(http),
+            AnyRecord::Finding(finding) => self.findings.finding(finding),
+            AnyRecord::Fanout(fanout) => self.findings.fanout(fanout),
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::{Distinct, Top, Weighed};
+use super::{Distinct, Findings, Top, Weighed};
 use crate::{
-    label::TcpState,
+    label::{FanoutKind, TcpState},
     record::{FlowRecord, Protocol},
 };
 
@@ -41,7 +41,7 @@ pub struct Source {
 pub enum Behaviour {
     /// Nothing unusual.
     Usual,
-    /// It speaks with many more hosts than others do.
+    /// It speaks with many more hosts than others do, or a record tells of its fan-out.
     FanOut,
     /// Most of what it tries at many ports fails.
     PortScan,
@@ -106,24 +106,29 @@ impl Sources {
     }
 
     /// All sources with what they seem to do: the most suspicious first, then by destinations.
-    pub fn ranked(&self) -> Vec<(IpAddr, &Source, Behaviour)> {
+    pub fn ranked(&self, findings: &Findings) -> Vec<(IpAddr, &Source, Behaviour)> {
         let mut destinations: Vec<u64> = self.all.iter().map(|(_, s)| s.destinations.count()).collect();
         destinations.sort_unstable();
         let median = destinations.get(destinations.len() / 2).copied().unwrap_or(0);
-        let behaviour = |source: &Source| {
+        let known =
+            |ip: IpAddr| [FanoutKind::Hosts, FanoutKind::Ports].map(|kind| findings.fanouts.get(&(ip, kind)));
+        let behaviour = |ip: IpAddr, source: &Source| {
             let (hosts, ports) = (source.destinations.count(), source.ports.count());
             let fails = source.failure() >= 0.5;
             if hosts >= MANY && fails {
                 Behaviour::HostScan
             } else if ports >= MANY && fails {
                 Behaviour::PortScan
-            } else if destinations.len() > 2 && hosts >= MANY.max(10 * median) {
+            } else if known(ip).iter().any(Option::is_some)
+                || (destinations.len() > 2 && hosts >= MANY.max(10 * median))
+            {
                 Behaviour::FanOut
             } else {
                 Behaviour::Usual
             }
         };
-        let mut all: Vec<_> = self.all.iter().map(|(ip, source)| (*ip, source, behaviour(source))).collect();
+        let mut all: Vec<_> =
+            self.all.iter().map(|(ip, source)| (*ip, source, behaviour(*ip, source))).collect();
         all.sort_by_cached_key(|(ip, source, behaviour)| {
             use std::cmp::Reverse;
             (Reverse(*behaviour), Reverse(source.destinations.count()), Reverse(source.flows), *ip)

@@ -2,9 +2,10 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
 use crate::{
-    label::TcpState,
+    label::{FanoutKind, FindingKind, TcpState},
     record::{
-        FlowRecord, Identity, NameSource, Peer, Protocol, TcpTraffic, Text, Traffic as Sent,
+        FanoutRecord, FindingRecord, FlowRecord, Identity, NameSource, Peer, Protocol, TcpTraffic, Text,
+        Time, Traffic as Sent,
         tests::{full, small},
     },
 };
@@ -87,7 +88,8 @@ fn scanners_stand_before_the_busy_and_the_usual() {
     flows.extend((1..60).map(|port| flow(2, 9, port, TcpState::Refused, 60)));
     flows.extend((4..9).map(|client| flow(client, 9, 443, TcpState::Closed, 60)));
     let report = report(flows);
-    let ranked: Vec<_> = report.sources.ranked().iter().take(4).map(|(ip, _, b)| (*ip, *b)).collect();
+    let ranked: Vec<_> =
+        report.sources.ranked(&report.findings).iter().take(4).map(|(ip, _, b)| (*ip, *b)).collect();
     assert_eq!(
         ranked,
         [
@@ -127,16 +129,32 @@ fn any_number_of_keys_is_bounded_and_sums_stay_exact() {
 }
 
 #[test]
-fn old_versions_and_broken_ciphers_are_weak_and_no_others() {
-    let weak = |version: &str, cipher: &str| {
-        let (version, cipher) = (Text::from(version), Text::from(cipher));
-        weaknesses(Some(&version), Some(&cipher))
-            .into_iter()
-            .map(|(weakness, _)| weakness)
-            .collect::<Vec<_>>()
+fn findings_are_summed_by_what_and_where_and_fanouts_keep_the_most() {
+    let mut report = Report::default();
+    let identity = small().identity;
+    let finding = |detail: &str| FindingRecord {
+        time: Time(0),
+        identity: identity.clone(),
+        kind: FindingKind::OldTls,
+        detail: Text::from(detail),
     };
-    assert_eq!(weak("TLSv1.3", "TLS_AES_128_GCM_SHA256"), []);
-    assert_eq!(weak("TLSv1.2", "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA"), [Weakness::Cipher]);
-    assert_eq!(weak("TLSv1.0", "TLS_RSA_WITH_RC4_128_MD5"), [Weakness::Version, Weakness::Cipher]);
-    assert_eq!(weak("DTLSv1.2", "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256"), []);
+    let fanout = |count| FanoutRecord {
+        time: Time(0),
+        source: ip(1),
+        kind: FanoutKind::Hosts,
+        count,
+        window_seconds: 60.0,
+    };
+    for record in [finding("TLSv1.0"), finding("TLSv1.1"), finding("TLSv1.0")] {
+        report.record(&AnyRecord::Finding(Box::new(record)));
+    }
+    for record in [fanout(50), fanout(200), fanout(100)] {
+        report.record(&AnyRecord::Fanout(Box::new(record)));
+    }
+    let findings = &report.findings;
+    assert_eq!(findings.all.sorted().iter().map(|(_, n)| **n).collect::<Vec<_>>(), [2, 1]);
+    assert!(
+        findings.has(FindingKind::OldTls, "TLSv1.1") && !findings.has(FindingKind::WeakCipher, "TLSv1.1")
+    );
+    assert_eq!(findings.fanouts.get(&(ip(1), FanoutKind::Hosts)), Some(&Most(200)));
 }

@@ -1,4 +1,4 @@
-//! Hellos of TLS: versions, ciphers, names, and what is too weak by now.
+//! Hellos of TLS: versions, ciphers, names.
 
 use std::net::IpAddr;
 
@@ -39,26 +39,6 @@ pub struct Tls {
     pub alerts: Top<Text, u64>,
     /// By fingerprint of the client.
     pub ja4: Top<Text, u64>,
-    /// Weak choices, by what is weak, its name, and the server's name or address.
-    pub weak: Top<(Weakness, Text, Text), u64>,
-}
-
-/// What is weak about the choice of a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Weakness {
-    /// A version before TLS 1.2 (RFC 8996).
-    Version,
-    /// A cipher suite that is broken, anonymous or encrypts nothing (RFC 7465, RFC 9325 section 4.1).
-    Cipher,
-}
-
-/// What is weak about a version and a cipher suite, by their names in IANA's registry.
-pub fn weaknesses<'a>(version: Option<&'a Text>, cipher: Option<&'a Text>) -> Vec<(Weakness, &'a Text)> {
-    const OLD: [&str; 5] = ["SSLv2", "SSLv3", "TLSv1.0", "TLSv1.1", "DTLSv1.0"];
-    const BROKEN: [&str; 7] = ["_NULL_", "_EXPORT_", "_RC4_", "_DES_", "_3DES_", "_DES40_", "_anon_"];
-    let old = version.filter(|v| OLD.contains(&v.as_str()));
-    let broken = cipher.filter(|c| BROKEN.iter().any(|part| c.as_str().contains(part)));
-    old.map(|v| (Weakness::Version, v)).into_iter().chain(broken.map(|c| (Weakness::Cipher, c))).collect()
 }
 
 impl Default for Tls {
@@ -77,7 +57,6 @@ impl Default for Tls {
             alpn: Top::new(VALUES),
             alerts: Top::new(VALUES),
             ja4: Top::new(NAMES),
-            weak: Top::new(NAMES),
         }
     }
 }
@@ -111,11 +90,6 @@ impl Tls {
             if let Some(value) = value {
                 *table.entry(value.clone()) += 1;
             }
-        }
-        for (weakness, what) in weaknesses(tls.version.as_ref(), tls.cipher.as_ref()) {
-            let server = tls.server_name.clone();
-            let server = server.unwrap_or_else(|| Text::from(tls.identity.server_ip.to_string().as_str()));
-            *self.weak.entry((weakness, what.clone(), server)) += 1;
         }
     }
 }

@@ -173,7 +173,7 @@ pub(super) const fn behaviour(behaviour: Behaviour) -> &'static str {
 pub(super) fn sources(context: &Context<'_>) -> Said {
     let about = "Who opens connections to how many others; FAILED: refused, or never answered.";
     let sources = &context.report.sources;
-    let ranked = sources.ranked();
+    let ranked = sources.ranked(&context.report.findings);
     if ranked.is_empty() {
         return (about, Vec::new());
     }

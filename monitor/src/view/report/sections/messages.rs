@@ -1,6 +1,9 @@
 //! DNS, TLS and HTTP.
 
-use monitor_core::report::{DnsName, Host, Latency, Weakness};
+use monitor_core::{
+    label::FindingKind,
+    report::{DnsName, Host, Latency},
+};
 
 use super::{Block, Cell, Column, Context, Row, Said, Table, heaviest, more, tally};
 use crate::view::{report::document::Tone, units};
@@ -148,16 +151,15 @@ pub(super) fn tls(context: &Context<'_>) -> Said {
         }
     }
     let mut blocks = vec![Block::Facts(facts)];
-    let weak = |what: Weakness, value: &str| {
-        let found =
-            tls.weak.iter().any(|((weakness, name, _), _)| *weakness == what && name.as_str() == value);
+    let weak = |kind: FindingKind, value: &str| {
+        let found = context.report.findings.has(kind, value);
         Cell::text(value).tone(if found { Tone::Bad } else { Tone::Plain })
     };
     blocks.extend(tally("Versions", "VERSION", &tls.versions, context.top, |v| {
-        weak(Weakness::Version, v.as_str())
+        weak(FindingKind::OldTls, v.as_str())
     }));
     blocks.extend(tally("Ciphers", "CIPHER", &tls.ciphers, context.top, |c| {
-        weak(Weakness::Cipher, c.as_str())
+        weak(FindingKind::WeakCipher, c.as_str())
     }));
     blocks.extend(tally("Groups", "GROUP", &tls.groups, context.top, |g| Cell::text(g.as_str())));
     blocks

@@ -1,9 +1,11 @@
 //! The answer on the first screen, and what is wrong.
 
+use std::{collections::HashMap, net::IpAddr};
+
 use monitor_core::{
-    label::TcpState,
+    label::{FindingKind, TcpState},
     record::Text,
-    report::{Behaviour, Weakness, Weighed},
+    report::{Behaviour, Label, Weighed},
 };
 
 use super::{Block, Cell, Column, Context, Row, Said, Table, capture, health, heaviest, traffic::NO_NAME};
@@ -113,7 +115,7 @@ fn speed(context: &Context<'_>) -> Option<Cell> {
 }
 
 fn scanners(context: &Context<'_>) -> Cell {
-    let ranked = context.report.sources.ranked();
+    let ranked = context.report.sources.ranked(&context.report.findings);
     let suspicious: Vec<_> = ranked.iter().filter(|(.., seems)| *seems != Behaviour::Usual).collect();
     let Some((ip, source, seems)) = suspicious.first() else {
         return Cell::text("none seen").tone(Tone::Good);
@@ -134,21 +136,42 @@ fn scanners(context: &Context<'_>) -> Cell {
 
 /// What is wrong: how grave, what, where, how often.
 fn found(context: &Context<'_>) -> Vec<(Tone, &'static str, String, u64)> {
-    let tls = &context.report.tls;
-    let mut found: Vec<_> = tls
-        .weak
-        .sorted()
-        .into_iter()
-        .map(|((weakness, what, server), n)| match weakness {
-            Weakness::Version => (Tone::Bad, "old TLS", format!("{what} with {server}"), *n),
-            Weakness::Cipher => (Tone::Bad, "weak cipher", format!("{what} with {server}"), *n),
+    let mut names: HashMap<IpAddr, &str> = HashMap::new();
+    for ((_, label), stat) in context.report.traffic.names.sorted() {
+        if let Label::Name(name) = label {
+            for ip in &stat.addresses {
+                names.entry(*ip).or_insert(name.as_str());
+            }
+        }
+    }
+    let all = context.report.findings.all.sorted().into_iter();
+    let mut found: Vec<_> = all
+        .map(|((kind, detail, ip), n)| {
+            let place = names.get(ip).map_or_else(|| ip.to_string(), |name| format!("{name} ({ip})"));
+            let (tone, what) = in_words(*kind);
+            (tone, what, format!("{detail} with {place}"), *n)
         })
         .collect();
+    // What is grave first; within that the order of how often stays.
+    found.sort_by_key(|(tone, ..)| *tone != Tone::Bad);
     let http = &context.report.http;
-    for (host, stat) in http.hosts.sorted() {
-        found.push((Tone::Warn, "clear text", format!("HTTP with {host}"), stat.weight()));
+    if http.requests + http.responses > 0 {
+        let place = format!("HTTP with {}", units::counted(http.hosts.len() as u64, "host"));
+        found.push((Tone::Warn, "clear text", place, http.requests.max(http.responses)));
     }
     found
+}
+
+const fn in_words(kind: FindingKind) -> (Tone, &'static str) {
+    match kind {
+        FindingKind::CleartextCredentials => (Tone::Bad, "login in clear text"),
+        FindingKind::OldTls => (Tone::Bad, "old TLS"),
+        FindingKind::WeakCipher => (Tone::Bad, "weak cipher"),
+        FindingKind::CertificateExpired => (Tone::Bad, "certificate expired"),
+        FindingKind::CertificateNotYetValid => (Tone::Bad, "certificate not valid yet"),
+        FindingKind::CertificateSelfSigned => (Tone::Warn, "certificate self-signed"),
+        FindingKind::CertificateNameMismatch => (Tone::Warn, "certificate of another name"),
+    }
 }
 
 fn findings_in_short(context: &Context<'_>) -> Cell {
