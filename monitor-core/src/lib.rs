@@ -22,6 +22,7 @@ pub mod protocol;
 mod random;
 pub mod record;
 pub mod report;
+pub mod row;
 pub mod schema;
 pub mod series;
 pub mod services;

@@ -10,6 +10,7 @@ mod kernels;
 mod packages;
 mod process;
 mod project;
+mod python;
 mod run;
 mod setup;
 mod suite;

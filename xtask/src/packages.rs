@@ -24,6 +24,8 @@ enum Proof {
     Program(&'static str),
     /// A file.
     File(String),
+    /// A module of Python.
+    Module(&'static str),
 }
 
 /// Debian's compiler for the kernel side. Either all of it is there or it is installed whole.
@@ -73,6 +75,11 @@ pub(crate) fn tests() -> Vec<Package> {
         program("bind9-dnsutils", "a DNS client", "dig"),
         program("openssl", "a TLS server", "openssl"),
         program("python3", "small servers for test traffic", "python3"),
+        Package {
+            name: "python3-venv",
+            why: "a place for what tests need of PyPI",
+            proof: Proof::Module("ensurepip"),
+        },
     ]
 }
 
@@ -92,6 +99,9 @@ pub(crate) fn missing(packages: Vec<Package>) -> Vec<Package> {
     missing_by(packages, |proof| match proof {
         Proof::Program(name) => find(name).is_some(),
         Proof::File(path) => Path::new(path).exists(),
+        Proof::Module(name) => {
+            Program::new("python3").args(["-c", &format!("import {name}")]).probe().is_some()
+        }
     })
 }
 

@@ -8,6 +8,7 @@ use std::fs;
 use crate::error::Error;
 use crate::packages::{self, Apt, Package};
 use crate::project::Project;
+use crate::python;
 use crate::toolchain::{self, Compiler, LINKER_VERSION, Llvm};
 
 /// What to set up.
@@ -33,6 +34,9 @@ pub(crate) fn run(project: &Project, scope: Scope) -> Result<(), Error> {
         wanted.extend(packages::tests());
     }
     install(apt.as_ref(), &packages::missing(wanted))?;
+    if scope == Scope::Everything {
+        python::setup(project)?;
+    }
     match linker_llvm {
         Some(llvm) => build_linker(project, llvm),
         None => Ok(()),

@@ -7,6 +7,7 @@ use crate::check;
 use crate::error::Error;
 use crate::kernels;
 use crate::project::Project;
+use crate::python::{self, PYTHON_VARIABLE};
 use crate::setup::{self, Scope};
 use crate::toolchain::Compiler;
 
@@ -115,7 +116,8 @@ fn rust_steps(project: &Project, report: &mut Report) {
     });
     report.step("tests", || {
         // As a user has it who types `cargo test`: without the object, without root.
-        project.cargo().args(["test", "--locked"]).without(&[OBJECT_VARIABLE]).run().map(passed)
+        let test = project.cargo().args(["test", "--locked"]).without(&[OBJECT_VARIABLE]);
+        test.env(PYTHON_VARIABLE, python::interpreter(project)).run().map(passed)
     });
 }
 

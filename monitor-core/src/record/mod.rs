@@ -3,6 +3,7 @@
 //! Plain data; [`to_json`] makes a line of it. What is absent is left out.
 
 mod message;
+mod packet;
 mod text;
 mod time;
 
@@ -15,6 +16,7 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 pub use message::{
     Answer, Carrier, DnsKind, DnsRecord, FanoutRecord, FindingRecord, HttpRecord, Question, TlsRecord,
 };
+pub use packet::PacketRecord;
 pub use text::{TEXT_MAX, Text, escape};
 pub use time::Time;
 

@@ -29,6 +29,9 @@ pub enum CommandError {
     /// A capture cannot be read.
     #[error(transparent)]
     Capture(#[from] CaptureError),
+    /// No capture was named.
+    #[error("no capture given; name a file, or `-` for standard input")]
+    NoCapture,
     /// A filter is none.
     #[error("{0}; `weir flows --help` shows how filters are written")]
     Filter(FilterError),

@@ -1,6 +1,9 @@
 //! Why something could not be written.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// Why an output failed. Displayed in one line: what, why, what to do.
 #[derive(Debug, thiserror::Error)]
@@ -16,11 +19,40 @@ pub enum OutputError {
         /// Why.
         source: io::Error,
     },
+    /// A file of that name is there, and nobody said that it may go.
+    #[error("{}: it is there already; choose another place, or replace it with --force", path.display())]
+    Exists {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A file's name does not say what to write.
+    #[error("{}: packets are written as CSV or Parquet; let its name end in .csv or .parquet", path.display())]
+    Form {
+        /// Which.
+        path: PathBuf,
+    },
+    /// No record that is written has a field of that name.
+    #[error("--fields: {name}: no such field{}; `--fields help` lists them", meant(nearest.as_deref()))]
+    Field {
+        /// What was given.
+        name: String,
+        /// The field whose name is most like it.
+        nearest: Option<String>,
+    },
+}
+
+fn meant(nearest: Option<&str>) -> String {
+    nearest.map(|name| format!("; did you mean {name}?")).unwrap_or_default()
 }
 
 impl OutputError {
     /// Whether the reader of standard output has gone.
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Standard(e) if e.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// For `map_err`: something about a file failed.
+    pub(super) fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::File { path: path.to_owned(), source }
     }
 }

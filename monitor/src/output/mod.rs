@@ -2,9 +2,14 @@
 //!
 //! The same outputs serve a capture and a running instance.
 
+mod directory;
 mod error;
+mod fields;
 mod json;
+mod packets;
+mod part;
 mod report;
+mod table;
 
 use std::collections::BTreeMap;
 
@@ -14,9 +19,13 @@ use monitor_core::{
     record::AnyRecord,
 };
 
+pub use directory::Directory;
 pub use error::OutputError;
+pub use fields::{Fields, list as list_fields};
 pub use json::Json;
+pub use packets::Packets;
 pub use report::{Destination, ReportOutput};
+pub use table::Form;
 
 /// Takes what was understood, in the order in which it was.
 pub trait Output {

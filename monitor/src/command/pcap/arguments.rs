@@ -10,7 +10,7 @@ use crate::view::report::SectionId;
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// pcap or pcapng files, plain, gzip or zstd; `-` is standard input.
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "fields", value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
     /// Print records as JSON lines.
     #[arg(long)]
@@ -27,6 +27,21 @@ pub struct Arguments {
     /// Name the owners of addresses from a `MaxMind` DB file, such as GeoLite2-ASN.mmdb.
     #[arg(long, value_name = "FILE")]
     pub(super) asn_db: Option<PathBuf>,
+    /// Write records as CSV: a file a kind of record, such as flow.csv.
+    #[arg(long, value_name = "DIR")]
+    pub(super) csv: Option<PathBuf>,
+    /// Write records as Apache Parquet: a file a kind of record, such as flow.parquet.
+    #[arg(long, value_name = "DIR")]
+    pub(super) parquet: Option<PathBuf>,
+    /// Write a row a packet, as CSV or Parquet by the end of the file's name.
+    #[arg(long, value_name = "FILE.csv|FILE.parquet")]
+    pub(super) packets: Option<PathBuf>,
+    /// Fields to write, such as `start,name,sent.bytes`; `sent` is all below it, `help` prints a list.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub(super) fields: Vec<String>,
+    /// Replace files that are there already.
+    #[arg(long)]
+    pub(super) force: bool,
     /// Exit with an error when a file is damaged, after what stands before the damage.
     #[arg(long, overrides_with = "lenient")]
     pub(super) strict: bool,

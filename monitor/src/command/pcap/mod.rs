@@ -11,11 +11,17 @@ use std::{
 pub use arguments::Arguments;
 
 use super::CommandError;
-use crate::output::{Destination, Json, Output, ReportOutput};
+use crate::output::{Destination, Directory, Fields, Form, Json, Output, Packets, ReportOutput, list_fields};
 use crate::view::report::{Options, Owners};
 
 /// Reads the captures and writes what they say.
 pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
+    if arguments.fields == ["help"] {
+        return super::print(&list_fields());
+    }
+    if arguments.files.is_empty() {
+        return Err(CommandError::NoCapture);
+    }
     let mut outputs = outputs(arguments)?;
     let damage = read::run(arguments, &mut outputs)?;
     for output in &mut outputs {
@@ -24,11 +30,22 @@ pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
     damage.map_or(Ok(()), |damage| Err(damage.into()))
 }
 
-/// What the arguments ask for; a report on standard output when they ask for nothing.
+/// What the arguments ask for; a report on standard output when they ask for nothing. Files are created
+/// before anything is read: what cannot be written is known at once.
 fn outputs(arguments: &Arguments) -> Result<Vec<Box<dyn Output>>, CommandError> {
+    let fields = Fields::choose(&arguments.fields)?;
     let mut outputs: Vec<Box<dyn Output>> = Vec::new();
     if arguments.json {
-        outputs.push(Box::new(Json::new(BufWriter::with_capacity(1 << 20, io::stdout().lock()))));
+        let to = BufWriter::with_capacity(1 << 20, io::stdout().lock());
+        outputs.push(Box::new(Json::new(to, &fields)));
+    }
+    for (form, directory) in [(Form::Csv, &arguments.csv), (Form::Parquet, &arguments.parquet)] {
+        if let Some(directory) = directory {
+            outputs.push(Box::new(Directory::create(directory, form, &fields, arguments.force)?));
+        }
+    }
+    if let Some(path) = &arguments.packets {
+        outputs.push(Box::new(Packets::create(path, &fields, arguments.force)?));
     }
     if outputs.is_empty() {
         outputs.push(report(arguments, Destination::Terminal { plain: arguments.no_color })?);

@@ -1,0 +1,227 @@
+//! What `weir pcap` writes into files, read by others: Python's csv, pyarrow and tshark.
+#![expect(clippy::unwrap_used, reason = "a helper of tests that fails is a test that fails")]
+
+mod capture;
+
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+/// Python with pyarrow. `cargo xtask test` installs it and sets the variable.
+const PYTHON_VARIABLE: &str = "WEIR_TEST_PYTHON";
+
+fn weir(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+    command.args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A directory with a capture in it, which goes with it.
+struct Place {
+    directory: tempfile::TempDir,
+    capture: String,
+}
+
+impl Place {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("capture.pcap");
+        fs::write(&path, capture::capture()).unwrap();
+        Self { capture: path.to_str().unwrap().to_owned(), directory }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.directory.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    fn names(&self, directory: &str) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(self.directory.path().join(directory))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+fn program(name: &str) -> bool {
+    Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/outputs").join(name)
+}
+
+/// Runs a script of this directory; its complaint is the test's.
+fn python(python: &str, name: &str, arguments: &[&str]) -> HashMap<String, u64> {
+    let output = Command::new(python).arg(script(name)).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let counts = text(&output.stdout);
+    counts
+        .lines()
+        .map(|line| line.split_once(' ').unwrap())
+        .map(|(kind, count)| (kind.to_owned(), count.parse().unwrap()))
+        .collect()
+}
+
+/// Writes the capture in a form and compares it with the JSON of the same run.
+fn compared(form: &str, interpreter: &str) -> HashMap<String, u64> {
+    let place = Place::new();
+    let (directory, records) = (place.path("out"), place.path("records.json"));
+    let output = weir(&["pcap", &place.capture, "--json", &format!("--{form}"), &directory]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    fs::write(&records, &output.stdout).unwrap();
+    python(interpreter, "compare.py", &[form, &records, &directory])
+}
+
+#[test]
+fn csv_holds_what_json_says_and_pythons_csv_reads_it() {
+    if !program("python3") {
+        eprintln!("not run: no python3");
+        return;
+    }
+    let rows = compared("csv", "python3");
+    assert_eq!((rows["flow"], rows["tls"], rows["dns"], rows["http"]), (5, 1, 2, 2));
+}
+
+#[test]
+fn parquet_holds_what_json_says_typed_and_pyarrow_reads_it() {
+    let Ok(interpreter) = std::env::var(PYTHON_VARIABLE) else {
+        eprintln!("not run: {PYTHON_VARIABLE} names no Python with pyarrow; `cargo xtask test` brings one");
+        return;
+    };
+    let rows = compared("parquet", &interpreter);
+    assert_eq!((rows["flow"], rows["tls"], rows["dns"], rows["http"]), (5, 1, 2, 2));
+}
+
+#[test]
+fn packets_are_what_tshark_reads() {
+    if !program("tshark") || !program("python3") {
+        eprintln!("not run: no tshark or no python3");
+        return;
+    }
+    let place = Place::new();
+    let packets = place.path("packets.csv");
+    let output = weir(&["pcap", &place.capture, "--packets", &packets]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let compared = python("python3", "packets.py", &[&place.capture, &packets]);
+    assert_eq!(compared.keys().collect::<Vec<_>>(), ["23"]);
+}
+
+/// Rows of a table without quoted cells.
+fn rows(path: &str) -> Vec<HashMap<String, String>> {
+    let table = fs::read_to_string(path).unwrap();
+    let mut lines = table.lines();
+    let names: Vec<&str> = lines.next().unwrap().split(',').collect();
+    lines
+        .map(|line| names.iter().map(|n| (*n).to_owned()).zip(line.split(',').map(str::to_owned)).collect())
+        .collect()
+}
+
+#[test]
+fn packets_before_the_hello_carry_the_name_of_their_flow() {
+    let place = Place::new();
+    let packets = place.path("packets.csv");
+    let output = weir(&["pcap", &place.capture, "--packets", &packets, "--fields", "frame,flow,name,flags"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let rows = rows(&packets);
+    assert_eq!(rows.len(), 23);
+    for row in &rows[..9] {
+        assert_eq!((row["flow"].as_str(), row["name"].as_str()), ("1", "www.example.com"), "{row:?}");
+    }
+    assert_eq!(rows[0]["flags"], "SYN");
+    let last = &rows[22];
+    assert_eq!((last["frame"].as_str(), last["flow"].as_str(), last["name"].as_str()), ("23", "23", ""));
+    // A frame without IP is a row too.
+    assert_eq!((rows[21]["frame"].as_str(), rows[21]["flow"].as_str()), ("22", ""));
+    assert_eq!(place.names("."), ["capture.pcap", "packets.csv"]);
+}
+
+#[test]
+fn cells_that_a_spreadsheet_would_run_are_marked() {
+    let place = Place::new();
+    let directory = place.path("out");
+    assert!(weir(&["pcap", &place.capture, "--csv", &directory]).status.success());
+    let http = fs::read_to_string(Path::new(&directory).join("http.csv")).unwrap();
+    let formula = capture::FORMULA;
+    assert!(http.contains(&format!(",'{formula},")) && !http.contains(&format!(",{formula},")), "{http}");
+}
+
+#[test]
+fn chosen_fields_are_the_only_columns_in_every_form() {
+    let place = Place::new();
+    let directory = place.path("out");
+    let arguments = ["pcap", &place.capture, "--json", "--csv", &directory, "--fields", "name,sent.bytes"];
+    let output = weir(&arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let flows = rows(&format!("{directory}/flow.csv"));
+    assert_eq!(flows[0].len(), 2);
+    assert_eq!(place.names("out"), ["flow.csv"]);
+    let json = text(&output.stdout);
+    let first = format!("{{\"sent\":{{\"bytes\":{}}},\"name\":\"www.example.com\"}}", flows[0]["sent.bytes"]);
+    assert_eq!(json.lines().next(), Some(first.as_str()));
+    assert_eq!(json.lines().count(), 5);
+
+    let output = weir(&["pcap", &place.capture, "--json", "--fields", "sent.byte"]);
+    let complaint = text(&output.stderr);
+    assert_eq!((output.status.code(), complaint.lines().count(), output.stdout.len()), (Some(1), 1, 0));
+    assert!(complaint.contains("did you mean sent.bytes?"), "{complaint}");
+    let list = weir(&["pcap", "--fields", "help"]);
+    assert!(list.status.success() && text(&list.stdout).contains("sent.retransmissions"));
+}
+
+#[test]
+fn files_that_are_there_stay_unless_force_is_given() {
+    let place = Place::new();
+    let directory = place.path("out");
+    let write = |more: &[&str]| {
+        let mut arguments = vec!["pcap", place.capture.as_str(), "--csv", directory.as_str()];
+        arguments.extend(more);
+        weir(&arguments)
+    };
+    assert!(write(&[]).status.success());
+    let path = format!("{directory}/flow.csv");
+    fs::write(&path, "mine").unwrap();
+    let refused = write(&[]);
+    let complaint = text(&refused.stderr);
+    assert_eq!((refused.status.code(), complaint.lines().count()), (Some(1), 1), "{complaint}");
+    assert!(complaint.contains("--force") && complaint.contains("/flow.csv"), "{complaint}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+    assert!(write(&["--force"]).status.success());
+    assert_eq!(rows(&path).len(), 5);
+    assert!(place.names("out").iter().all(|name| !name.contains("part")));
+}
+
+#[test]
+fn what_cannot_be_written_is_one_line_and_leaves_nothing() {
+    let place = Place::new();
+    // A file where a directory should be holds for root too, unlike a mode.
+    let nowhere = format!("{}/out", place.capture);
+    for arguments in [
+        ["pcap", &place.capture, "--csv", &nowhere],
+        ["pcap", &place.capture, "--parquet", &nowhere],
+        ["pcap", &place.capture, "--packets", &format!("{nowhere}.csv")],
+        ["pcap", &place.capture, "--packets", &place.path("packets.txt")],
+    ] {
+        let output = weir(&arguments);
+        let complaint = text(&output.stderr);
+        assert_eq!((output.status.code(), complaint.lines().count()), (Some(1), 1), "{complaint}");
+    }
+    assert_eq!(place.names("."), ["capture.pcap"]);
+}
+
+#[test]
+fn an_output_that_fails_leaves_no_file_that_looks_whole() {
+    let place = Place::new();
+    let directory = place.path("out");
+    let missing = place.path("missing.pcap");
+    let output = weir(&["pcap", &missing, "--csv", &directory, "--parquet", &directory]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(place.names("out"), [""; 0]);
+}
