@@ -125,20 +125,65 @@ fn a_connection_is_one_record_with_its_numbers() {
     assert!(records[0].get("interface").is_none() && records[0].get("end_reason").is_none());
 }
 
-#[test]
-fn files_follow_each_other_and_frames_are_numbered_through() {
-    let directory = tempfile::tempdir().unwrap();
+/// The packets of [`connection`] in two files: every second one in each.
+fn dealt(directory: &Path) -> [String; 2] {
     let whole = connection();
-    let first = file(directory.path(), "first", &whole);
-    let mut again = header(101);
-    packet(&mut again, 500, &tcp(CLIENT, SERVER, 9000, 0, 0x02, b""));
-    let second = file(directory.path(), "second", &again);
+    let mut parts = [header(101), header(101)];
+    let mut rest = &whole[24..];
+    let mut at = 0;
+    while let Some(length) = rest.get(8..12) {
+        let end = 16 + u32::from_le_bytes(length.try_into().unwrap()) as usize;
+        parts[at % 2].extend(&rest[..end]);
+        rest = &rest[end..];
+        at += 1;
+    }
+    let [first, second] = parts;
+    [file(directory, "1.pcap", &first), file(directory, "2.pcap", &second)]
+}
+
+#[test]
+fn files_are_read_in_the_order_of_time_and_frames_keep_their_numbers() {
+    let directory = tempfile::tempdir().unwrap();
+    let [first, second] = dealt(directory.path());
+    let alone = records(&run(&["pcap", "--json", "-"], &connection()));
+    let pattern = directory.path().join("?.pcap").to_str().unwrap().to_owned();
+    for files in [vec![&first, &second], vec![&second, &first], vec![&pattern]] {
+        let mut arguments = vec!["pcap", "--json"];
+        arguments.extend(files.iter().map(|file| file.as_str()));
+        let output = run(&arguments, b"");
+        assert!(output.status.success() && output.stderr.is_empty(), "{}", complaint(&output));
+        let mut records = records(&output);
+        assert_eq!(records.len(), 1);
+        let flow = records[0].as_object_mut().unwrap();
+        let frames = [("first_frame", json!(1)), ("last_frame", json!(4))];
+        let named = [("first_file", json!(first)), ("last_file", json!(second))];
+        for (name, value) in frames.iter().chain(&named) {
+            assert_eq!(flow.remove(*name).as_ref(), Some(value), "{name}");
+        }
+        let mut expected = alone[0].clone();
+        expected.as_object_mut().unwrap().retain(|name, _| !name.ends_with("_frame"));
+        assert_eq!(records[0], expected);
+    }
+}
+
+#[test]
+fn of_several_files_one_may_be_damaged_or_standard_input() {
+    let directory = tempfile::tempdir().unwrap();
+    let [first, second] = dealt(directory.path());
+    let output = run(&["pcap", "--json", "-", &second], &std::fs::read(&first).unwrap());
+    assert!(output.status.success(), "{}", complaint(&output));
+    assert_eq!(records(&output)[0]["first_file"], "-");
+    let bytes = std::fs::read(&first).unwrap();
+    std::fs::write(&first, &bytes[..bytes.len() - 1]).unwrap();
     let output = run(&["pcap", "--json", &first, &second], b"");
-    let frames: Vec<_> = records(&output)
-        .iter()
-        .map(|r| (r["first_frame"].as_u64(), r["last_frame"].as_u64(), r["state"].clone()))
-        .collect();
-    assert_eq!(frames, [(Some(1), Some(8), json!("closed")), (Some(9), Some(9), json!("syn_sent"))]);
+    assert!(
+        output.status.success() && complaint(&output).contains("after packet 3"),
+        "{}",
+        complaint(&output)
+    );
+    let flow = &records(&output)[0];
+    let packets = |side: &str| flow[side]["packets"].as_u64().unwrap();
+    assert_eq!(packets("sent") + packets("received"), 7);
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub(crate) fn run(bytes: &[u8]) {
         if packets > 4096 {
             break;
         }
-        let Some(Stripped { link, before }) = strip(packet.link_type, packet.bytes) else { continue };
+        let Some(Stripped { link, before, way }) = strip(packet.link_type, packet.bytes) else { continue };
         let frame = Frame {
             bytes: packet.bytes.get(before..).expect("no more is taken off than there is"),
             link,
@@ -29,8 +29,10 @@ pub(crate) fn run(bytes: &[u8]) {
             ifindex: 1,
             hook_flags: hook_flags::ONE_SIDED,
             direction: Direction::Receive,
+            way: packet.way.or(way),
             time: packet.time,
             number: packet.number,
+            file: 0,
         };
         session.packet(&frame, &mut records);
     }

@@ -37,8 +37,10 @@ pub(crate) fn run(bytes: &[u8]) {
             ifindex: 1,
             hook_flags: hook_flags::ONE_SIDED,
             direction: Direction::Receive,
+            way: None,
             time: number * 1_000_000,
             number,
+            file: 0,
         };
         session.packet(&frame, &mut records);
     }

@@ -190,17 +190,17 @@ impl Inspector {
     }
 
     /// Takes a packet's payload, which may be empty. Records of messages that are complete with it are
-    /// appended to `out`.
-    pub fn packet(&mut self, subject: &Subject<'_>, payload: &Payload<'_>, out: &mut Vec<AnyRecord>) {
+    /// appended to `out`. Returns whether more of the flow is wanted; what comes of one that is not is ignored.
+    pub fn packet(&mut self, subject: &Subject<'_>, payload: &Payload<'_>, out: &mut Vec<AnyRecord>) -> bool {
         let transport = Transport::from_protocol(subject.key.protocol);
         if !matches!(transport, Transport::Tcp | Transport::Udp) {
-            return;
+            return false;
         }
         let slot = subject.slot as usize;
         if slot >= self.flows.len() {
             self.flows.resize_with(slot + 1, || None);
         }
-        let Some(place) = self.flows.get_mut(slot) else { return };
+        let Some(place) = self.flows.get_mut(slot) else { return false };
         let flow = place.get_or_insert_with(|| {
             let (one, other) = (subject.key.lower_port, subject.key.upper_port);
             let dialect = if [one, other].iter().any(|port| self.config.like_http.contains(port)) {
@@ -217,7 +217,7 @@ impl Inspector {
             Box::new(flow)
         });
         if matches!(flow.detector, Detector::Foreign) {
-            return;
+            return false;
         }
         let at =
             At { subject, sender: payload.sender, time: payload.time, wall_offset: self.common.wall_offset };
@@ -225,6 +225,7 @@ impl Inspector {
             Some(tcp) => flow.segment(&mut self.common, &at, payload, tcp, out),
             None => flow.datagram(&mut self.common, &at, payload.bytes, out),
         }
+        !matches!(flow.detector, Detector::Foreign)
     }
 
     /// Takes note of a hello that the flow in a slot began with: what carried it, the name in it, and

@@ -35,6 +35,7 @@ use crate::{
     series::Family,
     totals::{Families, Io, Totals},
 };
+pub(crate) use config::SECOND;
 pub use config::{Budgets, EngineConfig, Timeouts};
 use count::{Once, count_sighting};
 use hooks::Hooks;

@@ -79,7 +79,7 @@ impl Engine {
     }
 
     /// Gives up waiting for answers that have not come.
-    pub(super) fn expire_payloads(&mut self, now: u64) {
+    pub(crate) fn expire_payloads(&mut self, now: u64) {
         self.payloads.expire(now, &mut self.said);
         self.tell();
     }

@@ -119,6 +119,8 @@ pub(crate) fn write(entry: &Entry, unwritten: &Unwritten, reason: EndReason, at:
         ttl: by_side(facts.ttl, client, |v| v),
         first_frame: None,
         last_frame: None,
+        first_file: None,
+        last_file: None,
         end_reason: Some(reason),
         name: name.map(|name| name.text.clone()),
         name_source: name.map(|name| name.source),

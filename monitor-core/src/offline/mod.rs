@@ -5,23 +5,28 @@
 //! comes with the frame, and slots are this process's own.
 
 mod datagrams;
+mod expiry;
 mod fragments;
+mod index;
 mod session;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
-
-use foldhash::fast::RandomState;
 use monitor_common::{
     abi::{Direction, Flow, FlowKey, HookCounters, Side},
     account,
     wire::{self, Fragment, Link, Packet, ParseError, ParseState, TunnelPorts},
 };
 
+pub use expiry::PATIENCE;
 pub use session::{Session, SessionConfig};
 
 use fragments::Fragments;
+use index::{Index, Tag};
+
+/// Frames that are looked at together, before the first of them is counted: by then what the last will
+/// touch is on its way from memory.
+pub const AHEAD: usize = 32;
 
 /// Slots are allocated this many at a time: they never move, and none is paid for long before it is used.
 const CHUNK: usize = 256;
@@ -62,10 +67,14 @@ pub struct Frame<'a> {
     pub hook_flags: u32,
     /// Direction through that interface; `Receive` for captures.
     pub direction: Direction,
+    /// Direction as seen by the host that captured it, where the capture says it. Flows do not depend on it.
+    pub way: Option<Direction>,
     /// Nanoseconds since the epoch.
     pub time: u64,
-    /// Its number in the capture, from 1.
+    /// Its number in its file, from 1, as Wireshark numbers it.
     pub number: u64,
+    /// Its file, of those that are read together.
+    pub file: u32,
 }
 
 /// What became of a frame.
@@ -88,13 +97,19 @@ pub enum Outcome {
     Undecodable,
 }
 
-/// First and last frame of a flow, by [`Frame::number`].
+/// First and last frame of a flow, by [`Frame::number`] and [`Frame::file`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Frames {
     /// The first.
     pub first: u64,
     /// The last so far.
     pub last: u64,
+    /// File of the first.
+    pub first_file: u32,
+    /// File of the last so far.
+    pub last_file: u32,
+    /// Flows that were opened before this one.
+    pub opened: u64,
 }
 
 /// The flow table.
@@ -104,7 +119,7 @@ pub struct Frames {
 #[derive(Debug)]
 pub struct Table {
     config: TableConfig,
-    index: HashMap<FlowKey, u32, RandomState>,
+    index: Index,
     slots: Vec<Box<[Flow]>>,
     frames: Vec<Frames>,
     free: Vec<u32>,
@@ -114,6 +129,17 @@ pub struct Table {
     state: ParseState,
     packet: Packet,
     key: FlowKey,
+    ahead: Vec<Option<Ahead>>,
+    opened: u64,
+}
+
+/// What is known of a usual packet before it is counted.
+#[derive(Debug)]
+struct Ahead {
+    packet: Packet,
+    key: FlowKey,
+    side: Side,
+    tag: Tag,
 }
 
 impl Table {
@@ -121,7 +147,7 @@ impl Table {
     pub fn new(config: TableConfig) -> Self {
         Self {
             config,
-            index: HashMap::default(),
+            index: Index::default(),
             slots: Vec::new(),
             frames: Vec::new(),
             free: Vec::new(),
@@ -131,12 +157,52 @@ impl Table {
             state: ParseState::default(),
             packet: Packet::default(),
             key: FlowKey::default(),
+            ahead: Vec::new(),
+            opened: 0,
         }
+    }
+
+    /// Looks at frames that are counted next, in this order, by [`Table::next`].
+    pub fn look_ahead(&mut self, frames: &[Frame<'_>]) {
+        self.ahead.clear();
+        for frame in frames {
+            let usual = usual(frame, &self.config.tunnels).map(|packet| {
+                let mut key = FlowKey::default();
+                let side = account::key(&packet, frame.ifindex, frame.hook_flags, frame.direction, &mut key);
+                let tag = self.index.tag(&key);
+                Ahead { packet, key, side, tag }
+            });
+            self.ahead.push(usual);
+        }
+        // None of these loads waits for another: they wait for memory all at once.
+        let mut sum = 0;
+        for ahead in self.ahead.iter().flatten() {
+            if let Some(flow) = self.index.guess(ahead.tag).and_then(|slot| self.flow(slot)) {
+                sum ^= touch(flow, ahead.side);
+            }
+        }
+        std::hint::black_box(sum);
+    }
+
+    /// Counts the frame that was looked at as the `at`th.
+    #[inline]
+    pub fn next(&mut self, frame: &Frame<'_>, at: usize) -> Outcome {
+        let Some(ahead) = self.ahead.get_mut(at).and_then(Option::take) else { return self.packet(frame) };
+        self.packet = ahead.packet;
+        self.packet.wire_length = frame.length;
+        self.key = ahead.key;
+        let outcome = self.on_flow(frame, ahead.side, ahead.tag);
+        self.tally(outcome)
     }
 
     /// Counts a frame.
     pub fn packet(&mut self, frame: &Frame<'_>) -> Outcome {
         let outcome = self.count(frame);
+        self.tally(outcome)
+    }
+
+    #[inline]
+    fn tally(&mut self, outcome: Outcome) -> Outcome {
         let counters = &mut self.counters;
         match outcome {
             Outcome::Flow { .. } => {}
@@ -157,16 +223,10 @@ impl Table {
     fn count(&mut self, frame: &Frame<'_>) -> Outcome {
         let packet = &mut self.packet;
         let tunnels = &self.config.tunnels;
-        // Some writers give a length on the wire that is shorter than what they captured.
-        let length = frame.length.saturating_sub(frame.before).max(frame.bytes.len() as u32);
-        let usual = match frame.link {
-            Link::Ethernet => wire::parse_fast(frame.bytes, length, || *tunnels),
-            Link::Ip | Link::EtherType(_) | Link::Ppp => None,
-        };
-        if let Some(usual) = usual {
+        if let Some(usual) = usual(frame, tunnels) {
             *packet = usual;
         } else {
-            match wire::parse(frame.bytes, frame.link, length, tunnels, &mut self.state, packet) {
+            match wire::parse(frame.bytes, frame.link, length(frame), tunnels, &mut self.state, packet) {
                 Ok(()) => {}
                 Err(ParseError::NotIp) => return Outcome::NotIp,
                 Err(ParseError::Truncated | ParseError::Malformed | ParseError::TooDeep) => {
@@ -180,9 +240,16 @@ impl Table {
         }
         packet.wire_length = frame.length;
         let side = account::key(packet, frame.ifindex, frame.hook_flags, frame.direction, &mut self.key);
+        let tag = self.index.tag(&self.key);
+        self.on_flow(frame, side, tag)
+    }
+
+    /// Counts the packet at hand on its flow.
+    #[inline]
+    fn on_flow(&mut self, frame: &Frame<'_>, side: Side, tag: Tag) -> Outcome {
         // 0 is "not yet" in a slot.
         let now = frame.time.max(1);
-        let known = self.index.get(&self.key).copied();
+        let known = self.index.get(tag, |slot| self.flow(slot).is_some_and(|flow| flow.head.key == self.key));
         let anew = match known {
             Some(slot) if !self.config.merge_reused => {
                 self.flow(slot).is_some_and(|flow| account::starts_anew(flow, &self.packet, side))
@@ -193,9 +260,11 @@ impl Table {
             Some(slot) if !anew => (slot, false),
             _ => {
                 let Some(slot) = self.allocate() else { return Outcome::Overflow };
-                if let Some(old) = self.index.insert(self.key, slot) {
+                if let Some(old) = known {
+                    self.index.remove(tag, old);
                     self.ended.push(old);
                 }
+                self.index.insert(tag, slot);
                 (slot, true)
             }
         };
@@ -209,8 +278,12 @@ impl Table {
         if let Some(frames) = self.frames.get_mut(slot as usize) {
             if opened {
                 frames.first = frame.number;
+                frames.first_file = frame.file;
+                frames.opened = self.opened;
+                self.opened += 1;
             }
             frames.last = frame.number;
+            frames.last_file = frame.file;
         }
         Outcome::Flow { slot, side, opened }
     }
@@ -251,6 +324,11 @@ impl Table {
         self.frames.len() as u32
     }
 
+    /// Flows that go on.
+    pub(super) fn len(&self) -> usize {
+        self.index.len()
+    }
+
     /// The live flows and their slots, those that ended and were not yet released included, in the order
     /// of slots.
     pub fn live(&self) -> impl Iterator<Item = (u32, &Flow)> {
@@ -270,9 +348,8 @@ impl Table {
         if flow.head.live.get() == 0 {
             return;
         }
-        if self.index.get(&flow.head.key) == Some(&slot) {
-            self.index.remove(&flow.head.key);
-        }
+        let tag = self.index.tag(&flow.head.key);
+        self.index.remove(tag, slot);
         flow.clear();
         self.free.push(slot);
     }
@@ -282,6 +359,33 @@ impl Table {
     pub const fn counters(&self) -> &HookCounters {
         &self.counters
     }
+}
+
+/// Some writers give a length on the wire that is shorter than what they captured.
+fn length(frame: &Frame<'_>) -> u32 {
+    frame.length.saturating_sub(frame.before).max(frame.bytes.len() as u32)
+}
+
+/// The short parser's answer.
+#[inline]
+fn usual(frame: &Frame<'_>, tunnels: &TunnelPorts) -> Option<Packet> {
+    match frame.link {
+        Link::Ethernet => wire::parse_fast(frame.bytes, length(frame), || *tunnels),
+        Link::Ip | Link::EtherType(_) | Link::Ppp => None,
+    }
+}
+
+/// Reads a word of each line that a packet of this side is about to touch.
+#[inline]
+fn touch(flow: &Flow, side: Side) -> u64 {
+    let [lower, upper] = &flow.hot;
+    let Some(counters) = flow.counters.get(side.index()) else { return 0 };
+    lower.last.get()
+        ^ upper.last.get()
+        ^ u64::from(counters.psh.get())
+        ^ u64::from(flow.timing[0].mss.get())
+        ^ flow.head.first.get()
+        ^ flow.head.first_response.get()
 }
 
 fn get(slots: &mut [Box<[Flow]>], slot: u32) -> Option<&mut Flow> {

@@ -5,7 +5,11 @@ use monitor_common::{
     wire::{Fragment, Packet, tcp_flags},
 };
 
-use super::{Frame, Outcome, Table, TableConfig, datagrams::Datagrams};
+use super::{
+    AHEAD, Frame, Outcome, Table, TableConfig,
+    datagrams::Datagrams,
+    expiry::{self, Pace},
+};
 use crate::{
     dpi::{
         Understanding,
@@ -13,7 +17,7 @@ use crate::{
     },
     engine::{Engine, EngineConfig},
     label::EndReason,
-    record::AnyRecord,
+    record::{AnyRecord, Text},
 };
 
 /// How a [`Session`] works and how much it may hold.
@@ -23,6 +27,8 @@ pub struct SessionConfig {
     pub table: TableConfig,
     /// The engine.
     pub engine: EngineConfig,
+    /// Names of the files, by [`Frame::file`], where records are to say them.
+    pub files: Vec<Text>,
 }
 
 /// A table, and the engine that reads its slots and understands payload: one record a flow, written when
@@ -32,54 +38,126 @@ pub struct Session {
     table: Table,
     engine: Engine,
     datagrams: Datagrams,
+    /// By slot: sides of which no payload is wanted any more, as bits.
+    understood: Vec<u8>,
+    pace: Pace,
+    files: Vec<Text>,
 }
 
 impl Session {
     /// An empty session.
-    pub fn new(SessionConfig { table, engine }: SessionConfig) -> Self {
+    pub fn new(SessionConfig { table, engine, files }: SessionConfig) -> Self {
         // Records are taken as they come: the queue is never longer than what one frame ends and says.
         let engine = EngineConfig { records: true, record_queue: u32::MAX, wall_offset: 0, ..engine };
         let mut engine = Engine::new(engine, 0);
         engine.tell_early();
-        Self { table: Table::new(table), engine, datagrams: Datagrams::new() }
+        Self {
+            table: Table::new(table),
+            engine,
+            datagrams: Datagrams::new(),
+            understood: Vec::new(),
+            pace: Pace::default(),
+            files,
+        }
+    }
+
+    /// Counts frames. What ended or was understood by each is appended to `records`; `each` is called after
+    /// it with its place in `frames`, its outcome, and its headers.
+    ///
+    /// # Errors
+    /// The first that `each` returns.
+    pub fn packets<E>(
+        &mut self,
+        frames: &[Frame<'_>],
+        records: &mut Vec<AnyRecord>,
+        mut each: impl FnMut(usize, Outcome, &Packet, &mut Vec<AnyRecord>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for (chunk, begin) in frames.chunks(AHEAD).zip((0..).step_by(AHEAD)) {
+            self.table.look_ahead(chunk);
+            for (at, frame) in chunk.iter().enumerate() {
+                let outcome = self.table.next(frame, at);
+                self.understand(frame, outcome, records);
+                each(begin + at, outcome, self.table.last_packet(), records)?;
+            }
+        }
+        Ok(())
     }
 
     /// Counts a frame. What ended or was understood by it is appended to `records`.
     #[inline]
     pub fn packet(&mut self, frame: &Frame<'_>, records: &mut Vec<AnyRecord>) -> Outcome {
         let outcome = self.table.packet(frame);
+        self.understand(frame, outcome, records);
+        outcome
+    }
+
+    /// What a frame means beyond what was counted.
+    #[inline]
+    fn understand(&mut self, frame: &Frame<'_>, outcome: Outcome, records: &mut Vec<AnyRecord>) {
         while let Some(slot) = self.table.pop_ended() {
-            self.end(slot, records);
+            self.engine.begin_drain(self.pace.now(), &[]);
+            self.end(slot, EndReason::Shutdown, records);
         }
         if let Outcome::Flow { slot, side, opened } = outcome {
             if opened {
                 self.begin(slot, frame.time, records);
             }
-            let packet = *self.table.last_packet();
-            if packet.fragment == Fragment::None as u8 {
-                self.read(&packet, frame.bytes, frame.time, (slot, side), records);
-            } else if let Some((packet, bytes)) = self.datagrams.whole(&packet, frame.bytes, frame.ifindex) {
-                self.read(&packet, &bytes, frame.time, (slot, side), records);
+            let fragment = self.table.last_packet().fragment;
+            if fragment == Fragment::None as u8 {
+                if !self.is_understood(slot, side) {
+                    let packet = *self.table.last_packet();
+                    self.read(&packet, frame.bytes, frame.time, (slot, side), records);
+                }
+            } else {
+                let packet = *self.table.last_packet();
+                if let Some((packet, bytes)) = self.datagrams.whole(&packet, frame.bytes, frame.ifindex) {
+                    self.read(&packet, &bytes, frame.time, (slot, side), records);
+                }
             }
         }
-        outcome
+        if let Some(now) = self.pace.tick(frame.time, self.table.slots()) {
+            self.expire(now, records);
+        }
+    }
+
+    /// Ends the flows that are not waited for any longer.
+    fn expire(&mut self, now: u64, records: &mut Vec<AnyRecord>) {
+        self.engine.begin_drain(now, &[]);
+        for (slot, reason) in expiry::ending(&self.table, &self.engine.config().timeouts, now) {
+            self.end(slot, reason, records);
+        }
+        self.engine.expire_payloads(now);
+        self.engine.drain_records(records);
     }
 
     /// Ends all flows, in the order in which they began.
     pub fn finish(&mut self, records: &mut Vec<AnyRecord>) {
+        self.engine.begin_drain(self.pace.now(), &[]);
         let mut slots: Vec<u32> = self.table.live().map(|(slot, _)| slot).collect();
-        slots.sort_unstable_by_key(|slot| self.table.frames(*slot).first);
-        records.reserve(slots.len());
+        slots.sort_unstable_by_key(|slot| self.table.frames(*slot).opened);
         for slot in slots {
-            self.end(slot, records);
+            self.end(slot, EndReason::Shutdown, records);
         }
     }
 
     /// A flow began in a slot: perhaps one of very many of its client.
     fn begin(&mut self, slot: u32, time: u64, records: &mut Vec<AnyRecord>) {
+        let at = slot as usize;
+        if at >= self.understood.len() {
+            self.understood.resize(at + 1, 0);
+        }
+        if let Some(understood) = self.understood.get_mut(at) {
+            *understood = 0;
+        }
         let Some(flow) = self.table.flow(slot) else { return };
         self.engine.begins(&flow.head.key, flow.head.client(), time);
         self.engine.drain_records(records);
+    }
+
+    /// Whether nothing that a side of a flow says is wanted any more.
+    #[inline]
+    fn is_understood(&self, slot: u32, side: Side) -> bool {
+        self.understood.get(slot as usize).is_some_and(|understood| understood & 1 << side.index() != 0)
     }
 
     /// Hands the payload of a packet to the engine.
@@ -111,20 +189,26 @@ impl Session {
             length: packet.payload_length,
             tcp,
         };
-        self.engine.payload(slot, flow, &payload);
+        if !self.engine.payload(slot, flow, &payload)
+            && let Some(understood) = self.understood.get_mut(slot as usize)
+        {
+            *understood |= 1 << sender.index();
+        }
         self.engine.drain_records(records);
     }
 
-    fn end(&mut self, slot: u32, records: &mut Vec<AnyRecord>) {
+    fn end(&mut self, slot: u32, reason: EndReason, records: &mut Vec<AnyRecord>) {
         let frames = self.table.frames(slot);
         let Some(flow): Option<&Flow> = self.table.flow(slot) else { return };
         let first = records.len();
-        self.engine.close(slot, flow, EndReason::Shutdown);
+        self.engine.close(slot, flow, reason);
         self.engine.drain_records(records);
         for record in records.iter_mut().skip(first) {
             if let AnyRecord::Flow(record) = record {
                 record.first_frame = Some(frames.first);
                 record.last_frame = Some(frames.last);
+                record.first_file = self.files.get(frames.first_file as usize).cloned();
+                record.last_file = self.files.get(frames.last_file as usize).cloned();
                 // A capture says nothing of why a flow has no more packets, and its interfaces are one.
                 record.end_reason = None;
                 record.identity.interface = None;

@@ -1,7 +1,10 @@
 //! Frames through the table.
 
 use super::*;
-use crate::{label::TcpState, record::AnyRecord};
+use crate::{
+    label::TcpState,
+    record::{AnyRecord, FlowRecord},
+};
 use monitor_common::abi::hook_flags;
 
 /// IPv4 from 10.0.0.`from` to 10.0.0.`to`, without link header.
@@ -43,8 +46,10 @@ fn frame(bytes: &[u8], number: u64) -> Frame<'_> {
         ifindex: 1,
         hook_flags: hook_flags::ONE_SIDED,
         direction: Direction::Receive,
+        way: None,
         time: number * 1000,
         number,
+        file: 0,
     }
 }
 
@@ -70,7 +75,7 @@ fn both_directions_are_one_flow() {
     assert!(matches!(first, Outcome::Flow { side: Side::Lower, opened: true, .. }));
     assert!(matches!(second, Outcome::Flow { side: Side::Upper, opened: false, .. }));
     assert_eq!(slot(first), slot(second));
-    assert_eq!(table.frames(slot(first)), Frames { first: 3, last: 8 });
+    assert_eq!(table.frames(slot(first)), Frames { first: 3, last: 8, ..Frames::default() });
     let flow = table.flow(slot(first)).expect("a slot");
     assert_eq!(flow.hot[0].bytes.get(), 72);
     assert_eq!((flow.ip_bytes(Side::Lower), flow.ip_bytes(Side::Upper)), (58, 118));
@@ -259,4 +264,107 @@ fn a_scan_in_a_capture_is_told_at_the_time_of_its_packets() {
     assert_eq!(told(&records), expected);
     session.finish(&mut records);
     assert_eq!(told(&records), expected);
+}
+
+/// Runs packets, each with its time in seconds, and returns the flow records that came before the end and
+/// those that came with it.
+fn flows(packets: impl Iterator<Item = (u64, Vec<u8>)>) -> (Vec<FlowRecord>, Vec<FlowRecord>) {
+    let mut session = Session::new(SessionConfig::default());
+    let mut records = Vec::new();
+    for ((second, bytes), number) in packets.zip(1..) {
+        let frame = Frame { time: second * 1_000_000_000, ..frame(&bytes, number) };
+        session.packet(&frame, &mut records);
+    }
+    let mut last = Vec::new();
+    session.finish(&mut last);
+    let flow = |record| match record {
+        AnyRecord::Flow(flow) => *flow,
+        other => panic!("{other:?}"),
+    };
+    (records.into_iter().map(flow).collect(), last.into_iter().map(flow).collect())
+}
+
+/// A connection that is reset at once, then datagrams of another flow at these seconds.
+fn reset_then(seconds: &[u64]) -> (usize, usize) {
+    let first = [ipv4(1, 2, 6, 0, &tcp(5000, 80, 100, 2)), ipv4(2, 1, 6, 0, &tcp(80, 5000, 0, 0x14))];
+    let first = first.into_iter().map(|bytes| (0, bytes));
+    let rest = seconds.iter().map(|second| (*second, ipv4(1, 2, 17, 0, &udp(9, 9, 1))));
+    let (early, last) = flows(first.chain(rest));
+    (early.len(), last.len())
+}
+
+#[test]
+fn a_closed_connection_ends_a_minute_later_and_others_with_the_capture() {
+    assert_eq!(reset_then(&[59, 59, 60]), (0, 2));
+    assert_eq!(reset_then(&[61, 61, 100_000, 100_000]), (1, 1));
+}
+
+#[test]
+fn one_packet_from_the_future_ends_nothing() {
+    assert_eq!(reset_then(&[1, 1_000_000, 2, 1_000_000, 3]), (0, 2));
+}
+
+#[test]
+fn an_attempt_without_an_answer_is_timed_out_when_time_has_passed() {
+    for (seconds, state) in [(59, TcpState::SynSent), (61, TcpState::TimedOut)] {
+        let later = ipv4(1, 2, 17, 0, &udp(9, 9, 1));
+        let packets =
+            [(0, ipv4(1, 2, 6, 0, &tcp(5000, 80, 100, 2))), (seconds, later.clone()), (seconds, later)];
+        let (_, last) = flows(packets.into_iter());
+        assert_eq!(last.first().and_then(|flow| flow.state), Some(state), "after {seconds} s");
+    }
+}
+
+#[test]
+fn memory_follows_the_flows_that_go_on() {
+    let mut session = Session::new(SessionConfig::default());
+    let mut records = Vec::new();
+    let (mut most, mut sent) = (0, 0);
+    for n in 0..300_000_u32 {
+        let mut bytes = ipv4(1, 2, 17, 0, &udp(n as u16, 9, 1));
+        bytes[12..16].copy_from_slice(&(n >> 16).to_be_bytes());
+        // A thousand flows a second of one datagram each: 60 of their seconds are live.
+        let time = u64::from(n) * 1_000_000;
+        session.packet(&Frame { time, ..frame(&bytes, u64::from(n) + 1) }, &mut records);
+        most = most.max(session.table().slots());
+        sent += records.drain(..).count();
+    }
+    session.finish(&mut records);
+    assert_eq!(sent + records.len(), 300_000);
+    assert!(most < 80_000, "{most}");
+}
+
+#[test]
+fn frames_looked_at_ahead_count_as_those_that_are_not() {
+    let ethernet = |bytes: Vec<u8>| [&[0; 12][..], &[8, 0], &bytes].concat();
+    let packets: Vec<Vec<u8>> = (0..200_u16)
+        .map(|n| match n % 5 {
+            0 => ethernet(ipv4(1, 2, 6, 0, &tcp(n % 7, 80, u32::from(n), 0x18))),
+            1 => ethernet(ipv4(2, 1, 6, 0, &tcp(80, n % 7, u32::from(n), 0x10))),
+            // A new connection on a 5-tuple within one look ahead.
+            2 => ethernet(ipv4(1, 2, 6, 0, &tcp(3, 80, u32::from(n) << 16, 2))),
+            3 => ethernet(ipv4(1, 2, 17, 0x2000, &udp(n, 8, 16))),
+            _ => vec![0; usize::from(n)],
+        })
+        .collect();
+    let frames: Vec<_> = packets
+        .iter()
+        .zip(1..)
+        .map(|(bytes, number)| Frame { link: Link::Ethernet, ..frame(bytes, number) })
+        .collect();
+    let (mut alone, mut together) = (Vec::new(), Vec::new());
+    let mut session = Session::new(SessionConfig::default());
+    let outcomes: Vec<_> = frames.iter().map(|frame| session.packet(frame, &mut alone)).collect();
+    session.finish(&mut alone);
+    let mut session = Session::new(SessionConfig::default());
+    let mut seen = Vec::new();
+    let done = session.packets(&frames, &mut together, |at, outcome, _, _| {
+        assert_eq!(at, seen.len());
+        seen.push(outcome);
+        Ok::<(), ()>(())
+    });
+    assert_eq!(done, Ok(()));
+    session.finish(&mut together);
+    assert_eq!(seen, outcomes);
+    assert_eq!(together, alone);
 }

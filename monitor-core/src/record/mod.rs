@@ -86,10 +86,14 @@ record! {
         window_scale: BySide<u8>;
         /// Time to live or hop limit of the first packet by the side that sent it.
         ttl: BySide<u8>;
-        /// Number of its first frame in the capture file, from 1; absent live.
+        /// Number of its first frame in its capture file, from 1, as Wireshark numbers it; absent live.
         first_frame: Option<u64>;
-        /// Number of its last frame in the capture file; absent live.
+        /// Number of its last frame in its capture file; absent live.
         last_frame: Option<u64>;
+        /// Capture file of the first frame, where several are read together.
+        first_file: Option<Text>;
+        /// Capture file of the last frame, where several are read together.
+        last_file: Option<Text>;
         /// Why the record was written.
         end_reason: Option<EndReason>;
         /// Name of the server as the client asked for it.

@@ -108,8 +108,8 @@ impl fmt::Display for Pattern {
     }
 }
 
-/// Matches with one remembered star: linear in practice, quadratic at worst, on 15 bytes.
-fn glob(pattern: &[u8], name: &[u8]) -> bool {
+/// Matches with one remembered star: linear in practice, quadratic at worst, on short names.
+pub(crate) fn glob(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while n < name.len() {

@@ -238,8 +238,10 @@ pub(crate) fn both_sides(ingress: Ingress, program: &str, frames: impl Iterator<
             ifindex,
             hook_flags: hook_flags::ONE_SIDED,
             direction: Direction::Receive,
+            way: None,
             time: now,
             number: n,
+            file: 0,
         });
     }
     let kernel = sorted(source.slots().expect("slots").iter());

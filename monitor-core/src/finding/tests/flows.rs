@@ -46,6 +46,8 @@ fn found(port: u16, time: u64, talk: &[(bool, Vec<u8>)]) -> Vec<(FindingKind, St
             direction: Direction::Receive,
             time: time + number as u64 * 1_000_000,
             number: number as u64 + 1,
+            way: None,
+            file: 0,
         };
         session.packet(&frame, &mut records);
     }

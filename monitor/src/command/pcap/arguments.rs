@@ -9,7 +9,8 @@ use crate::view::report::SectionId;
 /// What to read and how to write it.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// pcap or pcapng files, plain, gzip or zstd; `-` is standard input.
+    /// pcap or pcapng files, plain, gzip or zstd, also as a pattern with * and ?; `-` is standard input.
+    /// Several are read together, in the order of time.
     #[arg(required_unless_present = "fields", value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
     /// Print records as JSON lines.

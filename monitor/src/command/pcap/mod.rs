@@ -1,18 +1,25 @@
 //! `weir pcap`: what a capture says.
 
 mod arguments;
+mod progress;
 mod read;
 
 use std::{
     fmt::Display,
     io::{self, BufWriter, Write},
+    path::PathBuf,
 };
 
 pub use arguments::Arguments;
 
+use progress::Progress;
+
 use super::CommandError;
-use crate::output::{Destination, Directory, Fields, Form, Json, Output, Packets, ReportOutput, list_fields};
-use crate::view::report::{Options, Owners};
+use crate::{
+    output::{Destination, Directory, Fields, Form, Json, Output, Packets, ReportOutput, list_fields},
+    source::pcap::expand,
+    view::report::{Options, Owners},
+};
 
 /// Reads the captures and writes what they say.
 pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
@@ -22,17 +29,28 @@ pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
     if arguments.files.is_empty() {
         return Err(CommandError::NoCapture);
     }
-    let mut outputs = outputs(arguments)?;
-    let damage = read::run(arguments, &mut outputs)?;
+    let paths = paths(&arguments.files)?;
+    let mut outputs = outputs(arguments, &paths)?;
+    let mut progress = Progress::new(arguments.json);
+    let damage = read::run(&paths, arguments.strict, &mut outputs, &mut progress)?;
     for output in &mut outputs {
         output.finish()?;
     }
     damage.map_or(Ok(()), |damage| Err(damage.into()))
 }
 
+/// The files, patterns expanded.
+fn paths(arguments: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
+    let mut paths = Vec::new();
+    for argument in arguments {
+        paths.extend(expand(argument)?);
+    }
+    Ok(paths)
+}
+
 /// What the arguments ask for; a report on standard output when they ask for nothing. Files are created
 /// before anything is read: what cannot be written is known at once.
-fn outputs(arguments: &Arguments) -> Result<Vec<Box<dyn Output>>, CommandError> {
+fn outputs(arguments: &Arguments, paths: &[PathBuf]) -> Result<Vec<Box<dyn Output>>, CommandError> {
     let fields = Fields::choose(&arguments.fields)?;
     let mut outputs: Vec<Box<dyn Output>> = Vec::new();
     if arguments.json {
@@ -48,19 +66,23 @@ fn outputs(arguments: &Arguments) -> Result<Vec<Box<dyn Output>>, CommandError> 
         outputs.push(Box::new(Packets::create(path, &fields, arguments.force)?));
     }
     if outputs.is_empty() {
-        outputs.push(report(arguments, Destination::Terminal { plain: arguments.no_color })?);
+        outputs.push(report(arguments, paths, Destination::Terminal { plain: arguments.no_color })?);
     }
     Ok(outputs)
 }
 
-fn report(arguments: &Arguments, to: Destination) -> Result<Box<dyn Output>, CommandError> {
-    let names = arguments.files.iter().map(|path| match path.to_str() {
+fn report(
+    arguments: &Arguments,
+    paths: &[PathBuf],
+    to: Destination,
+) -> Result<Box<dyn Output>, CommandError> {
+    let names = paths.iter().map(|path| match path.to_str() {
         Some("-") => "standard input".to_owned(),
         _ => path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
     });
     let mut source: Vec<String> = names.take(3).collect();
-    if arguments.files.len() > source.len() {
-        source.push(format!("{} more files", arguments.files.len() - source.len()));
+    if paths.len() > source.len() {
+        source.push(format!("{} more files", paths.len() - source.len()));
     }
     let options = Options {
         sections: arguments.section.clone(),

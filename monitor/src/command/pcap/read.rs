@@ -1,48 +1,49 @@
 //! Packets of the files through the engine to the outputs.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, os::unix::ffi::OsStrExt, path::PathBuf};
 
 use monitor_common::abi::{Direction, hook_flags};
 use monitor_core::{
     offline::{Frame, Outcome, Session, SessionConfig},
-    record::AnyRecord,
+    record::{AnyRecord, Text},
 };
 
-use super::{Arguments, CommandError, complain};
+use super::{CommandError, complain, progress::Progress};
 use crate::{
     output::{Ending, Output, OutputError, PacketView},
-    source::pcap::{Capture, CaptureError, Stripped, strip},
+    source::pcap::{Batch, Capture, CaptureError, Captures, Packet, Step, Stripped, strip},
 };
 
 /// All packets of a capture come from one place, whatever interface the file names: a flow whose
 /// directions were captured on two of them is one flow.
 const INTERFACE: u32 = 1;
 
-/// Reads the files in turn. Returns the damage that `--strict` stops at.
+/// Reads the files in the order of time. Returns the damage that `strict` stops at.
 pub(super) fn run(
-    arguments: &Arguments,
+    paths: &[PathBuf],
+    strict: bool,
     outputs: &mut [Box<dyn Output>],
+    progress: &mut Progress,
 ) -> Result<Option<CaptureError>, CommandError> {
-    let mut reading = Reading::new(outputs);
-    let mut strict = None;
-    for path in &arguments.files {
-        let mut capture = Capture::open(path)?;
-        reading.files += 1;
-        match reading.capture(&mut capture) {
-            Ok(()) => {}
-            Err(CommandError::Capture(damage @ CaptureError::Damaged { .. })) => {
-                if arguments.strict {
-                    strict = Some(damage);
-                    break;
-                }
-                complain(&damage);
+    let mut captures = Captures::open(paths)?;
+    progress.begin(captures.size());
+    let mut reading = Reading::new(paths, outputs);
+    let mut batch = Batch::default();
+    let mut stopped = None;
+    while let Some(step) = captures.next(&mut batch)? {
+        match step {
+            Step::Packets(file, capture) => reading.batch(file, capture, &batch)?,
+            Step::Damaged(damage) if strict => {
+                stopped = Some(damage);
+                break;
             }
-            Err(error) => return Err(error),
+            Step::Damaged(damage) => progress.suspend(|| complain(&damage)),
         }
-        reading.base += capture.packets();
+        progress.at(captures.read());
     }
+    progress.end();
     reading.finish()?;
-    Ok(strict)
+    Ok(stopped)
 }
 
 /// What all files have in common.
@@ -53,75 +54,60 @@ struct Reading<'a> {
     records: Vec<AnyRecord>,
     /// Packets of link types that are not known, by their number.
     unknown: BTreeMap<u32, u64>,
-    /// Packets of the files before.
-    base: u64,
     files: u64,
 }
 
 impl<'a> Reading<'a> {
-    fn new(outputs: &'a mut [Box<dyn Output>]) -> Self {
+    fn new(paths: &[PathBuf], outputs: &'a mut [Box<dyn Output>]) -> Self {
+        let files = match paths {
+            [_] => Vec::new(),
+            several => several.iter().map(|path| Text::new(path.as_os_str().as_bytes())).collect(),
+        };
         Self {
-            session: Session::new(SessionConfig::default()),
+            session: Session::new(SessionConfig { files, ..SessionConfig::default() }),
             packets: outputs.iter().any(|output| output.wants_packets()),
             outputs,
             records: Vec::new(),
             unknown: BTreeMap::new(),
-            base: 0,
-            files: 0,
+            files: paths.len() as u64,
         }
     }
 
-    /// Counts all packets of a capture.
-    fn capture(&mut self, capture: &mut Capture) -> Result<(), CommandError> {
-        while let Some(packet) = capture.next_packet()? {
-            let Some(Stripped { link, before }) = strip(packet.link_type, packet.bytes) else {
-                *self.unknown.entry(packet.link_type).or_insert(0) += 1;
-                continue;
-            };
-            let frame = Frame {
-                bytes: packet.bytes.get(before..).unwrap_or_default(),
-                link,
-                length: packet.length,
-                before: before as u32,
-                ifindex: INTERFACE,
-                hook_flags: hook_flags::ONE_SIDED,
-                direction: Direction::Receive,
-                time: packet.time,
-                number: self.base + packet.number,
-            };
-            let outcome = self.session.packet(&frame, &mut self.records);
-            if self.packets {
+    /// Counts packets that lie together.
+    fn batch(&mut self, file: u32, capture: &Capture, batch: &Batch) -> Result<(), OutputError> {
+        let mut captured = Vec::with_capacity(batch.len());
+        let mut frames = Vec::with_capacity(batch.len());
+        for packet in capture.packets_of(batch) {
+            match frame(file, &packet) {
+                Some(frame) => {
+                    frames.push(frame);
+                    captured.push(packet);
+                }
+                None => *self.unknown.entry(packet.link_type).or_insert(0) += 1,
+            }
+        }
+        let Self { session, outputs, packets, records, .. } = self;
+        session.packets(&frames, records, |at, outcome, packet, records| {
+            if *packets && let (Some(frame), Some(captured)) = (frames.get(at), captured.get(at)) {
                 let view = PacketView {
-                    frame: &frame,
-                    captured: packet.bytes,
-                    link_type: packet.link_type,
+                    frame,
+                    captured: captured.bytes,
+                    link_type: captured.link_type,
                     outcome,
-                    packet: matches!(outcome, Outcome::Flow { .. } | Outcome::Overflow)
-                        .then(|| self.session.table().last_packet()),
+                    packet: matches!(outcome, Outcome::Flow { .. } | Outcome::Overflow).then_some(packet),
                 };
-                for output in &mut *self.outputs {
+                for output in &mut **outputs {
                     output.packet(&view)?;
                 }
             }
-            if !self.records.is_empty() {
-                self.write()?;
-            }
-        }
-        Ok(())
-    }
-
-    fn write(&mut self) -> Result<(), OutputError> {
-        for output in &mut *self.outputs {
-            output.records(&self.records)?;
-        }
-        self.records.clear();
-        Ok(())
+            if records.is_empty() { Ok(()) } else { write(outputs, records) }
+        })
     }
 
     /// Ends all flows, and says what was left out.
     fn finish(mut self) -> Result<(), CommandError> {
         self.session.finish(&mut self.records);
-        self.write()?;
+        write(self.outputs, &mut self.records)?;
         let ending = Ending { files: self.files, unknown: &self.unknown };
         for output in &mut *self.outputs {
             output.ended(&ending)?;
@@ -137,4 +123,31 @@ impl<'a> Reading<'a> {
         }
         Ok(())
     }
+}
+
+/// The frame of a packet; `None`: its link type is not known.
+#[inline]
+fn frame<'a>(file: u32, packet: &Packet<'a>) -> Option<Frame<'a>> {
+    let Stripped { link, before, way } = strip(packet.link_type, packet.bytes)?;
+    Some(Frame {
+        bytes: packet.bytes.get(before..).unwrap_or_default(),
+        link,
+        length: packet.length,
+        before: before as u32,
+        ifindex: INTERFACE,
+        hook_flags: hook_flags::ONE_SIDED,
+        direction: Direction::Receive,
+        way: packet.way.or(way),
+        time: packet.time,
+        number: packet.number,
+        file,
+    })
+}
+
+fn write(outputs: &mut [Box<dyn Output>], records: &mut Vec<AnyRecord>) -> Result<(), OutputError> {
+    for output in outputs {
+        output.records(records)?;
+    }
+    records.clear();
+    Ok(())
 }

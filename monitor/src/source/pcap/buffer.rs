@@ -2,8 +2,8 @@
 
 use std::io::{self, Read};
 
-/// Bytes asked for at once.
-const READ: usize = 1 << 20;
+/// Bytes asked for at once: few enough that they are still in a core's cache when they are looked at.
+const READ: usize = 256 << 10;
 
 /// What was read and not yet consumed lies in one piece.
 pub(super) struct Buffer<R> {
@@ -13,11 +13,13 @@ pub(super) struct Buffer<R> {
     end: usize,
     /// Offset in the stream of `begin`.
     offset: u64,
+    /// Nothing may move: what lies in the buffer is all there is.
+    held: bool,
 }
 
 impl<R: Read> Buffer<R> {
     pub(super) fn new(reader: R) -> Self {
-        Self { reader, bytes: vec![0; READ], begin: 0, end: 0, offset: 0 }
+        Self { reader, bytes: vec![0; READ], begin: 0, end: 0, offset: 0, held: false }
     }
 
     /// Offset in the stream of the first byte that was not consumed.
@@ -28,17 +30,34 @@ impl<R: Read> Buffer<R> {
     /// At least `length` bytes, fewer only at the end of the stream.
     #[inline]
     pub(super) fn need(&mut self, length: usize) -> io::Result<&[u8]> {
-        if self.end - self.begin < length {
+        if self.end - self.begin < length && !self.held {
             self.fill(length)?;
         }
         Ok(self.bytes.get(self.begin..self.end).unwrap_or_default())
     }
 
-    /// Bytes that [`Self::need`] has made sure of.
+    /// From now on no bytes move or come, until they are let go.
     #[inline]
-    pub(super) fn peek(&self, skip: usize, length: usize) -> &[u8] {
-        let begin = self.begin + skip;
-        self.bytes.get(begin..begin + length).unwrap_or_default()
+    pub(super) fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// Bytes may move and come again.
+    #[inline]
+    pub(super) fn release(&mut self) {
+        self.held = false;
+    }
+
+    /// Place of the first byte that was not consumed; it is good until bytes move.
+    #[inline]
+    pub(super) const fn place(&self) -> usize {
+        self.begin
+    }
+
+    /// The bytes at a place.
+    #[inline]
+    pub(super) fn at(&self, place: usize, length: usize) -> &[u8] {
+        self.bytes.get(place..place + length).unwrap_or_default()
     }
 
     /// Moves on; `length` bytes were looked at.

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::{Located, MAX_RECORD, Order, buffer::Buffer, error::Damage};
+use super::{Interface, Located, MAX_RECORD, Order, buffer::Buffer, error::Damage};
 
 /// The file's header.
 #[derive(Debug)]
@@ -10,7 +10,8 @@ pub(super) struct Classic {
     order: Order,
     /// Nanoseconds in a unit of the fraction.
     unit: u64,
-    link_type: u32,
+    /// All packets are of one.
+    pub(super) interface: Interface,
     /// Bytes of a record's header.
     header: usize,
     /// Before version 2.3 the two lengths stood the other way round; in 2.3 either way.
@@ -31,7 +32,9 @@ impl Classic {
             _ => return Ok(None),
         };
         let h = buffer.need(24)?;
-        let (Some(major), Some(minor), Some(network)) = (order.u16(h, 4), order.u16(h, 6), order.u32(h, 20))
+        let version = order.u16(h, 4).zip(order.u16(h, 6));
+        let (Some((major, minor)), Some(snapshot), Some(network)) =
+            (version, order.u32(h, 16), order.u32(h, 20))
         else {
             return Err(Damage::Cut);
         };
@@ -40,7 +43,8 @@ impl Classic {
         }
         buffer.consume(24);
         // The upper bits say whether frames end with their check sequence.
-        Ok(Some(Self { order, unit, link_type: network & 0x03ff_ffff, header, minor }))
+        let interface = Interface { link_type: network & 0x03ff_ffff, snapshot, name: Vec::new() };
+        Ok(Some(Self { order, unit, interface, header, minor }))
     }
 
     /// The next record.
@@ -70,7 +74,9 @@ impl Classic {
         Ok(Some(Located {
             time: Some(time),
             length,
-            link_type: self.link_type,
+            link_type: self.interface.link_type,
+            interface: 0,
+            way: None,
             skip: self.header,
             captured: size,
             record,

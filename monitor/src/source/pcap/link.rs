@@ -1,6 +1,6 @@
 //! Link types of captures: what stands before what the parser knows (tcpdump.org/linktypes.html).
 
-use monitor_common::wire::Link;
+use monitor_common::{abi::Direction, wire::Link};
 
 /// What the parser is to begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub struct Stripped {
     pub link: Link,
     /// Bytes before it.
     pub before: usize,
+    /// The packet's direction, where the header says it.
+    pub way: Option<Direction>,
 }
 
 /// A type that no network layer has: the frame counts as one without IP.
@@ -19,8 +21,11 @@ const LLC: Link = Link::EtherType(0);
 /// Headers that lead to another link type are followed this deep.
 const NESTED: u32 = 4;
 
+/// Apple's packet tap.
+const PKTAP: u32 = 258;
+
 const fn at(link: Link, before: usize) -> Stripped {
-    Stripped { link, before }
+    Stripped { link, before, way: None }
 }
 
 /// Takes off what the parser does not know. `None`: the link type is not known. A header that is cut
@@ -28,14 +33,18 @@ const fn at(link: Link, before: usize) -> Stripped {
 pub fn strip(link_type: u32, bytes: &[u8]) -> Option<Stripped> {
     let mut link_type = link_type;
     let mut base = 0;
+    let mut way = None;
     for _ in 0..NESTED {
         let rest = bytes.get(base..).unwrap_or_default();
         match header(link_type, rest)? {
             Header::Layer(stripped) => {
                 let before = (base + stripped.before).min(bytes.len());
-                return Some(Stripped { before, ..stripped });
+                return Some(Stripped { before, way: way.or(stripped.way), ..stripped });
             }
             Header::Nested { link_type: inner, length } => {
+                if link_type == PKTAP {
+                    way = pktap_way(rest);
+                }
                 link_type = inner;
                 base += length;
             }
@@ -66,20 +75,21 @@ fn header(link_type: u32, b: &[u8]) -> Option<Header> {
         9 | 50 => hdlc(b),
         51 => Some(at(Link::EtherType(0x8864), 0)),
         // pppd writes the direction over the address.
-        166 => Some(if b.get(1) == Some(&3) { at(Link::Ppp, 2) } else { at(Link::Ppp, 0) }),
-        204 => Some(at(Link::Ppp, 1)),
+        166 if b.get(1) == Some(&3) => Some(Stripped { way: ppp_way(b), ..at(Link::Ppp, 2) }),
+        166 => Some(at(Link::Ppp, 0)),
+        204 => Some(Stripped { way: ppp_way(b), ..at(Link::Ppp, 1) }),
         104 => be16(b, 2).map(|number| at(Link::EtherType(number), 4)),
         107 => frame_relay(b),
         // RFC 1483 and classical IP over ATM.
         100 | 106 => Some(at(LLC, 0)),
-        113 => be16(b, 14).map(|number| at(Link::EtherType(number), 16)),
-        276 => be16(b, 0).map(|number| at(Link::EtherType(number), 20)),
+        113 => cooked(b, 14, be16(b, 0), 16),
+        276 => cooked(b, 0, b.get(10).copied().map(u16::from), 20),
         105 => ieee80211(b, 0, false),
         127 => radiotap(b),
         119 => return Some(Header::Nested { link_type: 105, length: 144 }),
         163 => return Some(nested(Some(105), be32(b, 4))),
         192 => return Some(nested(le32(b, 4), le16(b, 2).map(u32::from))),
-        258 => return Some(nested(le32(b, 8), le32(b, 0))),
+        PKTAP => return Some(nested(le32(b, 8), le32(b, 0))),
         109 => Some(at(Link::Ip, 12)),
         117 => b.first().map(|length| at(Link::Ip, usize::from(*length).next_multiple_of(4))),
         138 => be16(b, 16).map(|number| at(Link::EtherType(number), 18)),
@@ -89,6 +99,18 @@ fn header(link_type: u32, b: &[u8]) -> Option<Header> {
         _ => return None,
     };
     Some(found.map_or(Header::Cut, Header::Layer))
+}
+
+/// Linux cooked captures: the `EtherType` at `number`, and what kind of packet it is to this host.
+fn cooked(b: &[u8], number: usize, kind: Option<u16>, length: usize) -> Option<Stripped> {
+    let way = match kind? {
+        // To this host, or sent to a group by another.
+        0..=2 => Some(Direction::Receive),
+        4 => Some(Direction::Transmit),
+        // To another host.
+        _ => None,
+    };
+    Some(Stripped { way, ..at(Link::EtherType(be16(b, number)?), length) })
 }
 
 fn nested(link_type: Option<u32>, length: Option<u32>) -> Header {
@@ -114,6 +136,15 @@ fn le32(b: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*b.get(at..)?.first_chunk()?))
 }
 
+/// The flags behind the interface's name: bit 0 received, bit 1 sent.
+fn pktap_way(b: &[u8]) -> Option<Direction> {
+    match le32(b, 36)? & 3 {
+        1 => Some(Direction::Receive),
+        2 => Some(Direction::Transmit),
+        _ => None,
+    }
+}
+
 /// IPv6 has another number on each BSD.
 fn family(b: &[u8]) -> Option<Stripped> {
     let family = be32(b, 0)?;
@@ -129,6 +160,11 @@ fn hdlc(b: &[u8]) -> Option<Stripped> {
         0x0f | 0x8f => Some(at(Link::EtherType(be16(b, 2)?), 4)),
         _ => Some(at(Link::Ppp, 0)),
     }
+}
+
+/// 0: received; else sent.
+fn ppp_way(b: &[u8]) -> Option<Direction> {
+    b.first().map(|way| if *way == 0 { Direction::Receive } else { Direction::Transmit })
 }
 
 /// RFC 2427: an address of two to four bytes, control, protocol identifier; Cisco puts an `EtherType`
@@ -256,6 +292,43 @@ mod tests {
         let mut sll2 = [0; 20];
         sll2[0] = 8;
         assert_eq!(stripped(276, &sll2), Some((IPV4, 20)));
+    }
+
+    #[test]
+    fn raw_packets_begin_with_ip_and_ethernet_with_itself() {
+        for link_type in [12, 14, 101, 228, 229] {
+            assert_eq!(stripped(link_type, &[]), Some((Link::Ip, 0)), "{link_type}");
+        }
+        assert_eq!(stripped(1, &[0; 14]), Some((Link::Ethernet, 0)));
+    }
+
+    #[test]
+    fn headers_that_know_the_direction_say_it() {
+        let way = |link_type, header: &[u8]| strip(link_type, header).and_then(|s| s.way);
+        for (kind, expected) in [
+            (0, Some(Direction::Receive)),
+            (1, Some(Direction::Receive)),
+            (2, Some(Direction::Receive)),
+            (3, None),
+            (4, Some(Direction::Transmit)),
+        ] {
+            let mut sll = [0; 16];
+            sll[1] = kind;
+            assert_eq!(way(113, &sll), expected);
+            let mut sll2 = [0; 20];
+            sll2[10] = kind;
+            assert_eq!(way(276, &sll2), expected);
+        }
+        for (first, expected) in [(0, Direction::Receive), (1, Direction::Transmit)] {
+            assert_eq!(way(204, &[first, 0xff, 3, 0, 0x21]), Some(expected));
+            assert_eq!(way(166, &[first, 3, 0, 0x21]), Some(expected));
+        }
+        let mut tap = vec![108, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0];
+        tap.resize(108, 0);
+        assert_eq!(way(258, &tap), None);
+        tap[36] = 2;
+        assert_eq!(way(258, &tap), Some(Direction::Transmit));
+        assert_eq!(way(1, &[0; 14]), None);
     }
 
     #[test]

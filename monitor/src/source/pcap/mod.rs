@@ -10,19 +10,27 @@ mod buffer;
 mod classic;
 mod compression;
 mod error;
+mod files;
 mod link;
+mod merge;
 mod ng;
 #[cfg(test)]
 mod tests;
 
 use std::{
+    cell::Cell,
     fs::File,
     io::{self, Read},
     path::Path,
+    rc::Rc,
 };
 
+use monitor_common::abi::Direction;
+
 pub use error::{CaptureError, Damage};
+pub use files::expand;
 pub use link::{Stripped, strip};
+pub use merge::{Captures, Step};
 
 use buffer::Buffer;
 use classic::Classic;
@@ -30,6 +38,9 @@ use ng::Ng;
 
 /// Longest record that is believed. The formats' own bound is 256 KiB; super-packets are longer.
 const MAX_RECORD: usize = 16 << 20;
+
+/// Packets that are located at once.
+const BATCH: usize = 256;
 
 /// A captured packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,21 +53,63 @@ pub struct Packet<'a> {
     pub length: u32,
     /// What `bytes` begin with: a `LINKTYPE_` number.
     pub link_type: u32,
+    /// Which of [`Capture::interfaces`] saw it.
+    pub interface: u32,
+    /// Its direction, where the file says it beside the packet.
+    pub way: Option<Direction>,
     /// What was captured of it.
     pub bytes: &'a [u8],
 }
 
-/// Where a packet lies in the buffer, before it is lent.
+/// An interface of a capture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// What its packets begin with: a `LINKTYPE_` number.
+    pub link_type: u32,
+    /// Longest packet that is kept; 0: all of it.
+    pub snapshot: u32,
+    /// Its name; empty where the file has none.
+    pub name: Vec<u8>,
+}
+
+/// Where a packet lies in the buffer.
 #[derive(Clone, Copy, Debug)]
 struct Located {
     time: Option<u64>,
     length: u32,
     link_type: u32,
+    interface: u32,
+    way: Option<Direction>,
     /// Bytes of the record before the packet's.
     skip: usize,
     captured: usize,
     /// Bytes of the whole record.
     record: usize,
+}
+
+/// Packets that lie in a capture's buffer together.
+#[derive(Debug, Default)]
+pub struct Batch(Vec<Place>);
+
+/// A packet of a [`Batch`]. Its bytes stay where they are until the next is asked for.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    number: u64,
+    time: u64,
+    begin: usize,
+    located: Located,
+}
+
+impl Batch {
+    /// Packets in it.
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 #[derive(Debug)]
@@ -70,10 +123,9 @@ pub struct Capture {
     name: String,
     buffer: Buffer<Box<dyn Read>>,
     format: Format,
-    /// Bytes of the record that was lent last.
-    lent: usize,
     number: u64,
     time: u64,
+    one: Batch,
 }
 
 impl Capture {
@@ -82,12 +134,18 @@ impl Capture {
     /// # Errors
     /// When it cannot be read, or is no capture.
     pub fn open(path: &Path) -> Result<Self, CaptureError> {
+        Self::open_counted(path, &Rc::default())
+    }
+
+    /// Opens a file, and adds to `read` the bytes that are read from it.
+    fn open_counted(path: &Path, read: &Rc<Cell<u64>>) -> Result<Self, CaptureError> {
+        let read = Rc::clone(read);
         if path.as_os_str() == "-" {
-            return Self::new("standard input", Box::new(io::stdin().lock()));
+            return Self::new("standard input", Box::new(Counted { reader: io::stdin().lock(), read }));
         }
         let name = path.display().to_string();
         match File::open(path) {
-            Ok(file) => Self::new(&name, Box::new(file)),
+            Ok(reader) => Self::new(&name, Box::new(Counted { reader, read })),
             Err(source) => Err(CaptureError::Open { name, source }),
         }
     }
@@ -104,7 +162,9 @@ impl Capture {
             Ok((buffer, format))
         });
         match opened {
-            Ok((buffer, format)) => Ok(Self { name, buffer, format, lent: 0, number: 0, time: 0 }),
+            Ok((buffer, format)) => {
+                Ok(Self { name, buffer, format, number: 0, time: 0, one: Batch::default() })
+            }
             Err(damage) => Err(CaptureError::refused(name, damage)),
         }
     }
@@ -114,34 +174,111 @@ impl Capture {
         self.number
     }
 
-    /// The next packet; `None` at the end.
+    /// What errors call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The interfaces that were met so far, of all sections.
+    pub fn interfaces(&self) -> &[Interface] {
+        match &self.format {
+            Format::Classic(format) => std::slice::from_ref(&format.interface),
+            Format::Ng(format) => format.interfaces(),
+        }
+    }
+
+    /// The time of the next packet; `None` at the end.
+    ///
+    /// # Errors
+    /// As [`Capture::batch`].
+    pub fn next_time(&mut self) -> Result<Option<u64>, CaptureError> {
+        match self.locate() {
+            Ok(located) => Ok(located.map(|located| located.time.unwrap_or(self.time))),
+            Err(damage) => Err(self.damaged(damage)),
+        }
+    }
+
+    /// Takes the next packets: one, and those behind it that lie in the buffer and are not later than
+    /// `until`. None at the end. [`Capture::packets_of`] lends them.
     ///
     /// # Errors
     /// Where the file is cut or damaged; everything before was given, and nothing follows.
+    pub fn batch(&mut self, until: u64, batch: &mut Batch) -> Result<(), CaptureError> {
+        batch.0.clear();
+        let outcome = loop {
+            let located = match self.locate() {
+                Ok(Some(located)) => located,
+                Ok(None) => break Ok(()),
+                Err(damage) => break Err(damage),
+            };
+            let time = located.time.unwrap_or(self.time);
+            if !batch.is_empty() && (time > until || batch.len() == BATCH) {
+                break Ok(());
+            }
+            self.number += 1;
+            self.time = time;
+            let begin = self.buffer.place() + located.skip;
+            batch.0.push(Place { number: self.number, time, begin, located });
+            self.buffer.consume(located.record);
+            self.buffer.hold();
+        };
+        self.buffer.release();
+        match outcome {
+            // What could not be read because the buffer was held is tried again with the next batch.
+            Err(damage) if batch.is_empty() => Err(self.damaged(damage)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The packets of the last batch.
+    pub fn packets_of<'a>(&'a self, batch: &'a Batch) -> impl ExactSizeIterator<Item = Packet<'a>> {
+        batch.0.iter().map(|at| Packet {
+            number: at.number,
+            time: at.time,
+            length: at.located.length,
+            link_type: at.located.link_type,
+            interface: at.located.interface,
+            way: at.located.way,
+            bytes: self.buffer.at(at.begin, at.located.captured),
+        })
+    }
+
+    /// The next packet; `None` at the end.
+    ///
+    /// # Errors
+    /// As [`Capture::batch`].
     pub fn next_packet(&mut self) -> Result<Option<Packet<'_>>, CaptureError> {
-        self.buffer.consume(std::mem::take(&mut self.lent));
-        let located = match &mut self.format {
+        let mut batch = std::mem::take(&mut self.one);
+        // Nothing is that early: one packet alone.
+        let taken = self.batch(0, &mut batch);
+        self.one = batch;
+        taken?;
+        Ok(self.packets_of(&self.one).next())
+    }
+
+    fn locate(&mut self) -> Result<Option<Located>, Damage> {
+        match &mut self.format {
             Format::Classic(format) => format.next(&mut self.buffer),
             Format::Ng(format) => format.next(&mut self.buffer),
-        };
-        match located {
-            Ok(None) => Ok(None),
-            Ok(Some(at)) => {
-                self.lent = at.record;
-                self.number += 1;
-                self.time = at.time.unwrap_or(self.time);
-                Ok(Some(Packet {
-                    number: self.number,
-                    time: self.time,
-                    length: at.length,
-                    link_type: at.link_type,
-                    bytes: self.buffer.peek(at.skip, at.captured),
-                }))
-            }
-            Err(damage) => {
-                Err(CaptureError::damaged(self.name.clone(), self.buffer.offset(), self.number, damage))
-            }
         }
+    }
+
+    fn damaged(&self, damage: Damage) -> CaptureError {
+        CaptureError::damaged(self.name.clone(), self.buffer.offset(), self.number, damage)
+    }
+}
+
+/// A reader that says how far it has come.
+struct Counted<R> {
+    reader: R,
+    read: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(to)?;
+        self.read.set(self.read.get() + read as u64);
+        Ok(read)
     }
 }
 

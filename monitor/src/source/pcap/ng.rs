@@ -2,7 +2,9 @@
 
 use std::io::Read;
 
-use super::{Located, MAX_RECORD, Order, buffer::Buffer, error::Damage};
+use monitor_common::abi::Direction;
+
+use super::{Interface, Located, MAX_RECORD, Order, buffer::Buffer, error::Damage};
 
 /// Type of the block that begins a section: the same in both byte orders.
 pub(super) const SECTION_HEADER: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
@@ -15,10 +17,14 @@ const ENHANCED_PACKET: u32 = 6;
 
 /// Options of an interface.
 const END_OF_OPTIONS: u16 = 0;
+const IF_NAME: u16 = 2;
 const IF_TSRESOL: u16 = 9;
 const IF_TSOFFSET: u16 = 14;
 
-/// Interfaces of a section that are remembered; a file with more is not believed.
+/// Option of a packet: its lowest two bits are a direction.
+const EPB_FLAGS: u16 = 2;
+
+/// Interfaces of a file that are remembered; a file with more is not believed.
 const MAX_INTERFACES: usize = 1 << 16;
 
 /// Length of a unit of time.
@@ -57,11 +63,9 @@ impl Resolution {
     }
 }
 
+/// How an interface writes times.
 #[derive(Clone, Copy, Debug)]
-struct Interface {
-    link_type: u32,
-    /// Longest packet that is kept; 0: all of it.
-    snapshot: u32,
+struct Times {
     resolution: Resolution,
     /// Nanoseconds to add.
     offset: i64,
@@ -71,14 +75,24 @@ struct Interface {
 #[derive(Debug)]
 pub(super) struct Ng {
     order: Order,
+    /// Of all sections.
     interfaces: Vec<Interface>,
+    /// Of the same interfaces.
+    times: Vec<Times>,
+    /// The first interface of this section.
+    section: usize,
 }
 
 impl Ng {
     /// Checks that a section begins here; it is read with the blocks.
     pub(super) fn open<R: Read>(buffer: &mut Buffer<R>) -> Result<Self, Damage> {
         let order = section_order(buffer.need(12)?)?;
-        Ok(Self { order, interfaces: Vec::new() })
+        Ok(Self { order, interfaces: Vec::new(), times: Vec::new(), section: 0 })
+    }
+
+    /// The interfaces of all sections so far.
+    pub(super) fn interfaces(&self) -> &[Interface] {
+        &self.interfaces
     }
 
     /// The next packet; blocks of other kinds are read or skipped on the way.
@@ -91,7 +105,7 @@ impl Ng {
             let section = head.starts_with(&SECTION_HEADER);
             if section {
                 self.order = section_order(head)?;
-                self.interfaces.clear();
+                self.section = self.interfaces.len();
             }
             let order = self.order;
             let (Some(kind), Some(total)) = (order.u32(head, 0), order.u32(head, 4)) else {
@@ -113,11 +127,12 @@ impl Ng {
                 OLD_PACKET => Some(self.old(body, size)?),
                 SIMPLE_PACKET => Some(self.simple(body, size)?),
                 INTERFACE => {
-                    let interface = interface(order, body).ok_or(Damage::Short)?;
+                    let (interface, times) = interface(order, body).ok_or(Damage::Short)?;
                     if self.interfaces.len() >= MAX_INTERFACES {
                         return Err(Damage::Interface(MAX_INTERFACES as u32));
                     }
                     self.interfaces.push(interface);
+                    self.times.push(times);
                     None
                 }
                 _ => None,
@@ -129,8 +144,13 @@ impl Ng {
         }
     }
 
-    fn interface(&self, number: u32) -> Result<Interface, Damage> {
-        self.interfaces.get(number as usize).copied().ok_or(Damage::Interface(number))
+    /// Place of an interface among those of all sections.
+    fn interface(&self, number: u32) -> Result<(u32, &Interface, Times), Damage> {
+        let at = self.section.saturating_add(number as usize);
+        match (self.interfaces.get(at), self.times.get(at)) {
+            (Some(interface), Some(times)) => Ok((at as u32, interface, *times)),
+            _ => Err(Damage::Interface(number)),
+        }
     }
 
     fn enhanced(&self, body: &[u8], record: usize) -> Result<Located, Damage> {
@@ -144,26 +164,46 @@ impl Ng {
         self.timed(body, record, number.into())
     }
 
-    /// What both packet blocks with a time share: time at 4, lengths at 12 and 16, packet at 20.
+    /// What both packet blocks with a time share: time at 4, lengths at 12 and 16, packet at 20, options
+    /// behind it.
     fn timed(&self, body: &[u8], record: usize, number: u32) -> Result<Located, Damage> {
-        let interface = self.interface(number)?;
+        let (at, interface, times) = self.interface(number)?;
         let word = |at| self.order.u32(body, at).ok_or(Damage::Short);
         let units = u64::from(word(4)?) << 32 | u64::from(word(8)?);
-        let time = interface.resolution.nanoseconds(units).saturating_add_signed(interface.offset);
+        let time = times.resolution.nanoseconds(units).saturating_add_signed(times.offset);
         let (captured, length) = (word(12)? as usize, word(16)?);
         if captured > body.len().saturating_sub(20) {
             return Err(Damage::Length(captured as u64));
         }
-        Ok(Located { time: Some(time), length, link_type: interface.link_type, skip: 28, captured, record })
+        let options = body.get(20 + captured.next_multiple_of(4)..).unwrap_or_default();
+        Ok(Located {
+            time: Some(time),
+            length,
+            link_type: interface.link_type,
+            interface: at,
+            way: way(self.order, options),
+            skip: 28,
+            captured,
+            record,
+        })
     }
 
     /// Only a length, of a packet of the section's first interface; what was captured is cut to its bound.
     fn simple(&self, body: &[u8], record: usize) -> Result<Located, Damage> {
-        let interface = self.interface(0)?;
+        let (at, interface, _) = self.interface(0)?;
         let length = self.order.u32(body, 0).ok_or(Damage::Short)?;
         let bound = if interface.snapshot == 0 { u32::MAX } else { interface.snapshot };
         let captured = (length.min(bound) as usize).min(body.len().saturating_sub(4));
-        Ok(Located { time: None, length, link_type: interface.link_type, skip: 12, captured, record })
+        Ok(Located {
+            time: None,
+            length,
+            link_type: interface.link_type,
+            interface: at,
+            way: None,
+            skip: 12,
+            captured,
+            record,
+        })
     }
 }
 
@@ -177,27 +217,50 @@ fn section_order(head: &[u8]) -> Result<Order, Damage> {
     }
 }
 
-fn interface(order: Order, body: &[u8]) -> Option<Interface> {
-    let mut interface = Interface {
-        link_type: order.u16(body, 0)?.into(),
-        snapshot: order.u32(body, 4)?,
-        resolution: Resolution::Nanoseconds(1000),
-        offset: 0,
-    };
-    let mut at = 8;
-    while let (Some(code), Some(length)) = (order.u16(body, at), order.u16(body, at + 2)) {
-        let length = usize::from(length);
-        let value = body.get(at + 4..at + 4 + length)?;
-        match (code, value) {
-            (END_OF_OPTIONS, _) => break,
-            (IF_TSRESOL, [resolution]) => interface.resolution = Resolution::from_option(*resolution),
-            (IF_TSOFFSET, seconds) if length == 8 => {
-                interface.offset = (order.u64(seconds, 0)? as i64).saturating_mul(1_000_000_000);
+fn interface(order: Order, body: &[u8]) -> Option<(Interface, Times)> {
+    let mut interface =
+        Interface { link_type: order.u16(body, 0)?.into(), snapshot: order.u32(body, 4)?, name: Vec::new() };
+    let mut times = Times { resolution: Resolution::Nanoseconds(1000), offset: 0 };
+    options(order, body.get(8..)?, |code, value| match (code, value) {
+        (IF_NAME, name) => interface.name = name.to_vec(),
+        (IF_TSRESOL, [resolution]) => times.resolution = Resolution::from_option(*resolution),
+        (IF_TSOFFSET, value) => {
+            if let (8, Some(seconds)) = (value.len(), order.u64(value, 0)) {
+                times.offset = (seconds as i64).saturating_mul(1_000_000_000);
             }
-            _ => {}
         }
+        _ => {}
+    })?;
+    Some((interface, times))
+}
+
+/// The direction that a packet's options say.
+fn way(order: Order, rest: &[u8]) -> Option<Direction> {
+    let mut way = None;
+    // Options that reach beyond the block say nothing; the packet before them is whole.
+    let _ = options(order, rest, |code, value| {
+        if code == EPB_FLAGS {
+            way = match order.u32(value, 0).map(|flags| flags & 3) {
+                Some(1) => Some(Direction::Receive),
+                Some(2) => Some(Direction::Transmit),
+                _ => None,
+            };
+        }
+    });
+    way
+}
+
+/// Calls `each` with the options of a block, code and value. `None`: one reaches beyond the block.
+fn options(order: Order, body: &[u8], mut each: impl FnMut(u16, &[u8])) -> Option<()> {
+    let mut at = 0;
+    while let (Some(code), Some(length)) = (order.u16(body, at), order.u16(body, at + 2)) {
+        if code == END_OF_OPTIONS {
+            break;
+        }
+        let length = usize::from(length);
+        each(code, body.get(at + 4..at + 4 + length)?);
         // Values are padded to words.
         at += 4 + length.next_multiple_of(4);
     }
-    Some(interface)
+    Some(())
 }

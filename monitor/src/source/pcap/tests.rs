@@ -291,6 +291,37 @@ fn simple_and_old_packet_blocks_are_read() {
 }
 
 #[test]
+fn packets_of_pcapng_say_their_direction_and_interface() {
+    let mut out = Vec::new();
+    section(&mut out, false);
+    interface(&mut out, false, 1, 6, 0);
+    section(&mut out, true);
+    interface(&mut out, true, 101, 6, 0);
+    for flags in [None, Some(1), Some(2), Some(0)] {
+        let mut body = Vec::new();
+        for word in [0, 0, 7, 3, 3] {
+            put32(&mut body, true, word);
+        }
+        body.extend([1, 2, 3, 0]);
+        if let Some(flags) = flags {
+            // A comment stands before it.
+            body.extend([0, 1, 0, 2, b'h', b'i', 0, 0, 0, 2, 0, 4]);
+            put32(&mut body, true, flags);
+        }
+        block(&mut out, true, 6, &body);
+    }
+    let mut capture = open(&out).expect("a capture");
+    let mut seen = Vec::new();
+    while let Some(packet) = capture.next_packet().expect("whole") {
+        assert_eq!((packet.interface, packet.link_type, packet.bytes.len()), (1, 101, 3));
+        seen.push(packet.way);
+    }
+    assert_eq!(seen, [None, Some(Direction::Receive), Some(Direction::Transmit), None]);
+    let names: Vec<_> = capture.interfaces().iter().map(|i| (i.link_type, i.name.as_slice())).collect();
+    assert_eq!(names, [(1, &b"eth00"[..]), (101, &b"eth00"[..])]);
+}
+
+#[test]
 fn changed_bytes_never_panic() {
     let mut state = 88_172_645_463_325_252_u64;
     let mut random = || {

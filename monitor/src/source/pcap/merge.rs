@@ -1,0 +1,147 @@
+//! Several captures as one, in the order of time.
+//!
+//! Each file gives its packets in its own order; of the files, the one whose next packet is the earliest goes
+//! on. A file is held open only from its first packet to its last, so that a thousand files of one long
+//! capture need one file descriptor. What cannot be opened twice (standard input, pipes) stays open.
+
+use std::{cell::Cell, fs, path::PathBuf, rc::Rc};
+
+use super::{Batch, Capture, CaptureError};
+
+/// Captures that are read together.
+pub struct Captures {
+    sources: Vec<Source>,
+    read: Rc<Cell<u64>>,
+    size: Option<u64>,
+    /// The file that gave the last packets.
+    last: usize,
+}
+
+struct Source {
+    path: PathBuf,
+    state: State,
+}
+
+enum State {
+    /// Closed again; its first packet has this time.
+    Waiting(u64),
+    /// Its next packet has this time; `None`: not looked at yet, because packets lent from it are in use.
+    Open(Box<Capture>, Option<u64>),
+    /// It cannot be read on.
+    Damaged(CaptureError),
+    Ended,
+}
+
+impl State {
+    /// When it comes next; what is to be said of it, at once.
+    fn time(&self) -> Option<u64> {
+        match self {
+            Self::Waiting(time) => Some(*time),
+            Self::Open(_, time) => *time,
+            Self::Damaged(_) => Some(0),
+            Self::Ended => None,
+        }
+    }
+
+    fn of(mut capture: Box<Capture>) -> Self {
+        match capture.next_time() {
+            Ok(Some(time)) => Self::Open(capture, Some(time)),
+            Ok(None) => Self::Ended,
+            Err(damage) => Self::Damaged(damage),
+        }
+    }
+}
+
+/// What comes next.
+pub enum Step<'a> {
+    /// Packets, and their file's place among the paths.
+    Packets(u32, &'a Capture),
+    /// A file is damaged: nothing more comes of it.
+    Damaged(CaptureError),
+}
+
+impl Captures {
+    /// Opens the files.
+    ///
+    /// # Errors
+    /// When one cannot be opened or is no capture.
+    pub fn open(paths: &[PathBuf]) -> Result<Self, CaptureError> {
+        let read = Rc::<Cell<u64>>::default();
+        let several = paths.len() > 1;
+        let mut size = Some(0);
+        let mut sources = Vec::with_capacity(paths.len());
+        for path in paths {
+            let regular = fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|file| file.len());
+            size = size.zip(regular).map(|(sum, length)| sum + length);
+            let state = match State::of(Box::new(Capture::open_counted(path, &read)?)) {
+                State::Open(_, Some(time)) if several && regular.is_some() => State::Waiting(time),
+                state => state,
+            };
+            sources.push(Source { path: path.clone(), state });
+        }
+        if several {
+            read.set(0);
+        }
+        Ok(Self { sources, read, size, last: 0 })
+    }
+
+    /// Takes the next packets, all of one file. `None`: all files have ended.
+    ///
+    /// # Errors
+    /// When a file is gone since it was first opened.
+    pub fn next(&mut self, batch: &mut Batch) -> Result<Option<Step<'_>>, CaptureError> {
+        if let Some(source) = self.sources.get_mut(self.last) {
+            source.state = match std::mem::replace(&mut source.state, State::Ended) {
+                State::Open(capture, None) => State::of(capture),
+                state => state,
+            };
+        }
+        let Some((at, until)) = self.earliest() else { return Ok(None) };
+        let Some(source) = self.sources.get_mut(at) else { return Ok(None) };
+        let mut capture = match std::mem::replace(&mut source.state, State::Ended) {
+            State::Ended => return Ok(None),
+            State::Damaged(damage) => return Ok(Some(Step::Damaged(damage))),
+            State::Open(capture, _) => capture,
+            State::Waiting(_) => Box::new(Capture::open_counted(&source.path, &self.read)?),
+        };
+        if let Err(damage) = capture.batch(until, batch) {
+            return Ok(Some(Step::Damaged(damage)));
+        }
+        self.last = at;
+        source.state = State::Open(capture, None);
+        match self.sources.get(at) {
+            Some(Source { state: State::Open(capture, _), .. }) => {
+                Ok(Some(Step::Packets(at as u32, capture)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The file whose packet is the earliest, and the time of the next one's.
+    fn earliest(&self) -> Option<(usize, u64)> {
+        let mut first: Option<(u64, usize)> = None;
+        let mut until = u64::MAX;
+        let times = self.sources.iter().enumerate().filter_map(|(at, s)| Some((s.state.time()?, at)));
+        for candidate in times {
+            match &mut first {
+                Some(earliest) if *earliest <= candidate => until = until.min(candidate.0),
+                Some(earliest) => {
+                    until = until.min(earliest.0);
+                    *earliest = candidate;
+                }
+                None => first = Some(candidate),
+            }
+        }
+        first.map(|(_, at)| (at, until))
+    }
+
+    /// Bytes that were read so far, as they lie in the files.
+    pub fn read(&self) -> u64 {
+        self.read.get()
+    }
+
+    /// Bytes of all files; `None` when that is not known.
+    pub const fn size(&self) -> Option<u64> {
+        self.size
+    }
+}
