@@ -11,6 +11,8 @@ use monitor_common::abi::{Direction, IpVersion, TRAFFIC_CLASSES, Transport};
 use crate::{
     histogram::{HANDSHAKE_SECONDS, Histogram, RESPONSE_SECONDS, ROUND_TRIP_SECONDS},
     label::{AttemptResult, EndReason, Outcome, Role, Scope, TcpFlag, TcpState},
+    names::Name,
+    record::Text,
     series::Family,
 };
 
@@ -194,7 +196,23 @@ pub struct Families {
     pub services: Family<ServiceKey, 4>,
     /// By address of the peer, if [`crate::engine::EngineConfig::peers`] says so.
     pub peers: Family<IpAddr, 4>,
+    /// By registrable domain (empty: the name has none) and source of the name: the counters of a key, and
+    /// connections that the peer and that this host opened. What flows have gained and their names
+    /// are still waited for is in none.
+    pub domains: Family<Name, 6>,
+    /// By name and its source: bytes received and transmitted.
+    pub names: Family<Name, 2>,
+    /// What counts on no name: as [`Self::domains`].
+    pub unresolved: [u64; 6],
+    /// By application: bytes received and transmitted.
+    pub applications: Family<Text, 2>,
+    /// How long TCP takes by registrable domain, empty for none: microseconds of handshakes, their number,
+    /// microseconds to first responses, their number.
+    pub latencies: Family<Text, 4>,
 }
+
+/// The label of what has no series of its own.
+pub const OTHER: &str = "other";
 
 /// Traffic in one direction as the counters of a key of [`Families`].
 pub const fn io_values(direction: Direction, io: Io) -> [u64; 4] {

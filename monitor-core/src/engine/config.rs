@@ -55,6 +55,14 @@ pub struct Budgets {
     pub services: SeriesConfig,
     /// Peers.
     pub peers: SeriesConfig,
+    /// Domains.
+    pub domains: SeriesConfig,
+    /// Names.
+    pub names: SeriesConfig,
+    /// Applications.
+    pub applications: SeriesConfig,
+    /// Latencies by domain.
+    pub latencies: SeriesConfig,
 }
 
 /// How an engine counts. All of it may change while it runs: [`super::Engine::reconfigure`].

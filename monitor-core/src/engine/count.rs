@@ -5,10 +5,11 @@ use monitor_common::{
     account,
 };
 
-use super::hooks::Hooks;
+use super::{EngineConfig, hooks::Hooks};
 use crate::{
     flow::{
         entry::Entry,
+        naming::{self, Due},
         reading::{Event, Reading, SideReading},
         role,
         state::Results,
@@ -47,8 +48,7 @@ pub(super) struct Once<'a> {
     pub(super) families: &'a mut Families,
     /// Of this drain, by direction.
     pub(super) counted: &'a mut [Io; 2],
-    /// Whether to count by peer.
-    pub(super) peers: bool,
+    pub(super) config: &'a EngineConfig,
     pub(super) now: u64,
 }
 
@@ -59,10 +59,49 @@ impl Once<'_> {
         if entry.transport() == Transport::Tcp {
             self.count_tcp(entry, delta, results);
         }
+        self.name(entry, false);
     }
 
-    fn count_io(&mut self, entry: &Entry, delta: &Reading) {
-        let parties = &entry.parties;
+    /// Counts by name what a flow has gained, once it is settled which one it is; `end`: it must be now.
+    pub(super) fn name(&mut self, entry: &mut Entry, end: bool) {
+        if !matches!(entry.transport(), Transport::Tcp | Transport::Udp | Transport::Sctp) {
+            return;
+        }
+        let direction = entry.parties.direction(&entry.key, entry.parties.client);
+        let Some(Due { held, opened, labels }) = naming::due(entry, &self.config.services, self.now, end)
+        else {
+            return;
+        };
+        let Self { families, now, .. } = self;
+        let [received, transmitted, packets_received, packets_transmitted] = held.io;
+        let bytes = [received, transmitted];
+        let mut connections = [0; 2];
+        connections[direction.index()] = u64::from(opened);
+        let [accepted, begun] = connections;
+        let values = [received, transmitted, packets_received, packets_transmitted, accepted, begun];
+        match &labels.domain {
+            Some(domain) => families.domains.add(domain, values, *now),
+            None => accumulate(&mut families.unresolved, &values),
+        }
+        if let Some(name) = labels.name() {
+            families.names.add(name, bytes, *now);
+        }
+        match &labels.application {
+            Some(application) => families.applications.add(application, bytes, *now),
+            None => families.applications.add_other(&bytes),
+        }
+        let took = |ns: Option<u64>| ns.map_or([0, 0], |ns| [ns / 1000, 1]);
+        let ([handshake, handshakes], [response, responses]) = (took(held.handshake), took(held.response));
+        if let Some(domain) = &labels.domain
+            && handshakes + responses != 0
+        {
+            let values = [handshake, handshakes, response, responses];
+            families.latencies.add_weighing(&domain.text, values, (handshakes + responses) as f64, *now);
+        }
+    }
+
+    fn count_io(&mut self, entry: &mut Entry, delta: &Reading) {
+        let parties = entry.parties;
         let mut values = [0; 4];
         for side in [Side::Lower, Side::Upper] {
             let (direction, io) = (parties.direction(&entry.key, side), io(delta.side(side)));
@@ -80,8 +119,9 @@ impl Once<'_> {
             } else {
                 self.families.services.add_other(&values);
             }
+            accumulate(&mut entry.naming.held.io, &values);
         }
-        if self.peers && !parties.within {
+        if self.config.peers && !parties.within {
             self.families.peers.add(&role::ip(&entry.key, parties.peer()), values, self.now);
         }
     }
@@ -109,9 +149,11 @@ impl Once<'_> {
         }
         if let Some(ns) = entry.track.take_handshake() {
             latency.handshake[r][s].observe(ns as f64 / 1e9);
+            entry.naming.held.handshake = Some(ns);
         }
         if let Some(ns) = entry.track.take_first_response() {
             latency.first_response[r][s].observe(ns as f64 / 1e9);
+            entry.naming.held.response = Some(ns);
         }
     }
 
@@ -134,6 +176,12 @@ impl Once<'_> {
 
 const fn io(gained: &SideReading) -> Io {
     Io { packets: gained.packets, bytes: gained.bytes }
+}
+
+fn accumulate<const N: usize>(sums: &mut [u64; N], values: &[u64; N]) {
+    for (sum, value) in sums.iter_mut().zip(values) {
+        *sum = sum.wrapping_add(*value);
+    }
 }
 
 fn add(sum: &mut u64, n: u32) {

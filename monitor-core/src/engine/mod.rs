@@ -97,6 +97,8 @@ pub struct Engine {
     table: Table,
     /// Slots whose flows began in this drain: which sighting counts is found out when all are known.
     fresh: Vec<u32>,
+    /// Slots whose flows wait for their names, and when they began.
+    unnamed: Vec<(u32, u64)>,
     /// Slots of further sightings that see both sides of their flow and changed in this drain.
     fuller: Vec<u32>,
     coarse: Vec<(CoarseKey, CoarseCounters)>,
@@ -122,6 +124,11 @@ impl Engine {
         let families = Families {
             services: Family::new(config.series.services, now),
             peers: Family::new(config.series.peers, now),
+            domains: Family::new(config.series.domains, now),
+            names: Family::new(config.series.names, now),
+            applications: Family::new(config.series.applications, now),
+            latencies: Family::new(config.series.latencies, now),
+            unresolved: [0; 6],
         };
         let mut payloads = Understanding::new(config.payloads.clone());
         payloads.set_wall_offset(config.wall_offset);
@@ -137,6 +144,7 @@ impl Engine {
             host: Host::default(),
             table: Table::default(),
             fresh: Vec::new(),
+            unnamed: Vec::new(),
             fuller: Vec::new(),
             coarse: Vec::new(),
             step: Step::new(now, now),
@@ -155,6 +163,10 @@ impl Engine {
         if config.series != self.config.series {
             self.families.services.reconfigure(config.series.services, now);
             self.families.peers.reconfigure(config.series.peers, now);
+            self.families.domains.reconfigure(config.series.domains, now);
+            self.families.names.reconfigure(config.series.names, now);
+            self.families.applications.reconfigure(config.series.applications, now);
+            self.families.latencies.reconfigure(config.series.latencies, now);
         }
         self.payloads.set_wall_offset(config.wall_offset);
         self.fanout.reconfigure(config.fanout);
@@ -203,6 +215,7 @@ impl Engine {
         for slot in 0..self.table.lines().len() as u32 {
             if let Some(entry) = self.table.entry_mut(slot).filter(|entry| which(entry)) {
                 entry.parties = self.host.parties(&entry.key, entry.seen, &self.config.services);
+                entry.naming.review();
                 let deadline = expiry::deadline(entry, &self.config.timeouts);
                 self.table.line(slot).deadline = deadline;
             }
@@ -296,7 +309,7 @@ impl Engine {
             let before = entry.state();
             let results = entry.advance(&delta);
             if entry.counts {
-                let mut once = Once { totals, families, counted, peers: config.peers, now: step.now() };
+                let mut once = Once { totals, families, counted, config, now: step.now() };
                 once.count(entry, &delta, &results);
                 once.moved(before, entry.state());
             } else if entry.fuller != Fuller::No && entry.reading.is_two_sided() {
@@ -332,10 +345,11 @@ impl Engine {
             let results = entry.advance(&delta);
             line.deadline = expiry::deadline(entry, &config.timeouts);
             if counts {
+                self.unnamed.push((slot, entry.first));
                 let transport = entry.transport().index();
                 totals.flows.started[transport] += 1;
                 totals.flows.active[transport] += 1;
-                let mut once = Once { totals, families, counted, peers: config.peers, now: step.now() };
+                let mut once = Once { totals, families, counted, config, now: step.now() };
                 once.count(entry, &delta, &results);
                 once.moved(None, entry.state());
                 if !*told_early {
@@ -371,12 +385,14 @@ impl Engine {
             let Self { table, hooks, config, totals, families, counted, step, records, .. } = self;
             let now = step.now();
             let Some((line, entry)) = table.pair(slot) else { continue };
-            let mut once = Once { totals, families, counted, peers: config.peers, now };
+            let mut once = Once { totals, families, counted, config, now };
             once.moved(earlier.state(), entry.state());
             if let Some(result) = entry.track.inherit(&earlier.track) {
                 once.attempt(entry, result);
             }
+            once.name(&mut earlier, true);
             entry.findings.clone_from(&earlier.findings);
+            entry.naming = std::mem::take(&mut earlier.naming);
             let mut unseen = entry.reading;
             for (side, seen) in unseen.0.iter_mut().zip(&earlier.reading.0) {
                 if seen.packets != 0 {
@@ -394,11 +410,25 @@ impl Engine {
         self.fuller = slots;
     }
 
+    /// Counts the flows that waited long enough for their names.
+    fn name_waiting(&mut self) {
+        let Self { table, config, totals, families, counted, step, unnamed, .. } = self;
+        let mut once = Once { totals, families, counted, config, now: step.now() };
+        unnamed.retain(|&(slot, first)| {
+            let Some(entry) = table.entry_mut(slot).filter(|e| e.first == first && e.counts) else {
+                return false;
+            };
+            once.name(entry, false);
+            !entry.naming.is_decided()
+        });
+    }
+
     /// After all slots: which of them must end now. `others` is read after the slots; what it says
     /// of not IP, undecodable and overflow belongs to this drain. A slot that is not closed in this
     /// drain is named again in the next.
     pub fn expired(&mut self, others: &[HookReading]) -> Vec<(u32, EndReason)> {
         self.settle();
+        self.name_waiting();
         self.hooks.others(others, &mut self.totals);
         let now = self.step.now();
         let any_removed = self.hooks.any_removed();
@@ -421,7 +451,7 @@ impl Engine {
             if expiry::attempt(entry) <= now {
                 let before = entry.state();
                 if entry.track.give_up() && entry.counts {
-                    let mut once = Once { totals, families, counted, peers: config.peers, now };
+                    let mut once = Once { totals, families, counted, config, now };
                     once.attempt(entry, AttemptResult::TimedOut);
                     once.moved(before, entry.state());
                 }
@@ -457,12 +487,14 @@ impl Engine {
         self.report.closed += 1;
         let Self { table, config, hooks, totals, families, counted, step, records, .. } = self;
         let now = step.now();
-        let mut once = Once { totals, families, counted, peers: config.peers, now };
+        let mut once = Once { totals, families, counted, config, now };
         match left {
             Left::Duplicate => {}
             Left::HandedOver(next) => {
                 let Some((line, heir)) = table.pair(next) else { return };
+                once.name(&mut entry, true);
                 heir.findings.clone_from(&entry.findings);
+                heir.naming = std::mem::take(&mut entry.naming);
                 once.moved(entry.state(), None);
                 if let Some(result) = heir.track.inherit(&entry.track) {
                     once.attempt(heir, result);
@@ -475,6 +507,7 @@ impl Engine {
                 line.deadline = expiry::deadline(heir, &config.timeouts);
             }
             Left::Ended => {
+                once.name(&mut entry, true);
                 once.moved(entry.state(), None);
                 // When the program ends, an attempt that may still be answered has no result.
                 if (reason != EndReason::Shutdown || expiry::attempt(&entry) <= now) && entry.track.give_up()

@@ -3,6 +3,7 @@
 use monitor_common::abi::{Flow, FlowKey, Side, Transport};
 
 use super::{
+    naming::Naming,
     rate::Meter,
     reading::{Event, Reading},
     record::Unwritten,
@@ -39,6 +40,8 @@ pub(crate) struct Entry {
     pub(crate) rtt: [(u32, u32); 2],
     /// What is known of it by its payload and by DNS.
     pub(crate) findings: Findings,
+    /// Under which name it counts.
+    pub(crate) naming: Naming,
     /// What its records have not told; none unless records are written.
     pub(crate) unwritten: Option<Box<Unwritten>>,
     /// It is the sighting that everything but the interfaces' families counts.
@@ -86,6 +89,7 @@ impl Default for Entry {
             meters: [Meter::default(); 2],
             rtt: [(0, 0); 2],
             findings: Findings::default(),
+            naming: Naming::default(),
             unwritten: None,
             counts: false,
             fuller: Fuller::Unknown,

@@ -142,6 +142,11 @@ impl<K: Hash + Eq + Clone, const N: usize> Family<K, N> {
     /// allocation; amortized O(log n) for others. Zeros are no traffic and do nothing.
     pub fn add(&mut self, key: &K, values: [u64; N], now: u64) {
         let traffic = values.iter().fold(0.0, |sum, &v| sum + v as f64);
+        self.add_weighing(key, values, traffic, now);
+    }
+
+    /// Counts what weighs something else than the sum of its counters: they have different units.
+    pub fn add_weighing(&mut self, key: &K, values: [u64; N], traffic: f64, now: u64) {
         if traffic == 0.0 {
             return;
         }

@@ -25,7 +25,8 @@ pub const DEFAULT_PATH: &str = "/etc/weir/weir.toml";
 /// Flag and, as a variable, `WEIR_CONFIG_FILE`.
 const FILE_KEY: &str = "config.file";
 /// Metric families with a series budget.
-pub const FAMILIES: &[&str] = &["service_io", "peer_io"];
+pub const FAMILIES: &[&str] =
+    &["service_io", "peer_io", "domain_io", "name_io", "application_io", "domain_latency"];
 
 /// The flags that set settings, and the one that names the file.
 #[derive(Clone, Debug, Default)]

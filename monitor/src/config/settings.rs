@@ -139,13 +139,13 @@ settings! {
     /// A TCP flow that was reset stays this long.
     timeout_rst: Timeout = "timeout.rst", "TIME", "2s", Live;
 
-    /// Time series of each family whose keys traffic chooses, four a key; the rest is summed as `other`.
+    /// Time series of each family whose keys traffic chooses, two to six a key; the rest is summed as `other`.
     series_max: Number<1, 1_000_000> = "series.max", "N", "10000", Live;
     /// New time series an hour and family; what comes beyond counts under `other`.
     series_new_per_hour: Number<1, 10_000_000> = "series.new-per-hour", "N", "10000", Live;
     /// A key without traffic for this long gives way to a new one when all series are taken.
     series_idle: Timeout = "series.idle", "TIME", "10m", Live;
-    /// `series.max` of single families: `service_io`, `peer_io`.
+    /// `series.max` of single families: `service_io`, `peer_io`, `domain_io`, `name_io`, `application_io`, `domain_latency`.
     series_family: BTreeMap<Name, Number<1, 1_000_000>> = "series.family", "FAMILY=N,…", "", Live;
     /// Count bytes by the address of the peer (`weir_peer_io_bytes_total`).
     peers: bool = "peers", "BOOL", "false", Live;

@@ -86,7 +86,7 @@ fn values_that_do_not_go_together_are_refused() {
     assert!(error("tunnel.vxlan = [1, 2, 3]").contains("give at most 2"));
     assert!(error("services = { 80 = \"\u{e9}\" }").contains("printable ASCII"));
     assert!(error("tunnel.gre = 6081").contains("port 6081 is already that of tunnel.geneve"));
-    assert!(error("series.family = { nope = 3 }").contains("give one of service_io, peer_io"));
+    assert!(error("series.family = { nope = 3 }").contains("give one of service_io, peer_io, domain_io"));
     assert!(load("tunnel.gre = 0\ntunnel.mpls = 0", &[], &[]).is_ok());
 }
 

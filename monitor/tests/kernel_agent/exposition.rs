@@ -59,7 +59,7 @@ impl Page {
                     "HELP" => assert!(!std::mem::replace(&mut family.has_help, true), "twice: {line}"),
                     "TYPE" => {
                         assert!(family.kind.is_empty(), "twice: {line}");
-                        assert!(["counter", "gauge", "histogram"].contains(&rest), "{line}");
+                        assert!(["counter", "gauge", "histogram", "summary"].contains(&rest), "{line}");
                         rest.clone_into(&mut family.kind);
                     }
                     "UNIT" if open => {
@@ -137,6 +137,7 @@ impl Family {
         let allowed: &[&str] = match (self.kind.as_str(), open) {
             ("counter", true) => &["_total", "_created"],
             ("histogram", _) => &["_bucket", "_sum", "_count"],
+            ("summary", _) => &["_sum", "_count"],
             _ => &[""],
         };
         assert!(allowed.contains(&suffix), "{} of a {}: {line}", sample.name, self.kind);

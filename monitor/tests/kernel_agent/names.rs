@@ -1,7 +1,11 @@
 //! Who a flow talks to: real clients and servers, and what their flows are called.
 
+use std::net::IpAddr;
+
 use crate::{
     agent::{Agent, HERE, Running, THERE, cable},
+    capture::{self, Capture, Table},
+    exposition::Page,
     netns::{Namespace, wait_for},
     traffic::{self, Ending},
 };
@@ -98,4 +102,86 @@ fn flows_are_called_by_sni_host_and_dns_answer() {
         let answer: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
         (answer["matched"] == 1).then_some(())
     });
+}
+
+/// Bytes and packets that one address sent to or from a port of the other.
+fn sent(table: &Table, from: &str, port: u16) -> [f64; 2] {
+    let from: IpAddr = from.parse().expect("an address");
+    let flows = table.iter().filter(|(key, _)| key.1 == from && (key.2 == port || key.4 == port));
+    flows.fold([0.0; 2], |sum, (_, sent)| [sum[0] + sent.bytes as f64, sum[1] + sent.packets as f64])
+}
+
+/// What all names and none together count is what all flows count.
+fn is_whole(page: &Page) -> bool {
+    ["receive", "transmit"].iter().all(|direction| {
+        let sum = |name: &str| page.sum(name, &[("direction", *direction)]);
+        let bytes = sum("weir_flow_io_bytes_total");
+        sum("weir_domain_io_bytes_total") == bytes
+            && sum("weir_name_io_bytes_total") == bytes
+            && sum("weir_application_io_bytes_total") == bytes
+            && sum("weir_domain_io_packets_total") == sum("weir_flow_io_packets_total")
+    })
+}
+
+#[test]
+fn domains_have_exactly_the_bytes_that_were_moved_and_shares_add_up() {
+    const REQUESTS: u32 = 3;
+    let (here, there) = cable();
+    let directory = tempfile::tempdir().expect("a directory");
+    let _http = http_server(&there, &directory, 300_000);
+    let _tls = tls_server(&there, &directory);
+    let _dns = dns_server(&there, "api.example.co.uk", THERE);
+    // Without samples an agent would have no names: they are on by default.
+    let agent = Agent::start(&here, &["--interface=eth0"]);
+    let server = Agent::start(&there, &["--interface=eth1"]);
+    let capture = Capture::start(&here, "eth0");
+    // Before the answer of DNS, so that nothing else names it.
+    traffic::tcp(&here, &there, THERE, 70_000, 20_000, Ending::Client);
+    let unnamed = {
+        let page = agent.wait_for("the unnamed flow", |page| {
+            page.sum("weir_domain_connections_total", &[("source", "none")]) >= 1.0 && is_whole(page)
+        });
+        page.sum("weir_domain_io_bytes_total", &[("domain", ""), ("source", "none")])
+    };
+    assert!(unnamed > 90_000.0, "{unnamed}");
+    for n in 0..REQUESTS {
+        let http = format!("-H 'Host: www{n}.example.org' http://{THERE}:8080/page");
+        let tls = format!("--resolve s{n}.example.net:8443:{THERE} https://s{n}.example.net:8443/");
+        for url in [http, tls] {
+            here.sh(&format!("curl -sfk -o /dev/null {url}"));
+        }
+    }
+    here.sh(&format!("dig +short @{THERE} api.example.co.uk A"));
+    traffic::tcp(&here, &there, THERE, 50_000, 60_000, Ending::Client);
+    let table = capture.finish(|| capture::mark(&here, THERE));
+    for (agent, outwards, inwards) in [(&agent, "transmit", "receive"), (&server, "receive", "transmit")] {
+        let page = agent.wait_for("names of all flows", |page| {
+            let connections = |source| page.sum("weir_domain_connections_total", &[("source", source)]);
+            let named = [connections("http"), connections("sni")];
+            // The packet that marks the end of the capture goes to the same address.
+            named == [f64::from(REQUESTS); 2] && connections("dns") >= 2.0 && is_whole(page)
+        });
+        for (domain, source, port) in [("example.org", "http", 8080), ("example.net", "sni", 8443)] {
+            for (direction, from) in [(outwards, HERE), (inwards, THERE)] {
+                let labels = [("domain", domain), ("source", source), ("direction", direction)];
+                let [bytes, packets] = sent(&table, from, port);
+                assert_eq!(page.sum("weir_domain_io_bytes_total", &labels), bytes, "{labels:?}");
+                assert_eq!(page.sum("weir_domain_io_packets_total", &labels), packets, "{labels:?}");
+                let names: Vec<_> = page.values("weir_name_io_bytes_total", "name").into_iter().collect();
+                assert!(
+                    names.contains(&"www2.example.org") && names.contains(&"s2.example.net"),
+                    "{names:?}"
+                );
+            }
+            let connections = [("domain", domain), ("direction", outwards)];
+            assert_eq!(page.sum("weir_domain_connections_total", &connections), f64::from(REQUESTS));
+            let handshakes = page.sum("weir_domain_handshake_seconds_count", &[("domain", domain)]);
+            assert_eq!(handshakes, f64::from(REQUESTS));
+        }
+        let dns = [("domain", "example.co.uk"), ("source", "dns")];
+        let bytes = page.sum("weir_domain_io_bytes_total", &dns);
+        assert!((110_000.0..140_000.0).contains(&bytes), "{bytes}");
+        let http: f64 = [HERE, THERE].iter().map(|from| sent(&table, from, 8080)[0]).sum();
+        assert_eq!(page.sum("weir_application_io_bytes_total", &[("application", "http")]), http);
+    }
 }

@@ -4,6 +4,7 @@
 
 mod accounting;
 mod duplicates;
+mod names;
 mod random;
 mod reach;
 mod records;

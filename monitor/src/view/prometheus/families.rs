@@ -58,6 +58,20 @@ families! {
     PEER_BYTES = Counter "weir_peer_io_bytes";
     /// Packets on the wire by the address of the peer; the rest is other.
     PEER_PACKETS = Counter "weir_peer_io_packets";
+    /// Bytes on the wire by registrable domain of the server's name and where the name comes from; none: no name, other: no series of its own.
+    DOMAIN_BYTES = Counter "weir_domain_io_bytes";
+    /// Packets on the wire by registrable domain of the server's name and where the name comes from.
+    DOMAIN_PACKETS = Counter "weir_domain_io_packets";
+    /// TCP, UDP and SCTP flows by registrable domain of the server's name; the direction is that of their beginning.
+    DOMAIN_CONNECTIONS = Counter "weir_domain_connections";
+    /// Bytes on the wire by the server's name and where it comes from; none: no name, other: no series of its own.
+    NAME_BYTES = Counter "weir_name_io_bytes";
+    /// Bytes on the wire by what is spoken; other: unknown, or no series of its own.
+    APPLICATION_BYTES = Counter "weir_application_io_bytes";
+    /// From the SYN to the last ACK of the handshake, of named TCP connections, by registrable domain.
+    DOMAIN_HANDSHAKE = Summary "weir_domain_handshake_seconds";
+    /// From the last byte of the first request to the first byte of the response, of named TCP connections, by registrable domain.
+    DOMAIN_FIRST_RESPONSE = Summary "weir_domain_first_response_seconds";
     /// Time series that keys of the family hold, at most series.max.
     SERIES = Gauge "weir_series";
     /// Additions that went to other for want of a series.

@@ -70,7 +70,7 @@ fn write_family(page: &mut Page, family: &MetricFamily) {
         let labels = labels(metric.get_label());
         match kind {
             Kind::Counter => page.sample(&labels, metric.get_counter().get_value()),
-            Kind::Gauge => page.sample(&labels, metric.get_gauge().get_value()),
+            Kind::Gauge | Kind::Summary => page.sample(&labels, metric.get_gauge().get_value()),
             Kind::Histogram => {
                 let h = metric.get_histogram();
                 let count = h.get_sample_count();

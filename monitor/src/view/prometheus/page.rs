@@ -34,6 +34,8 @@ pub enum Kind {
     Gauge,
     /// A distribution.
     Histogram,
+    /// A sum and how many it is the sum of.
+    Summary,
 }
 
 /// A metric family.
@@ -124,6 +126,7 @@ impl Page {
             Kind::Counter => b"counter",
             Kind::Gauge => b"gauge",
             Kind::Histogram => b"histogram",
+            Kind::Summary => b"summary",
         };
         self.put(b"# HELP ");
         self.put(family.name.as_bytes());
@@ -180,6 +183,11 @@ impl Page {
             self.whole(below);
             self.put(b"\n");
         }
+        self.summary(labels, sum, count);
+    }
+
+    /// A summary without quantiles.
+    pub fn summary(&mut self, labels: &Labels<'_>, sum: f64, count: u64) {
         self.head(b"_sum", labels, None);
         self.real(sum);
         self.put(b"\n");

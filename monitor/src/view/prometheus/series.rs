@@ -4,37 +4,51 @@ use std::hash::Hash;
 
 use monitor_common::abi::Direction;
 use monitor_core::engine::Engine;
+use monitor_core::names::Name;
+use monitor_core::record::Text;
 use monitor_core::series::Family as Budget;
+use monitor_core::totals;
 
 use super::families::{
-    FLOW_BYTES, FLOW_PACKETS, PEER_BYTES, PEER_PACKETS, SERIES, SERIES_OVERFLOW, SERVICE_BYTES,
-    SERVICE_PACKETS,
+    APPLICATION_BYTES, DOMAIN_BYTES, DOMAIN_CONNECTIONS, DOMAIN_FIRST_RESPONSE, DOMAIN_HANDSHAKE,
+    DOMAIN_PACKETS, FLOW_BYTES, FLOW_PACKETS, NAME_BYTES, PEER_BYTES, PEER_PACKETS, SERIES, SERIES_OVERFLOW,
+    SERVICE_BYTES, SERVICE_PACKETS,
 };
 use super::page::{Family, Label, Page};
 
 /// What stands for all keys without a series.
-const OTHER: Label<'static> = Label::Text("other");
+const OTHER: Label<'static> = Label::Text(totals::OTHER);
 
 /// Writes them and tells the engine that they were shown.
 pub(super) fn write(page: &mut Page, engine: &mut Engine) {
-    let (services, peers) = {
-        let families = engine.families();
-        (families.services.scrape_begin(), families.peers.scrape_begin())
-    };
+    let families = engine.families();
+    let (services, peers) = (families.services.scrape_begin(), families.peers.scrape_begin());
+    let (domains, names) = (families.domains.scrape_begin(), families.names.scrape_begin());
+    let (applications, latencies) = (families.applications.scrape_begin(), families.latencies.scrape_begin());
     flows(page, engine);
     service_io(page, engine);
     if engine.config().peers {
         peer_io(page, engine);
     }
+    domain_io(page, engine);
+    name_io(page, engine);
+    application_io(page, engine);
+    latencies_by_domain(page, engine);
     budgets(page, engine);
     let families = engine.families_mut();
     families.services.exposed(services);
     families.peers.exposed(peers);
+    families.domains.exposed(domains);
+    families.names.exposed(names);
+    families.applications.exposed(applications);
+    families.latencies.exposed(latencies);
 }
 
 /// The counters of a key: bytes, then packets, each by direction.
 const BYTES: usize = 0;
 const PACKETS: usize = 2;
+/// Of a domain: flows that began, by direction of their beginning.
+const CONNECTIONS: usize = 4;
 
 /// All that the services count, without their keys.
 fn flows(page: &mut Page, engine: &Engine) {
@@ -48,16 +62,16 @@ fn flows(page: &mut Page, engine: &Engine) {
 }
 
 /// One family over the keys of a budget; the last label is the direction, and the caller's the others.
-fn keyed<K: Hash + Eq + Clone, const L: usize>(
+fn keyed<K: Hash + Eq + Clone, const N: usize, const L: usize>(
     page: &mut Page,
     family: &Family<'_>,
-    budget: &Budget<K, 4>,
+    budget: &Budget<K, N>,
     first: usize,
     wall_offset: i64,
     mut labels: impl FnMut(Option<&K>, &mut dyn FnMut([(&'static str, Label<'_>); L])),
 ) {
     page.family(family);
-    let mut show = |key: Option<&K>, values: &[u64; 4], created: u64, page: &mut Page| {
+    let mut show = |key: Option<&K>, values: &[u64; N], created: u64, page: &mut Page| {
         let created = created.saturating_add_signed(wall_offset);
         labels(key, &mut |mut labels| {
             for direction in Direction::ALL {
@@ -109,11 +123,75 @@ fn peer_io(page: &mut Page, engine: &Engine) {
     }
 }
 
+/// Labels of a name and its source.
+fn named(key: Option<&Name>) -> [Label<'_>; 2] {
+    key.map_or([OTHER; 2], |key| [key.text.as_str().into(), key.source.as_str().into()])
+}
+
+/// What has no name, under the family whose keys were just written.
+fn unresolved(page: &mut Page, engine: &Engine, label: &'static str, first: usize) {
+    for direction in Direction::ALL {
+        let labels = [
+            (label, Label::Text("")),
+            ("source", Label::Text("none")),
+            ("direction", direction.as_str().into()),
+        ];
+        page.sample(&labels, engine.families().unresolved[first + direction.index()]);
+    }
+}
+
+fn domain_io(page: &mut Page, engine: &Engine) {
+    let offset = engine.config().wall_offset;
+    for (family, first) in
+        [(&DOMAIN_BYTES, BYTES), (&DOMAIN_PACKETS, PACKETS), (&DOMAIN_CONNECTIONS, CONNECTIONS)]
+    {
+        keyed(page, family, &engine.families().domains, first, offset, |key, show| {
+            let [domain, source] = named(key);
+            show([("domain", domain), ("source", source), DIRECTION]);
+        });
+        unresolved(page, engine, "domain", first);
+    }
+}
+
+fn name_io(page: &mut Page, engine: &Engine) {
+    let offset = engine.config().wall_offset;
+    keyed(page, &NAME_BYTES, &engine.families().names, BYTES, offset, |key, show| {
+        let [name, source] = named(key);
+        show([("name", name), ("source", source), DIRECTION]);
+    });
+    unresolved(page, engine, "name", BYTES);
+}
+
+fn application_io(page: &mut Page, engine: &Engine) {
+    let offset = engine.config().wall_offset;
+    keyed(page, &APPLICATION_BYTES, &engine.families().applications, BYTES, offset, |key, show| {
+        show([("application", key.map_or(OTHER, |word| word.as_str().into())), DIRECTION]);
+    });
+}
+
+fn latencies_by_domain(page: &mut Page, engine: &Engine) {
+    let latencies = &engine.families().latencies;
+    for (family, first) in [(&DOMAIN_HANDSHAKE, 0), (&DOMAIN_FIRST_RESPONSE, 2)] {
+        page.family(family);
+        let mut show = |domain: Label<'_>, values: &[u64; 4]| {
+            page.summary(&[("domain", domain)], values[first] as f64 / 1e6, values[first + 1]);
+        };
+        for series in latencies.iter() {
+            show(Text::as_str(series.key).into(), &series.values);
+        }
+        show(OTHER, latencies.other());
+    }
+}
+
 fn budgets(page: &mut Page, engine: &Engine) {
     let families = engine.families();
     let all = [
         ("service_io", families.services.series(), families.services.overflow()),
         ("peer_io", families.peers.series(), families.peers.overflow()),
+        ("domain_io", families.domains.series(), families.domains.overflow()),
+        ("name_io", families.names.series(), families.names.overflow()),
+        ("application_io", families.applications.series(), families.applications.overflow()),
+        ("domain_latency", families.latencies.series(), families.latencies.overflow()),
     ];
     page.family(&SERIES);
     for (family, series, _) in all {
