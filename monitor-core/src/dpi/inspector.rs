@@ -128,6 +128,22 @@ pub struct InspectorTotals {
     pub http_messages: u64,
     /// Holes in streams that were given up.
     pub gaps: u64,
+    /// Names of addresses that are remembered.
+    pub names: u64,
+    /// Names that still counted and had to make room.
+    pub names_evicted: u64,
+}
+
+impl InspectorTotals {
+    /// Messages of DNS that could not be read to their end, by why.
+    pub const fn dns_failures(&self) -> [(&'static str, u64); 4] {
+        [
+            ("truncated", self.dns_truncated),
+            ("label", self.dns_label),
+            ("name_too_long", self.dns_name_too_long),
+            ("pointers", self.dns_pointers),
+        ]
+    }
 }
 
 /// Reads the payload of all flows.
@@ -297,7 +313,12 @@ impl Inspector {
 
     /// What was met so far.
     pub fn totals(&self) -> InspectorTotals {
-        InspectorTotals { dns_unanswered: self.common.queries.unanswered(), ..self.common.totals }
+        InspectorTotals {
+            dns_unanswered: self.common.queries.unanswered(),
+            names: self.common.names.len() as u64,
+            names_evicted: self.common.names.evicted(),
+            ..self.common.totals
+        }
     }
 }
 

@@ -206,6 +206,10 @@ impl Counter {
                 false
             }
         };
+        let found = self.state.engine().take_fanout();
+        for detection in &found {
+            self.state.events.emit(&Event::Fanout { detection });
+        }
         for message in self.source.take_log() {
             self.state.events.emit(&Event::KernelSide { message: &message });
         }

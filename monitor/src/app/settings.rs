@@ -3,6 +3,7 @@
 use monitor_common::abi::Sampling;
 use monitor_common::wire::TunnelPorts;
 use monitor_core::engine::{Budgets, EngineConfig, Timeouts};
+use monitor_core::fanout::FanoutConfig;
 use monitor_core::series::SeriesConfig;
 
 use crate::config::types::Ingress;
@@ -41,6 +42,12 @@ pub(super) fn engine(config: &Config, wall_offset: i64) -> Result<EngineConfig, 
         services: config.service_table()?,
         max_flows: config.max_flows.get(),
         peers: config.peers,
+        fanout: FanoutConfig {
+            window: config.fanout_window.nanos(),
+            hosts: config.fanout_hosts.get(),
+            ports: config.fanout_ports.get(),
+            max_sources: config.fanout_max_sources.get(),
+        },
         wall_offset,
         records: false,
         ..EngineConfig::default()

@@ -152,6 +152,15 @@ settings! {
     /// Names of services by port, over IANA's: `8443` of every transport, or `8443/tcp`.
     services: BTreeMap<NamedPort, String> = "services", "PORT=NAME,…", "", Live;
 
+    /// Time in which a source is watched for how many hosts or ports it reaches.
+    fanout_window: Timeout = "fanout.window", "TIME", "1m", Live;
+    /// Servers that a source reaches in the window from which on it is told; 0: never.
+    fanout_hosts: Number<0, 1_000_000> = "fanout.hosts", "N", "256", Live;
+    /// Ports of servers that a source reaches in the window from which on it is told; 0: never.
+    fanout_ports: Number<0, 65_535> = "fanout.ports", "N", "128", Live;
+    /// Sources that are watched at once, about 2 KiB each at most; the least recently active give way.
+    fanout_max_sources: Number<16, 1_000_000> = "fanout.max-sources", "N", "4096", Live;
+
     /// UDP ports of VXLAN: at most two.
     tunnel_vxlan: Vec<Number<1, 65_535>> = "tunnel.vxlan", "PORT,…", "4789,8472", Restart;
     /// UDP port of GENEVE; 0: none.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use monitor_core::engine::Violation;
+use monitor_core::fanout::Detection;
 use tracing::{debug, error, info, warn};
 
 /// Something that happened.
@@ -101,6 +102,11 @@ pub enum Event<'a> {
         /// Why.
         error: &'a (dyn std::error::Error + 'static),
     },
+    /// A source reaches unusually many hosts or ports.
+    Fanout {
+        /// Who and how many.
+        detection: &'a Detection,
+    },
     /// The kernel side met an error that should not happen.
     KernelSide {
         /// What it says.
@@ -119,7 +125,7 @@ pub enum Event<'a> {
 }
 
 /// Number of variants of [`Event`].
-const KINDS: usize = 19;
+const KINDS: usize = 20;
 
 /// Names of the events, by [`Event::index`].
 const NAMES: [&str; KINDS] = [
@@ -142,6 +148,7 @@ const NAMES: [&str; KINDS] = [
     "attach_failed",
     "host_failed",
     "kernel_side",
+    "fanout",
 ];
 
 /// How often each event happened.
@@ -183,6 +190,7 @@ impl Event<'_> {
             Self::AttachFailed { .. } => 16,
             Self::HostFailed { .. } => 17,
             Self::KernelSide { .. } => 18,
+            Self::Fanout { .. } => 19,
         }
     }
 
@@ -237,6 +245,14 @@ impl Event<'_> {
             Self::KernelSide { message } => {
                 error!(event, message, "the kernel side met an error: please report this");
             }
+            Self::Fanout { detection } => warn!(
+                event,
+                source = %detection.source,
+                kind = detection.kind.as_str(),
+                count = detection.count,
+                window_seconds = detection.window / 1_000_000_000,
+                "a source reaches unusually many hosts or ports"
+            ),
             Self::HostFailed { error } => error!(event, error = *error, "interfaces cannot be read"),
             Self::Stopping { signal } => info!(event, signal, "stopping"),
         }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::metrics::written;
 use super::{Shared, Web, negotiate};
+use crate::view::fanout;
 use crate::view::flows::{Answer, Flow, Order, top};
 
 /// Flows of an answer when nobody says how many.
@@ -46,11 +47,21 @@ pub(super) async fn flows(
     .await
 }
 
+pub(super) async fn fanout(State(web): Shared, headers: HeaderMap) -> Response {
+    written(&web, negotiate::gzip(&headers), "application/json", Web::fanout).await
+}
+
 fn bad_request(reason: &str) -> Response {
     (StatusCode::BAD_REQUEST, Json(serde_json::json!({ "error": reason }))).into_response()
 }
 
 impl Web {
+    fn fanout(&self) -> Vec<u8> {
+        let engine = self.state.engine();
+        let answer = fanout::Answer::new(engine.fanout(), engine.config().wall_offset);
+        serde_json::to_vec(&answer).unwrap_or_default()
+    }
+
     fn flows(&self, question: &Question, filter: Option<&Filter>) -> Vec<u8> {
         let limit = question.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
         let engine = self.state.engine();

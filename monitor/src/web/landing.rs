@@ -17,6 +17,7 @@ pub(super) async fn page(State(web): Shared) -> impl IntoResponse {
          <h1>Weir</h1>\n<p>Counts every packet of this host, per flow. Version {version}.</p>\n<ul>\n\
          <li><a href=\"{metrics}\">Metrics</a></li>\n\
          <li><a href=\"/api/v1/flows?limit=100\">Flows (JSON)</a></li>\n\
+         <li><a href=\"/api/v1/fanout\">Sources that reach many hosts or ports (JSON)</a></li>\n\
          <li><a href=\"/-/healthy\">Healthy</a></li>\n\
          <li><a href=\"/-/ready\">Ready</a></li>\n</ul>\n</body>\n</html>\n",
         version = env!("CARGO_PKG_VERSION"),

@@ -112,6 +112,7 @@ impl Web {
             .route("/-/healthy", get(|| async { "Weir is healthy.\n" }))
             .route("/-/ready", get(ready))
             .route("/api/v1/flows", get(api::flows))
+            .route("/api/v1/fanout", get(api::fanout))
             .route(self.telemetry_path.as_str(), get(metrics::page))
             .with_state(Arc::clone(self))
     }

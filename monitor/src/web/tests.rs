@@ -63,6 +63,15 @@ async fn the_page_comes_in_the_format_that_was_asked_for() {
 }
 
 #[tokio::test]
+async fn who_reaches_many_is_told_with_the_thresholds() {
+    let server = start(None).await;
+    let answer = server.get("/api/v1/fanout", "").await;
+    assert!(answer.contains("content-type: application/json"), "{answer}");
+    let expected = r#"{"window_seconds":60.0,"hosts":256,"ports":128,"sources":[]}"#;
+    assert!(answer.contains(expected), "{answer}");
+}
+
+#[tokio::test]
 async fn gzip_holds_the_same_page() {
     use std::io::Read;
     let server = start(None).await;

@@ -23,4 +23,5 @@ mod names;
 mod pressure;
 mod prometheus;
 mod refusals;
+mod risks;
 mod web;

@@ -98,6 +98,53 @@ families! {
     /// From the last byte of the first request to the first byte of the response: one observation a connection.
     TCP_FIRST_RESPONSE = Histogram "weir_tcp_first_response_seconds";
 
+    /// Hellos of TLS, DTLS and QUIC by what the server chose, what the client offers first, and what came of them.
+    TLS_HANDSHAKES = Counter "weir_tls_handshakes";
+    /// From a ClientHello to the server's answer to it.
+    TLS_HANDSHAKE = Histogram "weir_tls_handshake_seconds";
+    /// Connections of QUIC whose first packet could be read, by version.
+    QUIC_CONNECTIONS = Counter "weir_quic_connections";
+    /// Queries of DNS, mDNS and LLMNR by the type of the first question.
+    DNS_QUERIES = Counter "weir_dns_queries";
+    /// Responses of DNS, mDNS and LLMNR by the type of the first question and response code.
+    DNS_RESPONSES = Counter "weir_dns_responses";
+    /// From a DNS query to its response.
+    DNS_LATENCY = Histogram "weir_dns_latency_seconds";
+    /// DNS queries that got no response in 10 s, or whose wait was given up for want of room.
+    DNS_UNANSWERED = Counter "weir_dns_unanswered";
+    /// DNS responses that nobody asked for, or that answer another question: they name nothing.
+    DNS_UNASKED = Counter "weir_dns_unasked_responses";
+    /// Requests of HTTP/1 by method.
+    HTTP_REQUESTS = Counter "weir_http_requests";
+    /// Responses of HTTP/1 by class of status.
+    HTTP_RESPONSES = Counter "weir_http_responses";
+    /// From the last byte of an HTTP/1 request to the first of its response.
+    HTTP_RESPONSE = Histogram "weir_http_response_seconds";
+    /// Risks that traffic shows, each once a flow.
+    FINDINGS = Counter "weir_findings";
+    /// Sources that reach unusually many hosts or ports now.
+    FANOUT_SOURCES = Gauge "weir_fanout_sources";
+    /// Times that a source began to reach unusually many hosts or ports.
+    FANOUT_DETECTED = Counter "weir_fanout_detected";
+    /// Sources whose reach is watched, at most fanout.max-sources.
+    FANOUT_WATCHED = Gauge "weir_fanout_watched_sources";
+    /// Sources that were forgotten within their window, because others were more recent.
+    FANOUT_EVICTED = Counter "weir_fanout_evicted_sources";
+    /// Messages that could not be read to their end, by protocol and why.
+    PARSE_FAILURES = Counter "weir_parse_failures";
+    /// Holes in TCP streams that were given up: what stood there was lost, not captured, or too much waited behind it.
+    STREAM_GAPS = Counter "weir_stream_gaps";
+    /// Flows whose payload is held to put hellos together.
+    PAYLOAD_FLOWS = Gauge "weir_payload_flows";
+    /// Bytes of payload that wait until hellos are whole.
+    PAYLOAD_BYTES = Gauge "weir_payload_waiting_bytes";
+    /// Flows whose hello was given up because too many flows or too many bytes waited.
+    PAYLOAD_EVICTED = Counter "weir_payload_evicted_flows";
+    /// Names that DNS gave to addresses and that are remembered, by client.
+    NAME_CACHE = Gauge "weir_name_cache_entries";
+    /// Names that still counted and were forgotten for want of room.
+    NAME_CACHE_EVICTED = Counter "weir_name_cache_evicted";
+
     /// Drains that found packets which no outcome accounts for. Anything but 0 is a defect.
     CONSERVATION_VIOLATIONS = Counter "weir_conservation_violations";
     /// When the flow table was last read, as seconds since the Unix epoch.

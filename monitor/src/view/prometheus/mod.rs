@@ -3,6 +3,7 @@
 mod families;
 mod own;
 mod page;
+mod protocols;
 mod series;
 mod totals;
 
@@ -73,6 +74,7 @@ pub fn write(engine: &mut Engine, context: &Context<'_>, format: Format, buffer:
     let mut page = Page::new(format, buffer);
     totals::write(&mut page, engine.totals());
     series::write(&mut page, engine);
+    protocols::write(&mut page, engine);
     kernel(&mut page, context.kernel);
     page.family(&BUILD_INFO);
     page.sample(&[("version", env!("CARGO_PKG_VERSION").into())], 1);

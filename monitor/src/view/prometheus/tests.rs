@@ -2,6 +2,8 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+use monitor_common::abi::{Address, Flow, FlowKey, Side};
+use monitor_core::dpi::inspector::{Payload, TcpHeader};
 use monitor_core::engine::EngineConfig;
 
 use super::families::ALL;
@@ -20,7 +22,48 @@ fn whole_page(format: Format) -> String {
     let events = Events::default();
     let context = Context { kernel: &kernel, own: &own, events: &events, config_ok: true };
     let mut engine = Engine::new(EngineConfig { peers: true, ..EngineConfig::default() }, 0);
+    conversation(&mut engine);
     String::from_utf8(write(&mut engine, &context, format, Vec::new())).unwrap()
+}
+
+/// A query of DNS that cannot be read to its end, and a request with a password.
+fn conversation(engine: &mut Engine) {
+    let mut say = |slot: u32, protocol: u8, port: u16, bytes: &[u8]| {
+        let mut flow = Flow::default();
+        flow.head.key = FlowKey {
+            lower: Address::from_v4_octets([10, 0, 0, 1]),
+            upper: Address::from_v4_octets([10, 0, 0, 2]),
+            lower_port: 40_000,
+            upper_port: port,
+            protocol,
+            ip_version: 4,
+            ..FlowKey::default()
+        };
+        let tcp = (protocol == 6).then_some(TcpHeader { seq: 1, ack: None, syn: false });
+        let length = bytes.len() as u32;
+        engine.payload(slot, &flow, &Payload { time: 1, sender: Side::Lower, bytes, length, tcp });
+    };
+    say(0, 17, 53, b"\0\x07\x01\0\0\x01\0\0\0\0\0\0\x07example\x03org\0\0\x41\0\x01");
+    say(1, 17, 53, b"\0\x07\x01\0\0\x01\0\0\0\0\0\0\x07exam");
+    say(2, 6, 80, b"GET /<script> HTTP/1.1\r\nHost: a\r\n\r\n");
+    say(3, 6, 80, b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic c2VjcmV0\r\n\r\n");
+}
+
+#[test]
+fn protocols_are_on_the_page_in_known_words() {
+    let page = whole_page(Format::Text);
+    for line in [
+        "weir_dns_queries_total{kind=\"dns\",qtype=\"HTTPS\"} 1\n",
+        "weir_parse_failures_total{protocol=\"dns\",reason=\"truncated\"} 1\n",
+        "weir_http_requests_total{method=\"GET\"} 2\n",
+        "weir_findings_total{kind=\"cleartext_credentials\"} 1\n",
+        "weir_findings_total{kind=\"old_tls\"} 0\n",
+        "weir_fanout_sources{kind=\"hosts\"} 0\n",
+        "weir_dns_latency_seconds_count 0\n",
+    ] {
+        assert!(page.contains(line), "{line}{page}");
+    }
+    assert!(!page.contains("c2VjcmV0") && !page.contains("<script"), "{page}");
 }
 
 #[test]

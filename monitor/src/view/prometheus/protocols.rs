@@ -1,0 +1,89 @@
+//! What protocols did, what could not be read, and who reaches how many.
+
+use monitor_core::dpi::Understanding;
+use monitor_core::engine::Engine;
+use monitor_core::label::{FanoutKind, FindingKind};
+use monitor_core::protocol::{Counts, Seconds};
+
+use super::families::{
+    DNS_LATENCY, DNS_QUERIES, DNS_RESPONSES, DNS_UNANSWERED, DNS_UNASKED, FANOUT_DETECTED, FANOUT_EVICTED,
+    FANOUT_SOURCES, FANOUT_WATCHED, FINDINGS, HTTP_REQUESTS, HTTP_RESPONSE, HTTP_RESPONSES, NAME_CACHE,
+    NAME_CACHE_EVICTED, PARSE_FAILURES, PAYLOAD_BYTES, PAYLOAD_EVICTED, PAYLOAD_FLOWS, QUIC_CONNECTIONS,
+    STREAM_GAPS, TLS_HANDSHAKE, TLS_HANDSHAKES,
+};
+use super::page::{Family, Label, Page};
+
+/// Writes all of them.
+pub(super) fn write(page: &mut Page, engine: &Engine) {
+    let payloads = engine.payloads();
+    let totals = payloads.protocols();
+    let labels = ["carrier", "version", "alpn", "sni", "ech", "result"];
+    counts(page, &TLS_HANDSHAKES, labels, &totals.tls_handshakes);
+    seconds(page, &TLS_HANDSHAKE, &totals.tls_handshake_seconds);
+    counts(page, &QUIC_CONNECTIONS, ["version"], &totals.quic_connections);
+    counts(page, &DNS_QUERIES, ["kind", "qtype"], &totals.dns_queries);
+    counts(page, &DNS_RESPONSES, ["kind", "qtype", "rcode"], &totals.dns_responses);
+    seconds(page, &DNS_LATENCY, &totals.dns_latency_seconds);
+    counts(page, &HTTP_REQUESTS, ["method"], &totals.http_requests);
+    counts(page, &HTTP_RESPONSES, ["status_class"], &totals.http_responses);
+    seconds(page, &HTTP_RESPONSE, &totals.http_response_seconds);
+    page.family(&FINDINGS);
+    for kind in FindingKind::ALL {
+        page.sample(&[("kind", kind.as_str().into())], totals.findings[kind.index()]);
+    }
+    limits(page, payloads);
+    fanout(page, engine);
+}
+
+/// What could not be read, and what bounds turned away.
+fn limits(page: &mut Page, payloads: &Understanding) {
+    counts(page, &PARSE_FAILURES, ["protocol", "reason"], &payloads.protocols().failures);
+    let messages = payloads.messages();
+    // The same family: errors of DNS are counted where its messages are read.
+    for (reason, count) in messages.dns_failures() {
+        page.sample(&[("protocol", "dns".into()), ("reason", reason.into())], count);
+    }
+    let one = |page: &mut Page, family: &Family<'_>, number: u64| {
+        page.family(family);
+        page.sample(&[], number);
+    };
+    one(page, &DNS_UNANSWERED, messages.dns_unanswered);
+    one(page, &DNS_UNASKED, messages.dns_unasked);
+    one(page, &STREAM_GAPS, messages.gaps);
+    one(page, &NAME_CACHE, messages.names);
+    one(page, &NAME_CACHE_EVICTED, messages.names_evicted);
+    let hellos = payloads.hellos();
+    one(page, &PAYLOAD_FLOWS, hellos.flows);
+    one(page, &PAYLOAD_BYTES, hellos.bytes);
+    page.family(&PAYLOAD_EVICTED);
+    for (reason, count) in [("flows", hellos.evicted_flows), ("bytes", hellos.evicted_bytes)] {
+        page.sample(&[("reason", reason.into())], count);
+    }
+}
+
+fn fanout(page: &mut Page, engine: &Engine) {
+    let totals = engine.fanout().totals();
+    for (family, numbers) in [(&FANOUT_SOURCES, totals.sources), (&FANOUT_DETECTED, totals.detected)] {
+        page.family(family);
+        for kind in FanoutKind::ALL {
+            page.sample(&[("kind", kind.as_str().into())], numbers[kind.index()]);
+        }
+    }
+    page.family(&FANOUT_WATCHED);
+    page.sample(&[], totals.watched);
+    page.family(&FANOUT_EVICTED);
+    page.sample(&[], totals.evicted);
+}
+
+fn counts<const N: usize>(page: &mut Page, family: &Family<'_>, names: [&str; N], counts: &Counts<N>) {
+    page.family(family);
+    for (words, count) in counts.iter() {
+        let labels: [(&str, Label<'_>); N] = std::array::from_fn(|i| (names[i], words[i].into()));
+        page.sample(&labels, count);
+    }
+}
+
+fn seconds(page: &mut Page, family: &Family<'_>, histogram: &Seconds) {
+    page.family(family);
+    page.histogram(&[], histogram.buckets(), histogram.sum(), histogram.count());
+}
