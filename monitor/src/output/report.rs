@@ -1,11 +1,15 @@
 //! The report of a capture, at its end.
 
-use std::io::{IsTerminal as _, Write};
+use std::{
+    fs,
+    io::{IsTerminal as _, Write},
+    path::PathBuf,
+};
 
 use monitor_core::{record::AnyRecord, report::Report};
 
 use super::{Ending, Output, OutputError, PacketView};
-use crate::view::report::{Options, sections, terminal};
+use crate::view::report::{Options, html, sections, terminal};
 
 /// Where a report goes.
 #[derive(Debug)]
@@ -15,6 +19,8 @@ pub enum Destination {
         /// They are not.
         plain: bool,
     },
+    /// A page in a file.
+    Html(PathBuf),
 }
 
 /// Collects what a report says, and writes it when nothing more comes.
@@ -65,6 +71,10 @@ impl Output for ReportOutput {
                 let mut out = std::io::stdout().lock();
                 let written = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
                 written.map_err(OutputError::Standard)?;
+            }
+            Destination::Html(path) => {
+                let page = html::render(&sections, &self.report, &self.options);
+                fs::write(path, page).map_err(|source| OutputError::File { path: path.clone(), source })?;
             }
         }
         Ok(())

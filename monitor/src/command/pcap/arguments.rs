@@ -16,12 +16,15 @@ pub struct Arguments {
     /// Print records as JSON lines.
     #[arg(long)]
     pub(super) json: bool,
+    /// Write the report as a page that needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
     /// Show these sections of the report alone, such as `domains,tcp`.
-    #[arg(long, value_name = "SECTION", value_delimiter = ',', conflicts_with = "json")]
+    #[arg(long, value_name = "SECTION", value_delimiter = ',', conflicts_with_all = ["json", "html"])]
     pub(super) section: Vec<SectionId>,
-    /// Show this many rows of each table of the report.
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
-    pub(super) top: u16,
+    /// Show this many rows of each table of the report [default: 10, of a page 25].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) top: Option<u16>,
     /// Show no colours; the variable `NO_COLOR` does the same.
     #[arg(long)]
     pub(super) no_color: bool,

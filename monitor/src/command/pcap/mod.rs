@@ -65,6 +65,9 @@ fn outputs(arguments: &Arguments, paths: &[PathBuf]) -> Result<Vec<Box<dyn Outpu
     if let Some(path) = &arguments.packets {
         outputs.push(Box::new(Packets::create(path, &fields, arguments.force)?));
     }
+    if let Some(path) = &arguments.html {
+        outputs.push(report(arguments, Destination::Html(path.clone()))?);
+    }
     if outputs.is_empty() {
         outputs.push(report(arguments, paths, Destination::Terminal { plain: arguments.no_color })?);
     }
@@ -86,7 +89,7 @@ fn report(
     }
     let options = Options {
         sections: arguments.section.clone(),
-        top: usize::from(arguments.top),
+        top: arguments.top.map_or(if matches!(to, Destination::Html(_)) { 25 } else { 10 }, usize::from),
         owners: arguments.asn_db.as_deref().map(Owners::open).transpose()?,
         source: source.join(", "),
     };

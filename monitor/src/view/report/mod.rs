@@ -1,6 +1,7 @@
 //! The report of a capture: sections of what it says, on a terminal or as a page.
 
 pub mod document;
+pub mod html;
 mod owners;
 mod purpose;
 mod sections;

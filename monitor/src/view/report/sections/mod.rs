@@ -10,6 +10,9 @@ use std::net::IpAddr;
 
 use monitor_core::report::{NameStat, Report, Top, Weighed};
 
+pub(super) use capture::size_labels;
+pub(super) use traffic::NO_NAME;
+
 use super::{
     document::{Block, Cell, Column, Row, Section, SectionId, Table},
     owners::Owners,

@@ -8,7 +8,7 @@ use monitor_core::{
     report::{Behaviour, Label, Weighed},
 };
 
-use super::{Block, Cell, Column, Context, Row, Said, Table, capture, health, heaviest, traffic::NO_NAME};
+use super::{Block, Cell, Column, Context, Row, Said, Table, capture, health, heaviest};
 use crate::view::{report::document::Tone, units};
 
 pub(super) fn summary(context: &Context<'_>) -> Said {
@@ -48,19 +48,20 @@ fn what(context: &Context<'_>) -> String {
 
 fn domains(context: &Context<'_>) -> Option<Cell> {
     let traffic = &context.report.traffic;
-    let (shown, ..) = heaviest(&traffic.domains, 4);
-    let named = shown.iter().filter(|(domain, _)| domain.is_some());
-    let mut parts: Vec<String> = named
+    // The same rows as in the section, so that the same shares stand here and there.
+    let (shown, rest, _) = heaviest(&traffic.domains, context.top);
+    let values: Vec<u64> = shown.iter().map(|(_, stat)| stat.weight()).chain([rest]).collect();
+    let shares = shown.iter().zip(units::shares(&values));
+    let (named, nameless): (Vec<_>, Vec<_>) = shares.partition(|((domain, _), _)| domain.is_some());
+    let parts: Vec<String> = named
+        .into_iter()
         .take(3)
-        .map(|(domain, stat)| {
-            let name = domain.as_ref().map_or(NO_NAME, Text::as_str);
-            format!("{name} {}", units::percent(stat.weight(), traffic.bytes))
+        .chain(nameless)
+        .map(|((domain, _), share)| {
+            let name = domain.as_ref().map_or("no name", Text::as_str);
+            format!("{name} {}", units::tenths(share))
         })
         .collect();
-    let nameless = traffic.bytes - traffic.named_bytes;
-    if nameless > 0 {
-        parts.push(format!("no name {}", units::percent(nameless, traffic.bytes)));
-    }
     (!parts.is_empty()).then(|| Cell::text(parts.join(", ")))
 }
 

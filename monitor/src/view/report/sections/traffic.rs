@@ -18,7 +18,7 @@ use crate::view::{
 /// Names that are shown below a domain.
 const NAMES: usize = 3;
 
-pub(super) const NO_NAME: &str = "(no name)";
+pub(in super::super) const NO_NAME: &str = "(no name)";
 
 pub(super) fn domains(context: &Context<'_>) -> Said {
     let about = "Share of all traffic by domain and, below, its names. BY: how the name is known.";
