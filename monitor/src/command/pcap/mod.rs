@@ -66,7 +66,7 @@ fn outputs(arguments: &Arguments, paths: &[PathBuf]) -> Result<Vec<Box<dyn Outpu
         outputs.push(Box::new(Packets::create(path, &fields, arguments.force)?));
     }
     if let Some(path) = &arguments.html {
-        outputs.push(report(arguments, Destination::Html(path.clone()))?);
+        outputs.push(report(arguments, paths, Destination::Html(path.clone()))?);
     }
     if outputs.is_empty() {
         outputs.push(report(arguments, paths, Destination::Terminal { plain: arguments.no_color })?);

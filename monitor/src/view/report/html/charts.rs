@@ -92,7 +92,7 @@ fn over_time(timeline: &Timeline) -> Markup {
             path.area d=(area) {}
             path.edge d={ "M" (line) } {}
             text.soft x=(at(LEFT)) y="220" { (clock(first)) }
-            text.soft x=(at((LEFT + WIDTH) / 2.0)) y="220" text-anchor="middle" { (clock(first / 2 + last / 2)) }
+            text.soft x=(at(f64::midpoint(LEFT, WIDTH))) y="220" text-anchor="middle" { (clock(first / 2 + last / 2)) }
             text.soft x=(at(WIDTH)) y="220" text-anchor="end" { (clock(last)) }
         }
     }
