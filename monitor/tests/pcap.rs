@@ -244,3 +244,117 @@ fn a_reader_that_has_seen_enough_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{}", complaint(&output));
 }
+
+/// UDP over IPv4 without a link header.
+fn udp(from: ([u8; 4], u16), to: ([u8; 4], u16), payload: &[u8]) -> Vec<u8> {
+    let length = 8 + payload.len() as u16;
+    let mut out = vec![0x45, 0];
+    out.extend((20 + length).to_be_bytes());
+    out.extend([0, 0, 0x40, 0, 64, 17, 0, 0]);
+    out.extend(from.0);
+    out.extend(to.0);
+    for word in [from.1, to.1, length, 0] {
+        out.extend(word.to_be_bytes());
+    }
+    out.extend(payload);
+    out
+}
+
+/// The question for `weir.example`.
+const QUESTION: &[u8] = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x04weir\x07example\0\0\x01\0\x01";
+
+/// [`connection`], and around it a question of DNS that is asked twice.
+fn with_question() -> Vec<u8> {
+    let mut out = header(101);
+    let resolver = (SERVER.0, 53);
+    packet(&mut out, 0, &udp(CLIENT, resolver, QUESTION));
+    out.extend(&connection()[24..]);
+    packet(&mut out, 200, &udp(CLIENT, resolver, QUESTION));
+    out
+}
+
+fn kinds(output: &Output) -> Vec<String> {
+    let mut kinds: Vec<_> =
+        records(output).iter().map(|record| record["record"].as_str().unwrap().to_owned()).collect();
+    kinds.sort();
+    kinds
+}
+
+#[test]
+fn a_filter_takes_flows_and_with_them_their_messages() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = file(directory.path(), "all.pcap", &with_question());
+    for (filter, expected) in [
+        ("udp", &["dns", "dns", "flow"][..]),
+        ("port 53 or port 443", &["dns", "dns", "flow", "flow"]),
+        ("server port 443", &["flow"]),
+        ("application dns and packets = 2", &["dns", "dns", "flow"]),
+        ("fin and received bytes > 100 and state closed", &["flow"]),
+        ("packets > 100", &[]),
+    ] {
+        let output = run(&["pcap", "--json", "--filter", filter, &path], b"");
+        assert!(output.status.success() && output.stderr.is_empty(), "{}", complaint(&output));
+        assert_eq!(kinds(&output), expected, "{filter}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_filter_is_said_with_its_column() {
+    let output = run(&["pcap", "--json", "--filter", "port 53 adn udp", "-"], &with_question());
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+    assert!(complaint(&output).contains("column 9"), "{}", complaint(&output));
+}
+
+#[test]
+fn standard_input_cannot_be_read_twice() {
+    let at_once = run(&["pcap", "--json", "--filter", "udp", "-"], &with_question());
+    assert_eq!(kinds(&at_once), ["dns", "dns", "flow"]);
+    let output = run(&["pcap", "--json", "--filter", "packets = 2", "-"], &with_question());
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+    assert!(complaint(&output).contains("read twice") && complaint(&output).lines().count() == 1);
+}
+
+/// What tshark says of a file: number of each frame's interface, time and length.
+fn tshark(path: &str) -> Vec<String> {
+    // Of the Debian package of that name, as all tests that have another reader.
+    let output = Command::new("tshark")
+        .args(["-r", path, "-T", "fields", "-e", "frame.interface_id", "-e", "frame.time_epoch"])
+        .args(["-e", "frame.len", "-e", "frame.cap_len", "-e", "ip.proto"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", complaint(&output));
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn packets_that_pass_are_written_as_they_were_and_tshark_reads_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = file(directory.path(), "all.pcap", &with_question());
+    // The same with another link type: Ethernet, cut short.
+    let mut ethernet = header(1);
+    for (at, bytes) in [(10, udp(CLIENT, (SERVER.0, 53), QUESTION)), (20, b"no IP".to_vec())] {
+        packet(&mut ethernet, at, &[&[0; 12], &[8, 0][..], &bytes].concat());
+    }
+    let other = file(directory.path(), "other.pcap", &ethernet);
+    let written = directory.path().join("out.pcapng").to_str().unwrap().to_owned();
+    for filter in ["udp", "application dns"] {
+        let output = run(&["pcap", "--filter", filter, "-w", &written, &path, &other], b"");
+        assert!(output.status.success() && output.stderr.is_empty(), "{}", complaint(&output));
+        assert_eq!(
+            tshark(&written),
+            [
+                "0\t1700000000.000000000\t58\t58\t17",
+                "1\t1700000000.010000000\t72\t72\t17",
+                "0\t1700000000.200000000\t58\t58\t17",
+            ],
+            "{filter}"
+        );
+        let again = run(&["pcap", "--filter", filter, "-w", &written, &path], b"");
+        assert!(complaint(&again).contains("--force"), "{}", complaint(&again));
+        std::fs::remove_file(&written).unwrap();
+    }
+    let all = run(&["pcap", "--filter", "host 192.0.2.1", "-w", "-", &path], b"");
+    let back = run(&["pcap", "--json", "-"], &all.stdout);
+    let whole = run(&["pcap", "--json", &path], b"");
+    assert_eq!(records(&back), records(&whole), "what passes whole is the same capture");
+}

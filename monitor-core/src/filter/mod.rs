@@ -298,6 +298,12 @@ impl Filter {
         self.0.holds(subject)
     }
 
+    /// Whether each single packet tells whether its flow passes: addresses, ports, transport and IP version of
+    /// either side. All else is known only when the flow is over.
+    pub fn is_about_packets(&self) -> bool {
+        self.0.is_about_packets()
+    }
+
     /// The expression.
     pub const fn expression(&self) -> &Expression {
         &self.0
@@ -313,6 +319,20 @@ impl FromStr for Filter {
 }
 
 impl Expression {
+    fn is_about_packets(&self) -> bool {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().all(Self::is_about_packets),
+            Self::Not(part) => part.is_about_packets(),
+            Self::Test(test) => matches!(
+                test,
+                Test::Address { side: None, .. }
+                    | Test::Port { side: None, .. }
+                    | Test::Transport(_)
+                    | Test::Ipv6(_)
+            ),
+        }
+    }
+
     fn holds<S: Subject + ?Sized>(&self, subject: &S) -> bool {
         match self {
             Self::All(parts) => parts.iter().all(|part| part.holds(subject)),

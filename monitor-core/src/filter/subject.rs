@@ -8,7 +8,7 @@ use super::{Counter, Span, Subject, TextField, Way};
 use crate::flow::FlowView;
 use crate::label::{Role, Scope, TcpFlag, TcpState};
 use crate::names::Name;
-use crate::record::{ApplicationSource, BySide, FlowRecord, Peer, RoundTrip, Text, Time};
+use crate::record::{ApplicationSource, BySide, FlowRecord, Identity, Peer, RoundTrip, Text, Time};
 
 /// Seconds as nanoseconds.
 fn nanoseconds(seconds: f64) -> u64 {
@@ -106,6 +106,55 @@ impl Subject for FlowView<'_> {
 
     fn times(&self) -> Option<(Time, Time)> {
         Some((Time(self.start), Time(self.last)))
+    }
+}
+
+/// Who speaks with whom, and nothing else.
+impl Subject for Identity {
+    fn ip(&self, side: Peer) -> Option<IpAddr> {
+        Some(match side {
+            Peer::Client => self.client_ip,
+            Peer::Server => self.server_ip,
+        })
+    }
+
+    fn port(&self, side: Peer) -> Option<u16> {
+        Some(match side {
+            Peer::Client => self.client_port,
+            Peer::Server => self.server_port,
+        })
+    }
+
+    fn protocol(&self) -> Option<u8> {
+        Some(self.transport.0)
+    }
+
+    fn counter(&self, _: Way, _: Counter) -> Option<u64> {
+        None
+    }
+
+    fn span(&self, _: Span) -> Option<u64> {
+        None
+    }
+
+    fn text(&self, _: TextField) -> Option<&str> {
+        None
+    }
+
+    fn state(&self) -> Option<TcpState> {
+        None
+    }
+
+    fn role(&self) -> Option<Role> {
+        None
+    }
+
+    fn scope(&self) -> Option<Scope> {
+        None
+    }
+
+    fn times(&self) -> Option<(Time, Time)> {
+        None
     }
 }
 

@@ -413,6 +413,30 @@ any_record! {
 }
 
 impl AnyRecord {
+    /// Who speaks with whom; `None` for what is no flow's.
+    pub fn identity(&self) -> Option<&Identity> {
+        match self {
+            Self::Flow(record) => Some(&record.identity),
+            Self::Tls(record) => Some(&record.identity),
+            Self::Dns(record) => Some(&record.identity),
+            Self::Http(record) => Some(&record.identity),
+            Self::Finding(record) => Some(&record.identity),
+            Self::Fanout(_) => None,
+        }
+    }
+
+    /// When it was complete; of a flow, when it began.
+    pub fn time(&self) -> Time {
+        match self {
+            Self::Flow(record) => record.start,
+            Self::Tls(record) => record.time,
+            Self::Dns(record) => record.time,
+            Self::Http(record) => record.time,
+            Self::Finding(record) => record.time,
+            Self::Fanout(record) => record.time,
+        }
+    }
+
     /// Appends it as one line of JSON; see [`to_json`].
     ///
     /// # Errors

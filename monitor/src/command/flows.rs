@@ -14,7 +14,7 @@ use crate::client::{self, Instance};
 use crate::view::{flows::Order, units};
 
 /// How filters are written, for those who ask for help.
-const FILTERS: &str = "\
+pub(super) const FILTERS: &str = "\
 Filters:
   Tests, joined by and, or, not and parentheses:
 
@@ -35,8 +35,10 @@ Filters:
   sent is from client to server, received the way back, neither: both together. Counters are packets,
   bytes, ip_bytes, payload_bytes, rate (bytes a second), fragments, and of TCP syn, syn_ack, fin, rst, psh,
   urg, ece, cwr, retransmissions, out_of_order, duplicate_acks, zero_windows, keep_alives, lost_segments and
-  syn_retransmissions.
+  syn_retransmissions.";
 
+/// For those who ask for help.
+const EXAMPLES: &str = "\
 Examples:
   weir flows 'port 443 and bytes > 1M'
   weir flows 'not net 10.0.0.0/8 and (retransmissions > 100 or rtt > 200ms)' --sort bytes
@@ -44,7 +46,7 @@ Examples:
 
 /// What is asked.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = FILTERS)]
+#[command(after_long_help = format!("{FILTERS}\n\n{EXAMPLES}"))]
 pub struct Arguments {
     /// Which flows, such as `port 443 and bytes > 1M`; see below.
     filter: Vec<String>,
@@ -202,7 +204,7 @@ mod tests {
 
     #[test]
     fn the_filters_of_the_help_are_filters() {
-        let quoted: Vec<&str> = FILTERS.split('\'').skip(1).step_by(2).collect();
+        let quoted: Vec<&str> = EXAMPLES.split('\'').skip(1).step_by(2).collect();
         let tests = FILTERS.lines().filter(|l| l.starts_with("  ") && l.trim_start().contains("  "));
         let tests = tests.filter_map(|l| l.trim_start().split("  ").next()).flat_map(|l| l.split(','));
         let mut read = 0;

@@ -7,6 +7,7 @@ pub mod pcap;
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use monitor_core::filter::FilterError;
 
@@ -35,6 +36,16 @@ pub enum CommandError {
     /// A filter is none.
     #[error("{0}; `weir flows --help` shows how filters are written")]
     Filter(FilterError),
+    /// A filter of captures is none.
+    #[error("{0}; `weir pcap --help` shows how filters are written")]
+    PcapFilter(FilterError),
+    /// A filter needs what is known only at the end of something that comes once.
+    #[error("{}: this filter asks for what is known only when a flow is over, so it is read twice; \
+        save it to a file first, or filter by host, net, port and transport alone", path.display())]
+    Once {
+        /// What comes once.
+        path: PathBuf,
+    },
     /// The instance does not answer.
     #[error(transparent)]
     Client(#[from] ClientError),

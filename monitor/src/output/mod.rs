@@ -9,6 +9,7 @@ mod json;
 mod packets;
 mod part;
 mod report;
+mod save;
 mod table;
 
 use std::collections::BTreeMap;
@@ -25,7 +26,10 @@ pub use fields::{Fields, list as list_fields};
 pub use json::Json;
 pub use packets::Packets;
 pub use report::{Destination, ReportOutput};
+pub use save::Save;
 pub use table::Form;
+
+use crate::source::pcap::Interface;
 
 /// Takes what was understood, in the order in which it was.
 pub trait Output {
@@ -69,6 +73,10 @@ pub struct PacketView<'a> {
     pub captured: &'a [u8],
     /// `LINKTYPE_` number of the interface that saw it.
     pub link_type: u32,
+    /// Which of `interfaces` saw it.
+    pub interface: u32,
+    /// The interfaces of its file, as far as they were met.
+    pub interfaces: &'a [Interface],
     /// What became of it.
     pub outcome: Outcome,
     /// Its headers down to the innermost flow, where they could be read.

@@ -6,8 +6,26 @@ use clap::Args;
 
 use crate::view::report::SectionId;
 
+/// What `--help` says of filters.
+fn after_help() -> String {
+    format!(
+        "{}\n\n\
+  A flow passes by all that is known of it when it is over. Its messages (tls, dns, http, finding) and its
+  packets pass with it; what belongs to no flow does not. Filters by host, net, port, transport and IP
+  version are decided packet by packet; others read the files twice, which standard input cannot be.
+  Role, scope and rate are not known of captures.
+
+Examples:
+  weir pcap --filter 'net 10.0.0.0/8 and not port 53' capture.pcapng
+  weir pcap --json --filter 'domain example.com or retransmissions > 10' 'captures/*.pcap.gz'
+  weir pcap --filter 'name *.example.com' -w example.pcapng capture.pcapng",
+        crate::command::flows::FILTERS
+    )
+}
+
 /// What to read and how to write it.
 #[derive(Debug, Args)]
+#[command(after_long_help = after_help())]
 pub struct Arguments {
     /// pcap or pcapng files, plain, gzip or zstd, also as a pattern with * and ?; `-` is standard input.
     /// Several are read together, in the order of time.
@@ -43,6 +61,12 @@ pub struct Arguments {
     /// Fields to write, such as `start,name,sent.bytes`; `sent` is all below it, `help` prints a list.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     pub(super) fields: Vec<String>,
+    /// Take only flows that pass, such as `port 443 and bytes > 1M`, and what belongs to them; see below.
+    #[arg(long, value_name = "EXPRESSION")]
+    pub(super) filter: Option<String>,
+    /// Write the packets of flows that pass the filter as pcapng.
+    #[arg(short, long, value_name = "FILE", requires = "filter")]
+    pub(super) write: Option<PathBuf>,
     /// Replace files that are there already.
     #[arg(long)]
     pub(super) force: bool,

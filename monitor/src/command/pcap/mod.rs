@@ -3,6 +3,7 @@
 mod arguments;
 mod progress;
 mod read;
+mod select;
 
 use std::{
     fmt::Display,
@@ -13,10 +14,11 @@ use std::{
 pub use arguments::Arguments;
 
 use progress::Progress;
+use read::How;
 
 use super::CommandError;
 use crate::{
-    output::{Destination, Directory, Fields, Form, Json, Output, Packets, ReportOutput, list_fields},
+    output::{Destination, Directory, Fields, Form, Json, Output, Packets, ReportOutput, Save, list_fields},
     source::pcap::expand,
     view::report::{Options, Owners},
 };
@@ -30,9 +32,12 @@ pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
         return Err(CommandError::NoCapture);
     }
     let paths = paths(&arguments.files)?;
+    let filter = arguments.filter.as_deref().map(str::parse).transpose().map_err(CommandError::PcapFilter)?;
     let mut outputs = outputs(arguments, &paths)?;
     let mut progress = Progress::new(arguments.json);
-    let damage = read::run(&paths, arguments.strict, &mut outputs, &mut progress)?;
+    let selection = select::find(filter, &paths, &mut progress)?;
+    let how = How { paths: &paths, strict: arguments.strict, complain: true, selection: &selection };
+    let damage = read::run(how, &mut outputs, &mut progress)?;
     for output in &mut outputs {
         output.finish()?;
     }
@@ -67,6 +72,9 @@ fn outputs(arguments: &Arguments, paths: &[PathBuf]) -> Result<Vec<Box<dyn Outpu
     }
     if let Some(path) = &arguments.html {
         outputs.push(report(arguments, paths, Destination::Html(path.clone()))?);
+    }
+    if let Some(path) = &arguments.write {
+        outputs.push(Box::new(Save::create(path, arguments.force)?));
     }
     if outputs.is_empty() {
         outputs.push(report(arguments, paths, Destination::Terminal { plain: arguments.no_color })?);

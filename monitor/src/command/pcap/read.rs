@@ -8,7 +8,7 @@ use monitor_core::{
     record::{AnyRecord, Text},
 };
 
-use super::{CommandError, complain, progress::Progress};
+use super::{CommandError, complain, progress::Progress, select::Selection};
 use crate::{
     output::{Ending, Output, OutputError, PacketView},
     source::pcap::{Batch, Capture, CaptureError, Captures, Packet, Step, Stripped, strip},
@@ -18,16 +18,27 @@ use crate::{
 /// directions were captured on two of them is one flow.
 const INTERFACE: u32 = 1;
 
+/// How to read.
+#[derive(Clone, Copy)]
+pub(super) struct How<'a> {
+    pub(super) paths: &'a [PathBuf],
+    /// Stop at damage.
+    pub(super) strict: bool,
+    /// Say what is damaged or left out.
+    pub(super) complain: bool,
+    pub(super) selection: &'a Selection,
+}
+
 /// Reads the files in the order of time. Returns the damage that `strict` stops at.
 pub(super) fn run(
-    paths: &[PathBuf],
-    strict: bool,
-    outputs: &mut [Box<dyn Output>],
+    how: How<'_>,
+    outputs: &mut [Box<dyn Output + '_>],
     progress: &mut Progress,
 ) -> Result<Option<CaptureError>, CommandError> {
+    let How { paths, strict, complain: loud, selection } = how;
     let mut captures = Captures::open(paths)?;
     progress.begin(captures.size());
-    let mut reading = Reading::new(paths, outputs);
+    let mut reading = Reading::new(paths, selection, outputs);
     let mut batch = Batch::default();
     let mut stopped = None;
     while let Some(step) = captures.next(&mut batch)? {
@@ -37,19 +48,21 @@ pub(super) fn run(
                 stopped = Some(damage);
                 break;
             }
-            Step::Damaged(damage) => progress.suspend(|| complain(&damage)),
+            Step::Damaged(damage) if loud => progress.suspend(|| complain(&damage)),
+            Step::Damaged(_) => {}
         }
         progress.at(captures.read());
     }
     progress.end();
-    reading.finish()?;
+    reading.finish(loud)?;
     Ok(stopped)
 }
 
 /// What all files have in common.
-struct Reading<'a> {
+struct Reading<'a, 'o> {
     session: Session,
-    outputs: &'a mut [Box<dyn Output>],
+    selection: &'a Selection,
+    outputs: &'a mut [Box<dyn Output + 'o>],
     packets: bool,
     records: Vec<AnyRecord>,
     /// Packets of link types that are not known, by their number.
@@ -57,14 +70,15 @@ struct Reading<'a> {
     files: u64,
 }
 
-impl<'a> Reading<'a> {
-    fn new(paths: &[PathBuf], outputs: &'a mut [Box<dyn Output>]) -> Self {
+impl<'a, 'o> Reading<'a, 'o> {
+    fn new(paths: &[PathBuf], selection: &'a Selection, outputs: &'a mut [Box<dyn Output + 'o>]) -> Self {
         let files = match paths {
             [_] => Vec::new(),
             several => several.iter().map(|path| Text::new(path.as_os_str().as_bytes())).collect(),
         };
         Self {
             session: Session::new(SessionConfig { files, ..SessionConfig::default() }),
+            selection,
             packets: outputs.iter().any(|output| output.wants_packets()),
             outputs,
             records: Vec::new(),
@@ -86,13 +100,18 @@ impl<'a> Reading<'a> {
                 None => *self.unknown.entry(packet.link_type).or_insert(0) += 1,
             }
         }
-        let Self { session, outputs, packets, records, .. } = self;
+        let Self { session, selection, outputs, packets, records, .. } = self;
         session.packets(&frames, records, |at, outcome, packet, records| {
-            if *packets && let (Some(frame), Some(captured)) = (frames.get(at), captured.get(at)) {
+            if *packets
+                && let (Some(frame), Some(captured)) = (frames.get(at), captured.get(at))
+                && selection.packet(frame, outcome, packet)
+            {
                 let view = PacketView {
                     frame,
                     captured: captured.bytes,
                     link_type: captured.link_type,
+                    interface: captured.interface,
+                    interfaces: capture.interfaces(),
                     outcome,
                     packet: matches!(outcome, Outcome::Flow { .. } | Outcome::Overflow).then_some(packet),
                 };
@@ -100,17 +119,20 @@ impl<'a> Reading<'a> {
                     output.packet(&view)?;
                 }
             }
-            if records.is_empty() { Ok(()) } else { write(outputs, records) }
+            if records.is_empty() { Ok(()) } else { write(selection, outputs, records) }
         })
     }
 
     /// Ends all flows, and says what was left out.
-    fn finish(mut self) -> Result<(), CommandError> {
+    fn finish(mut self, loud: bool) -> Result<(), CommandError> {
         self.session.finish(&mut self.records);
-        write(self.outputs, &mut self.records)?;
+        write(self.selection, self.outputs, &mut self.records)?;
         let ending = Ending { files: self.files, unknown: &self.unknown };
         for output in &mut *self.outputs {
             output.ended(&ending)?;
+        }
+        if !loud {
+            return Ok(());
         }
         for (link_type, packets) in &self.unknown {
             complain(&format_args!(
@@ -144,7 +166,14 @@ fn frame<'a>(file: u32, packet: &Packet<'a>) -> Option<Frame<'a>> {
     })
 }
 
-fn write(outputs: &mut [Box<dyn Output>], records: &mut Vec<AnyRecord>) -> Result<(), OutputError> {
+fn write(
+    selection: &Selection,
+    outputs: &mut [Box<dyn Output + '_>],
+    records: &mut Vec<AnyRecord>,
+) -> Result<(), OutputError> {
+    if !matches!(selection, Selection::All) {
+        records.retain(|record| selection.record(record));
+    }
     for output in outputs {
         output.records(records)?;
     }

@@ -1,0 +1,142 @@
+//! What `--filter` lets through: flows, and with them their messages and packets.
+//!
+//! What a flow amounts to is known when it is over, its packets come before. A filter that asks for such
+//! things is answered by reading twice: first for the flows that pass, then for what belongs to them.
+
+use std::{collections::HashMap, net::IpAddr, path::PathBuf};
+
+use monitor_common::{abi::IpVersion, wire::Packet};
+use monitor_core::{
+    filter::Filter,
+    offline::{Frame, Outcome},
+    record::{AnyRecord, Identity, Protocol},
+};
+
+use super::{
+    CommandError,
+    progress::Progress,
+    read::{self, How},
+};
+use crate::output::{Output, OutputError};
+
+/// What passes.
+pub(super) enum Selection {
+    /// Everything.
+    All,
+    /// What the filter says of addresses, ports and transport.
+    Packets(Filter),
+    /// These flows.
+    Flows(Flows),
+}
+
+/// Flows by their ends, each with the times in which they went on, ns.
+#[derive(Default)]
+pub(super) struct Flows(HashMap<Ends, Vec<(u64, u64)>>);
+
+/// Transport and both ends of a flow, the lower first.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Ends(u8, (IpAddr, u16), (IpAddr, u16));
+
+impl Ends {
+    fn of(identity: &Identity) -> Self {
+        let client = (identity.client_ip, identity.client_port);
+        let server = (identity.server_ip, identity.server_port);
+        Self(identity.transport.0, client.min(server), client.max(server))
+    }
+}
+
+/// The selection of a filter. Reads the files for it where it must.
+pub(super) fn find(
+    filter: Option<Filter>,
+    paths: &[PathBuf],
+    progress: &mut Progress,
+) -> Result<Selection, CommandError> {
+    let Some(filter) = filter else { return Ok(Selection::All) };
+    if filter.is_about_packets() {
+        return Ok(Selection::Packets(filter));
+    }
+    let once = |path: &&PathBuf| path.as_os_str() == "-" || !path.is_file() && path.exists();
+    if let Some(path) = paths.iter().find(once) {
+        return Err(CommandError::Once { path: path.clone() });
+    }
+    let mut flows = Flows::default();
+    let mut outputs: [Box<dyn Output + '_>; 1] = [Box::new(Collector { filter, flows: &mut flows })];
+    let how = How { paths, strict: false, complain: false, selection: &Selection::All };
+    read::run(how, &mut outputs, progress)?;
+    drop(outputs);
+    Ok(Selection::Flows(flows))
+}
+
+impl Selection {
+    /// Whether a record passes.
+    pub(super) fn record(&self, record: &AnyRecord) -> bool {
+        match self {
+            Self::All => true,
+            Self::Packets(filter) => record.identity().is_some_and(|identity| filter.matches(identity)),
+            Self::Flows(flows) => {
+                record.identity().is_some_and(|identity| flows.has(&Ends::of(identity), record.time().0))
+            }
+        }
+    }
+
+    /// Whether a packet passes.
+    pub(super) fn packet(&self, frame: &Frame<'_>, outcome: Outcome, packet: &Packet) -> bool {
+        if matches!(self, Self::All) {
+            return true;
+        }
+        if !matches!(outcome, Outcome::Flow { .. } | Outcome::Overflow) {
+            return false;
+        }
+        let identity = identity(packet);
+        match self {
+            Self::All => true,
+            Self::Packets(filter) => filter.matches(&identity),
+            Self::Flows(flows) => flows.has(&Ends::of(&identity), frame.time),
+        }
+    }
+}
+
+/// A packet's ends, the sender as the client.
+fn identity(packet: &Packet) -> Identity {
+    let version = if packet.ip_version == 4 { IpVersion::V4 } else { IpVersion::V6 };
+    Identity {
+        transport: Protocol(packet.protocol),
+        client_ip: packet.source.to_ip(version),
+        client_port: packet.source_port,
+        server_ip: packet.destination.to_ip(version),
+        server_port: packet.destination_port,
+        interface: None,
+    }
+}
+
+impl Flows {
+    fn has(&self, ends: &Ends, time: u64) -> bool {
+        self.0
+            .get(ends)
+            .is_some_and(|times| times.iter().any(|(first, last)| (*first..=*last).contains(&time)))
+    }
+}
+
+/// Takes the flows that pass.
+struct Collector<'a> {
+    filter: Filter,
+    flows: &'a mut Flows,
+}
+
+impl Output for Collector<'_> {
+    fn records(&mut self, records: &[AnyRecord]) -> Result<(), OutputError> {
+        for record in records {
+            if let AnyRecord::Flow(flow) = record
+                && self.filter.matches(&**flow)
+            {
+                let times = self.flows.0.entry(Ends::of(&flow.identity)).or_default();
+                times.push((flow.start.0, flow.end.0));
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), OutputError> {
+        Ok(())
+    }
+}
