@@ -23,6 +23,15 @@ enum Command {
     Run {
         #[command(flatten)]
         overrides: Overrides,
+        #[command(flatten)]
+        outputs: app::RunOutputs,
+    },
+    /// Write the records of this host's traffic for a while, to take away; serves nothing.
+    Record {
+        #[command(flatten)]
+        recording: app::Recording,
+        #[command(flatten)]
+        overrides: Overrides,
     },
     /// Print what this kernel, these rights and these interfaces allow.
     Check {
@@ -55,7 +64,12 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let done = match cli.command {
-        Command::Run { overrides } => app::run(&overrides).map_err(Into::into),
+        Command::Run { overrides, outputs } => {
+            app::run(&overrides, &app::Plan::Run(outputs)).map_err(Into::into)
+        }
+        Command::Record { recording, overrides } => {
+            app::run(&overrides, &app::Plan::Record(recording)).map_err(Into::into)
+        }
         Command::Check { overrides, json } => command::check::run(&overrides, json),
         Command::Flows(arguments) => command::flows::run(&arguments),
         Command::Config { overrides, json } => command::config::print(&overrides, json),

@@ -15,6 +15,7 @@ use crate::clock::{self, Stopwatch};
 use crate::config::Config;
 use crate::host::{Host, Link, Promiscuous, Selection, Watcher};
 use crate::lock::InterfaceLock;
+use crate::output::live::Queue;
 use crate::source::ebpf::{Interface, Source};
 use crate::state::{State, lock};
 use crate::telemetry::Event;
@@ -41,6 +42,8 @@ pub(super) struct Counter {
     host: Host,
     /// Interfaces that are counted, by index.
     counted: BTreeMap<u32, Counted>,
+    /// Where records go, if anywhere.
+    records: Option<Queue>,
     /// The configuration may mean other interfaces now.
     reselect: bool,
     drains: u64,
@@ -58,7 +61,7 @@ struct Counted {
 
 impl Counter {
     /// Loads the kernel side and attaches it to the interfaces that are meant.
-    pub(super) fn open(state: Arc<State>, config: Config) -> Result<Self, RunError> {
+    pub(super) fn open(state: Arc<State>, config: Config, records: Option<Queue>) -> Result<Self, RunError> {
         // Changes are listened to before the first look, so that none falls between.
         let watcher = Watcher::new()?;
         let host = watcher.read()?;
@@ -84,6 +87,7 @@ impl Counter {
             watcher,
             host,
             counted: BTreeMap::new(),
+            records,
             reselect: false,
             drains: 0,
         };
@@ -140,12 +144,13 @@ impl Counter {
         // What came since the last drain is counted; then the programs leave with the source.
         self.tick();
         self.state.engine().shutdown(clock::now());
+        self.write_records();
     }
 
     fn reconfigure(&mut self, config: Config) {
         self.config = config;
         self.reselect = true;
-        match settings::engine(&self.config, clock::wall_offset()) {
+        match settings::engine(&self.config, clock::wall_offset(), self.records.is_some()) {
             Ok(config) => self.state.engine().reconfigure(config),
             Err(error) => self.state.events.emit(&Event::ReloadFailed { error: &error }),
         }
@@ -174,10 +179,19 @@ impl Counter {
             }
             self.state.engine().forget_interface(ifindex);
         }
+        self.write_records();
         self.report();
         if drained {
             // Whoever asks from now on finds a page of a whole drain, attachments included.
             self.state.set_ready();
+        }
+    }
+
+    /// Hands the outputs what was written since the last time, also if that is nothing: time passes for them.
+    fn write_records(&self) {
+        if let Some(queue) = &self.records {
+            let records = self.state.engine().take_records();
+            queue.send(records);
         }
     }
 

@@ -4,6 +4,7 @@ mod counter;
 mod difference;
 mod hello;
 mod notify;
+mod outputs;
 mod settings;
 
 use std::io;
@@ -14,12 +15,13 @@ use monitor_core::engine::Engine;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::clock;
 use crate::config::{Config, ConfigError, Loaded, Overrides};
 use crate::host::HostError;
 use crate::lock::LockError;
+use crate::output::{OutputError, live};
 use crate::source::ebpf;
 use crate::state::State;
 use crate::telemetry::{Event, Log, LogError};
@@ -28,6 +30,7 @@ use crate::web::{Server, Web, WebError};
 use counter::{Counter, LAST_DRAIN, Order};
 use hello::Hello;
 use notify::notify;
+pub use outputs::{Plan, Recording, RunOutputs};
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +44,9 @@ pub enum RunError {
     /// The server could not.
     #[error(transparent)]
     Web(#[from] WebError),
+    /// Records cannot be written anywhere.
+    #[error(transparent)]
+    Output(#[from] OutputError),
     /// The host cannot be read.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -96,8 +102,8 @@ const fn clock_is_off(held: i64, now: i64) -> bool {
     held.abs_diff(now) > 50_000_000
 }
 
-/// Runs until a signal ends it.
-pub fn run(overrides: &Overrides) -> Result<(), RunError> {
+/// Runs until a signal ends it, or the time that it was given.
+pub fn run(overrides: &Overrides, plan: &Plan) -> Result<(), RunError> {
     let loaded = overrides.load()?;
     let log = Log::start(loaded.config.log_level, loaded.config.log_format)?;
     // Requests are few and short; what takes long runs on threads of its own.
@@ -106,12 +112,13 @@ pub fn run(overrides: &Overrides) -> Result<(), RunError> {
         .enable_all()
         .build()
         .map_err(system("starting threads"))?;
-    App { overrides, log, running: loaded.config.clone() }.run(&runtime, &loaded)
+    App { overrides, plan, log, running: loaded.config.clone() }.run(&runtime, &loaded)
 }
 
 /// A run.
 struct App<'a> {
     overrides: &'a Overrides,
+    plan: &'a Plan,
     log: Log,
     running: Config,
 }
@@ -119,7 +126,9 @@ struct App<'a> {
 impl App<'_> {
     fn run(mut self, runtime: &Runtime, loaded: &Loaded) -> Result<(), RunError> {
         let config = &loaded.config;
-        let engine = Engine::new(settings::engine(config, clock::wall_offset())?, clock::now());
+        let sinks = self.plan.sinks()?;
+        let records = !sinks.is_empty();
+        let engine = Engine::new(settings::engine(config, clock::wall_offset(), records)?, clock::now());
         let own = Own::new().map_err(system("setting up instruments"))?;
         let state = Arc::new(State::new(engine, own));
         for name in &loaded.unknown_variables {
@@ -128,10 +137,18 @@ impl App<'_> {
         // What fails often and fast comes first: address in use, wrong web config, no such interface.
         let web =
             Web::new(Arc::clone(&state), config.web_telemetry_path.clone(), config.web_config_file.clone())?;
-        let server = runtime.block_on(Server::bind(web, &config.web_listen_address))?;
+        let addresses: &[_] = if self.plan.serves() { &config.web_listen_address } else { &[] };
+        let server = runtime.block_on(Server::bind(web, addresses))?;
         let mut signals =
             runtime.block_on(async { Signals::new() }).map_err(system("listening to signals"))?;
-        let counter = Counter::open(Arc::clone(&state), config.clone())?;
+        let (queue, outputs) = if records {
+            let (queue, thread) =
+                live::start(Arc::clone(&state), sinks).map_err(system("starting threads"))?;
+            (Some(queue), Some(thread))
+        } else {
+            (None, None)
+        };
+        let counter = Counter::open(Arc::clone(&state), config.clone(), queue)?;
 
         self.hello(&server, &counter, &state);
         let (orders, received) = channel();
@@ -148,21 +165,28 @@ impl App<'_> {
 
         let (stop, stopped) = watch::channel(false);
         let serving = runtime.spawn(server.run(stopped));
+        let duration = self.plan.duration();
         let result = runtime.block_on(async {
+            let over = sleep(duration.unwrap_or_default());
+            tokio::pin!(over);
             loop {
-                tokio::select! {
-                    name = signals.next() => match name {
-                        "SIGHUP" => self.reload(&state, &orders),
-                        name => {
-                            state.events.emit(&Event::Stopping { signal: name });
-                            notify("STOPPING=1");
-                            drop(orders.send(Order::Stop));
-                            // The page stays until the last drain is on it.
-                            let last = timeout(LAST_DRAIN, &mut end).await;
-                            break if matches!(last, Ok(Ok(()))) { Ok(()) } else { Err(RunError::CounterEnded) };
-                        }
-                    },
+                let name = tokio::select! {
+                    name = signals.next() => name,
+                    () = &mut over, if duration.is_some() => "",
                     _ = &mut end => break Err(RunError::CounterEnded),
+                };
+                match name {
+                    "SIGHUP" => self.reload(&state, &orders),
+                    name => {
+                        if !name.is_empty() {
+                            state.events.emit(&Event::Stopping { signal: name });
+                        }
+                        notify("STOPPING=1");
+                        drop(orders.send(Order::Stop));
+                        // The page stays until the last drain is on it.
+                        let last = timeout(LAST_DRAIN, &mut end).await;
+                        break if matches!(last, Ok(Ok(()))) { Ok(()) } else { Err(RunError::CounterEnded) };
+                    }
                 }
             }
         });
@@ -172,6 +196,10 @@ impl App<'_> {
         if result.is_ok() {
             // It has said that it is at its end: this waits for the programs to be detached.
             drop(thread.join());
+            // The queue went with it: what was handed over is written.
+            if let Some(outputs) = outputs {
+                drop(outputs.join());
+            }
         }
         result
     }
@@ -195,6 +223,9 @@ impl App<'_> {
             max_flows: self.running.max_flows.get(),
             table_bytes: counter.table_bytes(),
         };
+        if !self.plan.serves() || self.plan.takes_standard_output() {
+            return;
+        }
         // It is for people; a closed standard output is no reason not to count.
         drop(crate::command::print(&hello.text()));
     }

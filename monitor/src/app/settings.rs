@@ -21,7 +21,7 @@ fn budget(config: &Config, family: &str) -> SeriesConfig {
 }
 
 /// What the engine is told.
-pub(super) fn engine(config: &Config, wall_offset: i64) -> Result<EngineConfig, ConfigError> {
+pub(super) fn engine(config: &Config, wall_offset: i64, records: bool) -> Result<EngineConfig, ConfigError> {
     Ok(EngineConfig {
         timeouts: Timeouts {
             idle_tcp: config.timeout_tcp.nanos(),
@@ -49,7 +49,7 @@ pub(super) fn engine(config: &Config, wall_offset: i64) -> Result<EngineConfig, 
             max_sources: config.fanout_max_sources.get(),
         },
         wall_offset,
-        records: false,
+        records,
         ..EngineConfig::default()
     })
 }

@@ -35,6 +35,13 @@ impl<W: Write> Json<W> {
     }
 }
 
+impl<W> Json<W> {
+    /// Where the lines go.
+    pub(super) const fn to_mut(&mut self) -> &mut W {
+        &mut self.to
+    }
+}
+
 impl Chosen {
     /// Appends the chosen fields, if the kind of record has any of them.
     fn write(&mut self, record: &AnyRecord, line: &mut Vec<u8>) -> io::Result<()> {

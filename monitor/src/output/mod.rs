@@ -6,6 +6,7 @@ mod directory;
 mod error;
 mod fields;
 mod json;
+pub mod live;
 mod packets;
 mod part;
 mod report;

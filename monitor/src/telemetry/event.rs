@@ -117,6 +117,18 @@ pub enum Event<'a> {
         /// Why.
         error: &'a (dyn std::error::Error + 'static),
     },
+    /// Records could not be written; each further failure is counted by the metric alone.
+    OutputFailed {
+        /// Which output.
+        output: &'static str,
+        /// Why.
+        error: &'a (dyn std::error::Error + 'static),
+    },
+    /// Records can be written again.
+    OutputRecovered {
+        /// Which output.
+        output: &'static str,
+    },
     /// A signal ends the run.
     Stopping {
         /// Its name.
@@ -125,7 +137,7 @@ pub enum Event<'a> {
 }
 
 /// Number of variants of [`Event`].
-const KINDS: usize = 20;
+const KINDS: usize = 22;
 
 /// Names of the events, by [`Event::index`].
 const NAMES: [&str; KINDS] = [
@@ -149,6 +161,8 @@ const NAMES: [&str; KINDS] = [
     "host_failed",
     "kernel_side",
     "fanout",
+    "output_failed",
+    "output_recovered",
 ];
 
 /// How often each event happened.
@@ -191,6 +205,8 @@ impl Event<'_> {
             Self::HostFailed { .. } => 17,
             Self::KernelSide { .. } => 18,
             Self::Fanout { .. } => 19,
+            Self::OutputFailed { .. } => 20,
+            Self::OutputRecovered { .. } => 21,
         }
     }
 
@@ -254,6 +270,13 @@ impl Event<'_> {
                 "a source reaches unusually many hosts or ports"
             ),
             Self::HostFailed { error } => error!(event, error = *error, "interfaces cannot be read"),
+            Self::OutputFailed { output, error } => error!(
+                event,
+                output,
+                error = *error,
+                "records cannot be written; counting goes on, and every batch is tried"
+            ),
+            Self::OutputRecovered { output } => info!(event, output, "records can be written again"),
             Self::Stopping { signal } => info!(event, signal, "stopping"),
         }
     }

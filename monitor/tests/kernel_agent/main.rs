@@ -20,6 +20,7 @@ mod forwarding;
 mod interfaces;
 mod life;
 mod names;
+mod outputs;
 mod pressure;
 mod prometheus;
 mod refusals;

@@ -9,13 +9,19 @@ use monitor_core::row::{Cell, Columns, Row};
 pub(super) struct CsvTable {
     writer: csv::Writer<File>,
     cell: Vec<u8>,
+    /// Bytes written and waiting.
+    bytes: u64,
+    /// The file again, and how long it was when it was last flushed.
+    file: File,
+    flushed: u64,
 }
 
 impl CsvTable {
     pub(super) fn new(file: File, columns: &Columns) -> io::Result<Self> {
+        let again = file.try_clone()?;
         let mut writer = csv::WriterBuilder::new().buffer_capacity(1 << 18).from_writer(file);
         writer.write_record(columns.as_slice().iter().map(|column| &column.name))?;
-        Ok(Self { writer, cell: Vec::new() })
+        Ok(Self { writer, cell: Vec::new(), bytes: 0, file: again, flushed: 0 })
     }
 
     pub(super) fn add(&mut self, columns: &Columns, row: &Row) -> io::Result<()> {
@@ -27,9 +33,31 @@ impl CsvTable {
                 _ => row.cell_to_json(cell, column.field.kind, &mut self.cell)?,
             }
             self.writer.write_field(&self.cell)?;
+            self.bytes += self.cell.len() as u64 + 1;
         }
         self.writer.write_record(None::<&[u8]>)?;
         Ok(())
+    }
+
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()?;
+        self.flushed = self.file.metadata()?.len();
+        Ok(())
+    }
+
+    /// The file as it was when it was last flushed.
+    pub(super) fn salvage(self) -> io::Result<File> {
+        // It tries once more to write what waits.
+        drop(self.writer);
+        if self.flushed == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.file.set_len(self.flushed)?;
+        Ok(self.file)
     }
 
     pub(super) fn finish(self) -> io::Result<File> {

@@ -83,6 +83,31 @@ impl Table {
         added.map_err(OutputError::file(self.part.path()))
     }
 
+    /// About how long the file is, bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        match &self.writer {
+            Writer::Csv(table) => table.bytes(),
+            Writer::Parquet(table) => table.bytes(),
+        }
+    }
+
+    /// Brings rows to the disk where the form allows it.
+    pub(super) fn flush(&mut self) -> Result<(), OutputError> {
+        match &mut self.writer {
+            Writer::Csv(table) => table.flush().map_err(OutputError::file(self.part.path())),
+            Writer::Parquet(_) => Ok(()),
+        }
+    }
+
+    /// After an error: gives the file its name with the rows that were flushed, if the form allows it.
+    pub(super) fn salvage(self) -> bool {
+        let Self { part, writer, .. } = self;
+        match writer {
+            Writer::Csv(table) => table.salvage().is_ok_and(|file| part.commit(&file).is_ok()),
+            Writer::Parquet(_) => false,
+        }
+    }
+
     /// Writes what is left and gives the file its name.
     pub(super) fn finish(self) -> Result<(), OutputError> {
         let file: io::Result<File> = match self.writer {

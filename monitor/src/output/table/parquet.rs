@@ -78,6 +78,10 @@ impl ParquetTable {
         Ok(())
     }
 
+    pub(super) fn bytes(&self) -> u64 {
+        (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
+    }
+
     pub(super) fn finish(mut self) -> io::Result<File> {
         self.encode()?;
         self.writer.into_inner().map_err(parquet)

@@ -3,7 +3,7 @@
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::{LabelPair, MetricFamily, MetricType};
-use prometheus::{Histogram, HistogramOpts, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounterVec, Opts, Registry};
 
 use super::page::{Family, Kind, Label, Page};
 
@@ -15,6 +15,12 @@ pub struct Own {
     pub drain_seconds: Histogram,
     /// Time that a page took to write.
     pub page_seconds: Histogram,
+    /// Records written, by output.
+    pub output_records: IntCounterVec,
+    /// Writes that failed, by output.
+    pub output_errors: IntCounterVec,
+    /// Records that are in no file, by output.
+    pub output_lost: IntCounterVec,
 }
 
 impl Own {
@@ -32,14 +38,24 @@ impl Own {
             )
             .buckets(vec![0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0]),
         )?;
+        let by_output = |name, help| IntCounterVec::new(Opts::new(name, help), &["output"]);
+        let output_records = by_output("weir_output_records_total", "Records written.")?;
+        let output_errors = by_output("weir_output_errors_total", "Writes of records that failed.")?;
+        let output_lost = by_output(
+            "weir_output_records_lost_total",
+            "Records that could not be written or found the queue of the outputs full.",
+        )?;
         for collector in [
             Box::new(drain_seconds.clone()) as Box<dyn Collector>,
             Box::new(page_seconds.clone()),
+            Box::new(output_records.clone()),
+            Box::new(output_errors.clone()),
+            Box::new(output_lost.clone()),
             Box::new(ProcessCollector::for_self()),
         ] {
             registry.register(collector)?;
         }
-        Ok(Self { registry, drain_seconds, page_seconds })
+        Ok(Self { registry, drain_seconds, page_seconds, output_records, output_errors, output_lost })
     }
 
     /// Writes them.

@@ -1,0 +1,168 @@
+//! Where a running instance writes records: flags of `weir run` and `weir record`.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::Args;
+
+use crate::{
+    config::value::{Number, Period, Scalar},
+    output::{
+        Fields, Form, OutputError,
+        live::{Lines, Rotation, Sink, Tables},
+    },
+};
+
+/// Bytes of a file.
+type Size = Number<1, { u32::MAX }>;
+/// A second to a week.
+type Age = Period<1_000, 604_800_000>;
+
+fn read<T: Scalar>(text: &str) -> Result<T, String> {
+    T::read(text).map_err(|error| error.to_string())
+}
+
+/// What `weir run` writes beside its metrics.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Records (flags alone, no settings)")]
+pub struct RunOutputs {
+    /// Write records as JSON lines: to a file, which is added to, or to standard output.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
+    json: Option<PathBuf>,
+    /// Write records as CSV into a directory.
+    #[arg(long, value_name = "DIR")]
+    csv: Option<PathBuf>,
+    /// Write records as Parquet into a directory.
+    #[arg(long, value_name = "DIR")]
+    parquet: Option<PathBuf>,
+    /// Fields to write, such as `start,name,sent.bytes`.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    fields: Vec<String>,
+    /// Begin a new file after this many bytes [default: 256Mi].
+    #[arg(long, value_name = "SIZE", value_parser = read::<Size>)]
+    rotate_size: Option<Size>,
+    /// Begin a new file after this time [default: 1h].
+    #[arg(long, value_name = "TIME", value_parser = read::<Age>)]
+    rotate_time: Option<Age>,
+    /// Keep this many finished files of each kind and remove older ones [default: all].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    keep: Option<u32>,
+}
+
+/// What `weir record` takes away.
+#[derive(Clone, Debug, Args)]
+pub struct Recording {
+    /// How long; without it, until a signal.
+    #[arg(long, value_name = "TIME", value_parser = read::<Age>)]
+    duration: Option<Age>,
+    /// Directory for the files; made if it is not there.
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+    /// Forms of the records.
+    #[arg(long, value_name = "FORM,…", value_delimiter = ',', default_values_t = [FileForm::Json, FileForm::Csv])]
+    form: Vec<FileForm>,
+    /// Fields to write, such as `start,name,sent.bytes`.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    fields: Vec<String>,
+    /// Replace files that are there already.
+    #[arg(long)]
+    force: bool,
+}
+
+/// A form of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum FileForm {
+    /// JSON lines: records.json.
+    Json,
+    /// Comma-separated values: flow.csv, dns.csv and so on.
+    Csv,
+    /// Apache Parquet: flow.parquet and so on.
+    Parquet,
+}
+
+impl std::fmt::Display for FileForm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Json => "json",
+            Self::Csv => "csv",
+            Self::Parquet => "parquet",
+        })
+    }
+}
+
+/// What becomes of the records of a run, and when it ends.
+#[derive(Clone, Debug)]
+pub enum Plan {
+    /// Count until a signal and serve the numbers.
+    Run(RunOutputs),
+    /// Write for a while and serve nothing.
+    Record(Recording),
+}
+
+impl Plan {
+    /// Creates what is written to.
+    pub(super) fn sinks(&self) -> Result<Vec<Box<dyn Sink>>, OutputError> {
+        match self {
+            Self::Run(outputs) => outputs.sinks(),
+            Self::Record(recording) => recording.sinks(),
+        }
+    }
+
+    /// Whether metrics are served.
+    pub(super) const fn serves(&self) -> bool {
+        matches!(self, Self::Run(_))
+    }
+
+    /// How long it lasts; `None`: until a signal.
+    pub(super) fn duration(&self) -> Option<Duration> {
+        match self {
+            Self::Run(_) => None,
+            Self::Record(recording) => recording.duration.map(Period::get),
+        }
+    }
+
+    /// Whether records go to standard output, which then is not for people.
+    pub(super) fn takes_standard_output(&self) -> bool {
+        matches!(self, Self::Run(RunOutputs { json: Some(path), .. }) if path == Path::new("-"))
+    }
+}
+
+impl RunOutputs {
+    fn sinks(&self) -> Result<Vec<Box<dyn Sink>>, OutputError> {
+        let fields = Fields::choose(&self.fields)?;
+        let rotation = Some(Rotation {
+            bytes: self.rotate_size.map_or(256 << 20, |size| u64::from(size.get())),
+            age: self.rotate_time.map_or(Duration::from_hours(1), Period::get),
+            keep: self.keep.map(|keep| keep as usize),
+        });
+        let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+        if let Some(path) = &self.json {
+            sinks.push(Box::new(Lines::create(path, &fields, rotation)?));
+        }
+        for (form, directory) in [(Form::Csv, &self.csv), (Form::Parquet, &self.parquet)] {
+            if let Some(directory) = directory {
+                sinks.push(Box::new(Tables::create(directory, form, &fields, rotation, false)?));
+            }
+        }
+        Ok(sinks)
+    }
+}
+
+impl Recording {
+    fn sinks(&self) -> Result<Vec<Box<dyn Sink>>, OutputError> {
+        let fields = Fields::choose(&self.fields)?;
+        let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+        let wants = |form| self.form.contains(&form);
+        for (wanted, form) in [(FileForm::Csv, Form::Csv), (FileForm::Parquet, Form::Parquet)] {
+            if wants(wanted) {
+                sinks.push(Box::new(Tables::create(&self.output, form, &fields, None, self.force)?));
+            }
+        }
+        if wants(FileForm::Json) {
+            sinks.push(Box::new(Lines::create_new(&self.output, "records.json", &fields, self.force)?));
+        }
+        Ok(sinks)
+    }
+}

@@ -1,0 +1,128 @@
+//! JSON lines of a running instance.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use monitor_core::record::AnyRecord;
+
+use super::{Rotation, Sink, rotation::stamped};
+use crate::{
+    clock,
+    output::{Fields, Json, Output as _, OutputError, part::make_directory},
+};
+
+/// Lines to standard output, or to a file to which they are added, and which is renamed when it is done.
+#[derive(Debug)]
+pub struct Lines {
+    /// `None`: standard output.
+    path: Option<PathBuf>,
+    rotation: Option<Rotation>,
+    json: Json<Vec<u8>>,
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    file: File,
+    length: u64,
+    begun: u64,
+}
+
+impl Lines {
+    /// To a file, or to standard output where the path is `-`.
+    pub fn create(path: &Path, fields: &Fields, rotation: Option<Rotation>) -> Result<Self, OutputError> {
+        let path = (path != Path::new("-")).then(|| path.to_owned());
+        let open = path.as_deref().map(open).transpose()?;
+        Ok(Self { path, rotation, json: Json::new(Vec::new(), fields), open })
+    }
+
+    /// To a new file of that name in a directory, which is made if it is not there.
+    pub fn create_new(
+        directory: &Path,
+        name: &str,
+        fields: &Fields,
+        replace: bool,
+    ) -> Result<Self, OutputError> {
+        make_directory(directory)?;
+        let path = directory.join(name);
+        if !replace && path.symlink_metadata().is_ok() {
+            return Err(OutputError::Exists { path });
+        }
+        File::create(&path).map_err(OutputError::file(&path))?;
+        Self::create(&path, fields, None)
+    }
+
+    /// Writes the lines whole or not at all.
+    fn put(&mut self) -> Result<(), OutputError> {
+        let lines = self.json.to_mut();
+        let Some(path) = &self.path else {
+            let mut out = io::stdout().lock();
+            return out.write_all(lines).and_then(|()| out.flush()).map_err(OutputError::Standard);
+        };
+        let opened = match self.open.take() {
+            Some(opened) => opened,
+            None => open(path)?,
+        };
+        let opened = self.open.insert(opened);
+        if let Err(error) = opened.file.write_all(lines) {
+            // A line that is cut would spoil the next one. A device has no length.
+            drop(opened.file.set_len(opened.length));
+            self.open = None;
+            return Err(OutputError::file(path)(error));
+        }
+        opened.length += lines.len() as u64;
+        Ok(())
+    }
+
+    /// Renames a file that is done.
+    fn rotate(&mut self) -> Result<(), OutputError> {
+        let (Some(path), Some(rotation), Some(open)) = (&self.path, self.rotation, &self.open) else {
+            return Ok(());
+        };
+        if open.length == 0 || !rotation.is_due(open.length, open.begun) {
+            return Ok(());
+        }
+        let directory = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        let part =
+            |part: Option<&std::ffi::OsStr>| part.and_then(|p| p.to_str()).unwrap_or("json").to_owned();
+        let (stem, extension) = (part(path.file_stem()), part(path.extension()));
+        fs::rename(path, stamped(directory, &stem, &extension)).map_err(OutputError::file(path))?;
+        self.open = None;
+        rotation.prune(directory, &stem, &extension);
+        Ok(())
+    }
+}
+
+fn open(path: &Path) -> Result<Open, OutputError> {
+    let file = OpenOptions::new().create(true).append(true).open(path).map_err(OutputError::file(path))?;
+    let length = file.metadata().map_err(OutputError::file(path))?.len();
+    Ok(Open { file, length, begun: clock::now() })
+}
+
+impl Sink for Lines {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn write(&mut self, records: &[AnyRecord], lost: &mut u64) -> Result<(), OutputError> {
+        self.json.to_mut().clear();
+        self.json.records(records)?;
+        if !self.json.to_mut().is_empty()
+            && let Err(error) = self.put()
+        {
+            *lost += records.len() as u64;
+            return Err(error);
+        }
+        self.rotate()
+    }
+
+    fn finish(&mut self, _lost: &mut u64) -> Result<(), OutputError> {
+        Ok(())
+    }
+}
