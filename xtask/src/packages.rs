@@ -74,6 +74,8 @@ pub(crate) fn tests() -> Vec<Package> {
         program("dnsmasq-base", "a DNS server", "dnsmasq"),
         program("bind9-dnsutils", "a DNS client", "dig"),
         program("openssl", "a TLS server", "openssl"),
+        program("chromium", "opens the page of a report", "chromium"),
+        program("chromium-driver", "tells that browser what to do", "chromedriver"),
         program("python3", "small servers for test traffic", "python3"),
         Package {
             name: "python3-venv",

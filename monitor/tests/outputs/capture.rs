@@ -147,3 +147,25 @@ pub(crate) fn capture() -> Vec<u8> {
     capture.tcp(End(CLIENT, 40_004), End(RESOLVER, 9), (1, 0, 0x02), b"");
     capture.bytes
 }
+
+/// Names where a page or a terminal would take them for something else: each is asked for by TLS and by HTTP,
+/// and each has more bytes than the one before.
+pub(crate) fn named(names: &[&str]) -> Vec<u8> {
+    let mut capture = Capture::default();
+    for (i, name) in names.iter().enumerate() {
+        let (port, answer) = (41_000 + i as u16, vec![b'.'; 100 * (i + 1)]);
+        capture.connection(port, 443, &hello(name), &answer);
+        let request = format!("GET /{name} HTTP/1.1\r\nHost: {name}\r\n\r\n");
+        capture.connection(port, 80, request.as_bytes(), b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    }
+    capture.bytes
+}
+
+/// One source that tries a port of many hosts, none of which answers.
+pub(crate) fn scan(hosts: u8) -> Vec<u8> {
+    let mut capture = Capture::default();
+    for host in 1..=hosts {
+        capture.tcp(End(CLIENT, 42_000), End([198, 51, 100, host], 22), (1, 0, 0x02), b"");
+    }
+    capture.bytes
+}

@@ -1,7 +1,9 @@
 //! What `weir pcap` writes into files, read by others: Python's csv, pyarrow and tshark.
 #![expect(clippy::unwrap_used, reason = "a helper of tests that fails is a test that fails")]
 
+mod browser;
 mod capture;
+mod report;
 
 use std::{
     collections::HashMap,
