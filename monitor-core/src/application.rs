@@ -6,6 +6,7 @@
 use monitor_common::abi::Transport;
 
 use crate::dpi::http::{self, Begin, Dialect};
+use crate::record::Carrier;
 
 /// Declares the applications with their words.
 macro_rules! applications {
@@ -45,6 +46,12 @@ applications! {
     WebSocket = "websocket",
     /// DNS.
     Dns = "dns",
+    /// DNS over TLS: unreadable, but by port, protocol name and server recognised for what it is.
+    Dot = "dot",
+    /// DNS over HTTPS, likewise.
+    Doh = "doh",
+    /// DNS over QUIC, likewise.
+    Doq = "doq",
     /// Multicast DNS.
     Mdns = "mdns",
     /// Link-local multicast name resolution.
@@ -93,7 +100,53 @@ applications! {
     Ssdp = "ssdp",
 }
 
+/// Resolvers that speak DNS over HTTPS under a name of their own: these names and all below them. A name
+/// under which other pages are served too is not here.
+const RESOLVERS: [&str; 16] = [
+    "cloudflare-dns.com",
+    "dns.adguard-dns.com",
+    "dns.adguard.com",
+    "dns.alidns.com",
+    "dns.google",
+    "dns.mullvad.net",
+    "dns.nextdns.io",
+    "dns.quad9.net",
+    "dns.sb",
+    "dns10.quad9.net",
+    "dns11.quad9.net",
+    "doh.cleanbrowsing.org",
+    "doh.opendns.com",
+    "doh.pub",
+    "one.one.one.one",
+    "unfiltered.adguard-dns.com",
+];
+
+/// Port of DNS over TLS (RFC 7858) and over QUIC (RFC 9250).
+const DNS_OVER_TLS: u16 = 853;
+
 impl Application {
+    /// What a hello begins: DNS in it is known by the server's port, by the protocol's name (RFC 7301) or, over
+    /// HTTPS, by the resolver's.
+    pub fn of_hello(carrier: Carrier, name: &[u8], alpn: &[Box<[u8]>], port: u16) -> Self {
+        let offers = |protocol: &[u8]| alpn.iter().any(|name| **name == *protocol);
+        let resolver = || {
+            RESOLVERS.iter().any(|known| {
+                name.len().checked_sub(known.len()).is_some_and(|at| {
+                    let (below, end) = name.split_at(at);
+                    end.eq_ignore_ascii_case(known.as_bytes()) && (below.is_empty() || below.ends_with(b"."))
+                })
+            })
+        };
+        match carrier {
+            Carrier::Tcp if port == DNS_OVER_TLS || offers(b"dot") => Self::Dot,
+            Carrier::Quic if port == DNS_OVER_TLS || offers(b"doq") => Self::Doq,
+            Carrier::Tcp | Carrier::Quic if (offers(b"h2") || offers(b"h3")) && resolver() => Self::Doh,
+            Carrier::Tcp => Self::Tls,
+            Carrier::Dtls => Self::Dtls,
+            Carrier::Quic => Self::Quic,
+        }
+    }
+
     /// The application that a registered service name means, where the wire's word for it is another: one
     /// application is not to have two names.
     pub fn of_service(service: &str) -> Option<Self> {
@@ -342,5 +395,21 @@ mod tests {
             taken += usize::from(detect(Transport::Udp, &bytes, (1, 2)).is_some());
         }
         assert!(taken <= 1, "{taken}");
+    }
+
+    #[test]
+    fn dns_that_cannot_be_read_is_known_by_port_protocol_and_resolver() {
+        let of = |carrier, name: &str, alpn: &[&str], port| {
+            let alpn: Vec<Box<[u8]>> = alpn.iter().map(|name| name.as_bytes().into()).collect();
+            Application::of_hello(carrier, name.as_bytes(), &alpn, port).as_str()
+        };
+        assert_eq!(of(Carrier::Tcp, "resolver.example", &[], 853), "dot");
+        assert_eq!(of(Carrier::Tcp, "resolver.example", &["dot"], 443), "dot");
+        assert_eq!(of(Carrier::Quic, "resolver.example", &["doq"], 853), "doq");
+        assert_eq!(of(Carrier::Tcp, "DNS.google", &["h2", "http/1.1"], 443), "doh");
+        assert_eq!(of(Carrier::Quic, "mozilla.cloudflare-dns.com", &["h3"], 443), "doh");
+        assert_eq!(of(Carrier::Tcp, "notdns.google", &["h2"], 443), "tls");
+        assert_eq!(of(Carrier::Quic, "www.example.org", &["h3"], 443), "quic");
+        assert_eq!(of(Carrier::Dtls, "www.example.org", &[], 853), "dtls");
     }
 }

@@ -98,6 +98,17 @@ pub struct TcpHeader {
     pub syn: bool,
 }
 
+/// What matters here of a hello.
+#[derive(Clone, Copy, Debug)]
+pub struct Hello<'a> {
+    /// What carries it.
+    pub carrier: Carrier,
+    /// The name in it.
+    pub name: Option<&'a [u8]>,
+    /// It has the extension of an encrypted one.
+    pub encrypted: bool,
+}
+
 /// What is known of a flow by its payload and by DNS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
@@ -244,19 +255,21 @@ impl Inspector {
         !matches!(flow.detector, Detector::Foreign)
     }
 
-    /// Takes note of a hello that the flow in a slot began with: what carried it, the name in it, and
-    /// whether it has the extension of an encrypted one. The flow must have been seen.
-    pub fn hello(&mut self, slot: u32, carrier: Carrier, name: Option<&[u8]>, encrypted: bool) {
+    /// Takes note of a hello that the flow in a slot began with: what it begins, the name in it and whether
+    /// that is QUIC's, and whether it has the extension of an encrypted one. The flow must have been seen.
+    pub fn hello(&mut self, slot: u32, application: Application, hello: &Hello<'_>) {
         let Some(flow) = self.flows.get_mut(slot as usize).and_then(Option::as_mut) else { return };
-        let (application, source) = match carrier {
-            Carrier::Tcp => (Application::Tls, NameSource::Sni),
-            Carrier::Dtls => (Application::Dtls, NameSource::Sni),
-            Carrier::Quic => (Application::Quic, NameSource::Quic),
-        };
-        flow.findings.application.get_or_insert(application);
-        let Some(name) = name else { return };
+        // The first bytes of a hello may have shown that it is one before it was whole.
+        if matches!(
+            flow.findings.application,
+            None | Some(Application::Tls | Application::Dtls | Application::Quic)
+        ) {
+            flow.findings.application = Some(application);
+        }
+        let Some(name) = hello.name else { return };
+        let source = if hello.carrier == Carrier::Quic { NameSource::Quic } else { NameSource::Sni };
         let name = Text::escaped(name);
-        let hidden = encrypted && self.common.public.contains(&name);
+        let hidden = hello.encrypted && self.common.public.contains(&name);
         if let Some(name) = Name::new(&name, if hidden { NameSource::Ech } else { source }) {
             names::offer(&mut flow.findings.name, name);
         }
@@ -282,6 +295,12 @@ impl Inspector {
     pub fn wants(&self, slot: u32) -> bool {
         let flow = self.flows.get(slot as usize).and_then(Option::as_ref);
         flow.is_some_and(|flow| !matches!(flow.detector, Detector::Foreign))
+    }
+
+    /// Other public names and ports, for what comes from now on; bounds stay.
+    pub fn reconfigure(&mut self, config: &InspectorConfig) {
+        self.config.like_http.clone_from(&config.like_http);
+        self.common.public.configure(config.public_names.iter().map(String::as_str));
     }
 
     /// What turns a time of the flow clock into nanoseconds since the Unix epoch, from now on.

@@ -4,9 +4,10 @@ use monitor_common::abi::{FlowKey, Side, Transport};
 
 use super::{
     Dpi, DpiConfig, DpiCounters, Event, What,
-    inspector::{Findings, Inspector, InspectorConfig, InspectorTotals, Payload, Subject},
+    inspector::{Findings, Hello, Inspector, InspectorConfig, InspectorTotals, Payload, Subject},
 };
 use crate::{
+    application::Application,
     finding,
     flow::record,
     protocol::ProtocolTotals,
@@ -68,6 +69,11 @@ impl Understanding {
             flows: Vec::new(),
             protocols: ProtocolTotals::default(),
         }
+    }
+
+    /// Other names and ports, for what comes from now on; bounds stay.
+    pub fn reconfigure(&mut self, config: &UnderstandingConfig) {
+        self.messages.reconfigure(&config.messages);
     }
 
     /// What turns a time of the flow clock into nanoseconds since the Unix epoch, from now on.
@@ -172,12 +178,20 @@ impl Understanding {
                     out.push(AnyRecord::Tls(Box::new(handshake.record(identity, self.wall_offset))));
                 }
                 What::Hello(hello) => {
-                    let name = hello.server_name.as_deref();
-                    self.messages.hello(slot, hello.carrier, name, hello.ech);
+                    let (_, port) = known.key.endpoint(known.client.other());
+                    let of = Hello {
+                        carrier: hello.carrier,
+                        name: hello.server_name.as_deref(),
+                        encrypted: hello.ech,
+                    };
+                    let name = of.name.unwrap_or_default();
+                    let application = Application::of_hello(hello.carrier, name, &hello.alpn, port);
+                    self.messages.hello(slot, application, &of);
                 }
                 What::GoogleName { name, version } => {
                     self.protocols.google_quic(version);
-                    self.messages.hello(slot, Carrier::Quic, Some(&name), false);
+                    let of = Hello { carrier: Carrier::Quic, name: Some(&name), encrypted: false };
+                    self.messages.hello(slot, Application::Quic, &of);
                 }
                 What::Failure(failure) => self.protocols.fail(failure),
             }

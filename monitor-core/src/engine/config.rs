@@ -84,7 +84,7 @@ pub struct EngineConfig {
     pub wall_offset: i64,
     /// Whether records are written.
     pub records: bool,
-    /// How payload is understood; as it was when the engine began.
+    /// How payload is understood; its bounds are those with which the engine began.
     pub payloads: UnderstandingConfig,
     /// How many records wait at most to be taken.
     pub record_queue: u32,

@@ -169,6 +169,7 @@ impl Engine {
             self.families.latencies.reconfigure(config.series.latencies, now);
         }
         self.payloads.set_wall_offset(config.wall_offset);
+        self.payloads.reconfigure(&config.payloads);
         self.fanout.reconfigure(config.fanout);
         self.config = config;
         self.review(|_| true);

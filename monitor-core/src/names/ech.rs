@@ -36,6 +36,11 @@ impl PublicNames {
         }
     }
 
+    /// Others are configured from now on; what was learnt stays.
+    pub fn configure<'a>(&mut self, configured: impl IntoIterator<Item = &'a str>) {
+        self.configured = configured.into_iter().map(|name| lower(name.as_bytes())).collect();
+    }
+
     /// Learns the public name of an `ECHConfig`.
     pub fn learn(&mut self, name: &[u8]) {
         let name = lower(name);

@@ -2,6 +2,7 @@
 
 use monitor_common::abi::Sampling;
 use monitor_common::wire::TunnelPorts;
+use monitor_core::dpi::{UnderstandingConfig, inspector::InspectorConfig};
 use monitor_core::engine::{Budgets, EngineConfig, Timeouts};
 use monitor_core::fanout::FanoutConfig;
 use monitor_core::series::SeriesConfig;
@@ -40,6 +41,7 @@ pub(super) fn engine(config: &Config, wall_offset: i64, records: bool) -> Result
             latencies: budget(config, "domain_latency"),
         },
         services: config.service_table()?,
+        payloads: understanding(config),
         max_flows: config.max_flows.get(),
         peers: config.peers,
         fanout: FanoutConfig {
@@ -52,6 +54,18 @@ pub(super) fn engine(config: &Config, wall_offset: i64, records: bool) -> Result
         records,
         ..EngineConfig::default()
     })
+}
+
+/// How payload is understood.
+fn understanding(config: &Config) -> UnderstandingConfig {
+    UnderstandingConfig {
+        messages: InspectorConfig {
+            public_names: config.public_names.clone(),
+            like_http: config.protocols.values().flat_map(|protocol| protocol.ports.clone()).collect(),
+            ..InspectorConfig::default()
+        },
+        ..UnderstandingConfig::default()
+    }
 }
 
 /// Bounds of payload samples.

@@ -207,8 +207,9 @@ impl File<'_> {
             (Shape::Map, DeValue::Table(table)) => table
                 .iter()
                 .map(|(k, v)| {
-                    let v =
-                        scalar(v.get_ref()).ok_or_else(|| error("a table of single values", v.get_ref()))?;
+                    let v = scalar(v.get_ref())
+                        .or_else(|| fields(v.get_ref()))
+                        .ok_or_else(|| error("a table of single values", v.get_ref()))?;
                     Ok(format!("{}={v}", k.get_ref()))
                 })
                 .collect(),
@@ -230,6 +231,23 @@ fn scalar(value: &DeValue<'_>) -> Option<String> {
         DeValue::Float(f) => Some(f.as_str().to_owned()),
         DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
     }
+}
+
+/// A table of values and lists as one text: `field=value;field=value+value`.
+fn fields(value: &DeValue<'_>) -> Option<String> {
+    let DeValue::Table(table) = value else { return None };
+    let mut out = Vec::with_capacity(table.len());
+    for (name, value) in table {
+        let text = match value.get_ref() {
+            DeValue::Array(items) => {
+                let items: Option<Vec<String>> = items.iter().map(|item| scalar(item.get_ref())).collect();
+                items?.join("+")
+            }
+            other => scalar(other)?,
+        };
+        out.push(format!("{}={text}", name.get_ref()));
+    }
+    Some(out.join(";"))
 }
 
 const fn kind(value: &DeValue<'_>) -> &'static str {

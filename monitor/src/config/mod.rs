@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
-use monitor_core::services::ServiceTable;
+use monitor_common::abi::Transport;
+use monitor_core::services::{ServicePort, ServiceTable};
 
 pub use error::{ConfigError, ConflictReason};
 pub use layers::{Effective, Layers, Source, nearest};
@@ -87,7 +88,12 @@ impl Config {
 
     /// The names of ports.
     pub fn service_table(&self) -> Result<ServiceTable, ConfigError> {
-        ServiceTable::new(self.services.iter().map(|(port, name)| (port.0, name)))
+        let services = self.services.iter().map(|(port, name)| (port.0, name.as_str()));
+        let protocols = self.protocols.iter().flat_map(|(name, protocol)| {
+            let port = |port: &u16| ServicePort { port: *port, transport: Some(Transport::Tcp) };
+            protocol.ports.iter().map(move |p| (port(p), name.as_str()))
+        });
+        ServiceTable::new(services.chain(protocols))
             .map_err(|e| ConfigError::Conflict { key: "services", reason: e.into() })
     }
 
@@ -112,6 +118,14 @@ impl Config {
                 return Err(ConfigError::Conflict { key, reason });
             }
             taken.push((key, port));
+        }
+        let mut spoken: Vec<u16> = Vec::new();
+        for port in self.protocols.values().flat_map(|protocol| &protocol.ports) {
+            if spoken.contains(port) {
+                let reason = ConflictReason::SamePort { port: u32::from(*port), other: "protocols" };
+                return Err(ConfigError::Conflict { key: "protocols", reason });
+            }
+            spoken.push(*port);
         }
         for family in self.series_family.keys() {
             if !FAMILIES.contains(&family.as_str()) {

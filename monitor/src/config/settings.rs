@@ -8,7 +8,9 @@ use std::path::PathBuf;
 
 use super::error::ConfigError;
 use super::layers::{Effective, Layers};
-use super::types::{Ingress, ListenAddress, LogFormat, LogLevel, Name, NamedPort, Pattern, UrlPath};
+use super::types::{
+    Ingress, ListenAddress, LogFormat, LogLevel, Name, NamedPort, Pattern, Protocol, UrlPath,
+};
 use super::value::{Number, Period, Shape, Value};
 
 /// What SIGHUP does with a setting that has changed.
@@ -151,6 +153,10 @@ settings! {
     peers: bool = "peers", "BOOL", "false", Live;
     /// Names of services by port, over IANA's: `8443` of every transport, or `8443/tcp`.
     services: BTreeMap<NamedPort, String> = "services", "PORT=NAME,…", "", Live;
+    /// Protocols of your own that look like a known one: in the file a table each, such as `[protocols.htcpcp]` with `like = "http"` (any method makes a request) and `ports = [5030]`; elsewhere `htcpcp=like=http;ports=5030+5031`.
+    protocols: BTreeMap<Name, Protocol> = "protocols", "NAME=PROTOCOL,…", "", Live;
+    /// Names that hellos show in place of an encrypted one, beside those that DNS tells.
+    public_names: Vec<String> = "public-names", "NAME,…", "cloudflare-ech.com", Live;
 
     /// Time in which a source is watched for how many hosts or ports it reaches.
     fanout_window: Timeout = "fanout.window", "TIME", "1m", Live;

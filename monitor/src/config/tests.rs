@@ -46,8 +46,8 @@ fn flags_win_over_environment_over_file_over_default() {
 
 #[test]
 fn what_is_printed_is_a_file_that_means_the_same() {
-    let toml =
-        "interface = [\"eth*\", \"lo\"]\nservices = { \"8443/tcp\" = \"shop\" }\nweb.config.file = \"/w\"\n";
+    let toml = "interface = [\"eth*\", \"lo\"]\nservices = { \"8443/tcp\" = \"shop\" }\nweb.config.file = \"/w\"\n\
+                [protocols.htcpcp]\nlike = \"http\"\nports = [5030, 5031]\n";
     let first = load(toml, &[], &["--promiscuous"]).unwrap();
     let again = load(&table(&first.effective), &[], &[]).unwrap();
     assert_eq!(first.config, again.config);
@@ -88,6 +88,26 @@ fn values_that_do_not_go_together_are_refused() {
     assert!(error("tunnel.gre = 6081").contains("port 6081 is already that of tunnel.geneve"));
     assert!(error("series.family = { nope = 3 }").contains("give one of service_io, peer_io, domain_io"));
     assert!(load("tunnel.gre = 0\ntunnel.mpls = 0", &[], &[]).is_ok());
+}
+
+#[test]
+fn protocols_of_ones_own_have_ports_and_what_they_are_like() {
+    let file = load("[protocols.htcpcp]\nlike = \"http\"\nports = [5030, 5031]", &[], &[]).unwrap().config;
+    let flag = load("", &[], &["--protocols=htcpcp=like=http;ports=5030+5031"]).unwrap().config;
+    assert_eq!(file, flag);
+    let services = file.service_table().unwrap();
+    assert_eq!(services.name(Transport::Tcp, 5031), "htcpcp");
+    assert!(services.is_configured(Transport::Tcp, 5030));
+    assert!(error("[protocols.x]\nlike = \"smtp\"\nports = [1]").contains("give one of http"));
+    for wrong in
+        ["like = \"http\"", "ports = [1]", "like = \"http\"\nports = [0]", "like = \"http\"\nport = 1"]
+    {
+        let error = error(&format!("[protocols.x]\n{wrong}"));
+        assert!(error.contains("is not a protocol; give like and ports"), "{wrong}: {error}");
+    }
+    let twice = "[protocols]\na = { like = \"http\", ports = [1] }\nb = { like = \"http\", ports = [1] }";
+    assert!(error(twice).contains("port 1 is already that of protocols"));
+    assert_eq!(file.public_names, ["cloudflare-ech.com"]);
 }
 
 #[test]

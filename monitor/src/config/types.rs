@@ -268,7 +268,55 @@ impl Key for NamedPort {
     }
 }
 
-/// A name of a family of metrics: lower-case letters, digits, `-` and `_`.
+/// A protocol of the user's own, which looks like one that is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Protocol {
+    /// TCP ports on which it is spoken.
+    pub ports: Vec<u16>,
+}
+
+impl Protocol {
+    /// What it may look like.
+    const LIKE: &'static [&'static str] = &["http"];
+}
+
+impl Scalar for Protocol {
+    fn read(text: &str) -> Result<Self, ValueError> {
+        let form = || ValueError::Form {
+            text: text.to_owned(),
+            expected: "a protocol",
+            example: "like and ports, such as like = \"http\" and ports = [5030]",
+        };
+        let (mut like, mut ports) = (None, Vec::new());
+        for part in text.split(';') {
+            match part.split_once('=').ok_or_else(form)? {
+                ("like", value) => like = Some(value),
+                ("ports", value) => {
+                    for port in value.split('+') {
+                        ports.push(port.trim().parse().ok().filter(|port| *port != 0).ok_or_else(form)?);
+                    }
+                }
+                _ => return Err(form()),
+            }
+        }
+        match like {
+            Some(like) if Self::LIKE.contains(&like) && !ports.is_empty() => Ok(Self { ports }),
+            Some(like) if !Self::LIKE.contains(&like) => {
+                Err(ValueError::NotOneOf { text: like.to_owned(), allowed: Self::LIKE })
+            }
+            _ => Err(form()),
+        }
+    }
+
+    fn toml(&self) -> toml::Value {
+        let ports = self.ports.iter().map(|port| toml::Value::Integer(i64::from(*port))).collect();
+        let like = toml::Value::String(Self::LIKE[0].to_owned());
+        let fields = [("like".to_owned(), like), ("ports".to_owned(), toml::Value::Array(ports))];
+        toml::Value::Table(fields.into_iter().collect())
+    }
+}
+
+/// A name of a family of metrics or of a protocol: lower-case letters, digits, `-` and `_`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Name(String);
 

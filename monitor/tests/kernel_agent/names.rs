@@ -185,3 +185,19 @@ fn domains_have_exactly_the_bytes_that_were_moved_and_shares_add_up() {
         assert_eq!(page.sum("weir_application_io_bytes_total", &[("application", "http")]), http);
     }
 }
+
+#[test]
+fn a_protocol_of_ones_own_that_is_like_http_is_read_as_such_and_counts_under_its_name() {
+    let (here, there) = cable();
+    let directory = tempfile::tempdir().expect("a directory");
+    let _http = http_server(&there, &directory, 1000);
+    let agent = Agent::start(&here, &["--interface=eth0", "--protocols=htcpcp=like=http;ports=8080"]);
+    // The server does not know the method; that it answers is all that is wanted.
+    here.sh(&format!("curl -s -o /dev/null -X BREW -H 'Host: pot.example.org' http://{THERE}:8080/pot-1"));
+    wait_for_name(&agent, 8080, ["pot.example.org", "http", "example.org", "htcpcp"]);
+    let page = agent.wait_for("its bytes", |page| {
+        page.sum("weir_domain_io_bytes_total", &[("domain", "example.org")]) > 0.0 && is_whole(page)
+    });
+    let bytes = page.sum("weir_application_io_bytes_total", &[("application", "htcpcp")]);
+    assert_eq!(bytes, page.sum("weir_domain_io_bytes_total", &[("domain", "example.org")]));
+}
