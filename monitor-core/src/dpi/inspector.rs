@@ -36,6 +36,8 @@ pub struct InspectorConfig {
     pub names: CacheConfig,
     /// Bytes of a direction of a TCP stream that wait behind a hole.
     pub stream: usize,
+    /// Bytes that all TCP streams hold together, beyond a fixed size each.
+    pub streams: usize,
     /// Public names of encrypted hellos that are known beforehand.
     pub public_names: Vec<String>,
     /// TCP ports on which any method makes a request of HTTP.
@@ -50,6 +52,7 @@ impl Default for InspectorConfig {
             queries: MatchConfig::default(),
             names: CacheConfig::default(),
             stream: 64 * 1024,
+            streams: 64 << 20,
             public_names: vec![PublicNames::DEFAULT.to_owned()],
             like_http: Vec::new(),
             wall_offset: 0,
@@ -139,6 +142,10 @@ pub struct InspectorTotals {
     pub http_messages: u64,
     /// Holes in streams that were given up.
     pub gaps: u64,
+    /// Bytes that TCP streams hold.
+    pub waiting: u64,
+    /// Times that a stream gave up what it waited for, because all together held too much.
+    pub budget_hits: u64,
     /// Names of addresses that are remembered.
     pub names: u64,
     /// Names that still counted and had to make room.
@@ -174,6 +181,9 @@ struct Common {
     public: PublicNames,
     totals: InspectorTotals,
     wall_offset: i64,
+    /// Bytes that streams hold, and may hold.
+    waiting: usize,
+    waiting_max: usize,
 }
 
 /// A sender's payload in its flow, for those who write records of it.
@@ -212,6 +222,8 @@ impl Inspector {
             public: PublicNames::new(config.public_names.iter().map(String::as_str)),
             totals: InspectorTotals::default(),
             wall_offset: config.wall_offset,
+            waiting: 0,
+            waiting_max: config.streams,
         };
         Self { config, flows: Vec::new(), common }
     }
@@ -249,7 +261,10 @@ impl Inspector {
         let at =
             At { subject, sender: payload.sender, time: payload.time, wall_offset: self.common.wall_offset };
         match payload.tcp {
-            Some(tcp) => flow.segment(&mut self.common, &at, payload, tcp, out),
+            Some(tcp) => {
+                flow.segment(&mut self.common, &at, payload, tcp, out);
+                flow.weigh(&mut self.common, &at, out);
+            }
             None => flow.datagram(&mut self.common, &at, payload.bytes, out),
         }
         !matches!(flow.detector, Detector::Foreign)
@@ -322,6 +337,7 @@ impl Inspector {
             let at = At { subject, sender, time, wall_offset: self.common.wall_offset };
             while flow.skip_hole(&mut self.common, &at, out) {}
         }
+        self.common.waiting -= flow.held;
         flow.findings
     }
 
@@ -334,6 +350,7 @@ impl Inspector {
     pub fn totals(&self) -> InspectorTotals {
         InspectorTotals {
             dns_unanswered: self.common.queries.unanswered(),
+            waiting: self.common.waiting as u64,
             names: self.common.names.len() as u64,
             names_evicted: self.common.names.evicted(),
             ..self.common.totals

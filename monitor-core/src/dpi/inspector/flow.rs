@@ -32,6 +32,8 @@ pub(super) struct Watched {
     /// Looks for credentials where nothing else reads the stream.
     watch: Watch,
     pub(super) told: Told,
+    /// Bytes that it held when it was weighed last.
+    pub(super) held: usize,
 }
 
 /// Who reads a flow.
@@ -62,6 +64,7 @@ impl Watched {
             datagrams: 0,
             watch: Watch::default(),
             told: Told::default(),
+            held: 0,
         }
     }
 
@@ -190,6 +193,37 @@ impl Watched {
         self.gap(common, at.sender, missing);
         self.drain(common, at, out);
         true
+    }
+
+    /// Counts what the flow holds. Where all together hold too much, it gives up what it waits for; the
+    /// others are not to suffer for the one that grows.
+    pub(super) fn weigh(&mut self, common: &mut Common, at: &At<'_>, out: &mut Vec<AnyRecord>) {
+        self.count_held(common);
+        if common.waiting <= common.waiting_max {
+            return;
+        }
+        common.totals.budget_hits += 1;
+        for sender in [at.sender, at.sender.other()] {
+            while self.skip_hole(common, &At { sender, ..*at }, out) {}
+        }
+        self.count_held(common);
+        if common.waiting > common.waiting_max {
+            let limit = self.stream(at.sender).limit();
+            self.detector = Detector::Foreign;
+            self.streams = [Assembler::new(limit), Assembler::new(limit)];
+            self.count_held(common);
+        }
+    }
+
+    fn count_held(&mut self, common: &mut Common) {
+        let detector = match &self.detector {
+            Detector::Dns(_, streams) => streams.iter().map(Stream::memory).sum(),
+            Detector::Http(connection) => connection.memory(),
+            Detector::Undecided | Detector::Foreign => 0,
+        };
+        let held = detector + self.streams.iter().map(Assembler::memory).sum::<usize>();
+        common.waiting = common.waiting - self.held + held;
+        self.held = held;
     }
 
     fn gap(&mut self, common: &mut Common, side: Side, missing: u64) {

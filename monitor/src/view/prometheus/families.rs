@@ -134,6 +134,10 @@ families! {
     PARSE_FAILURES = Counter "weir_parse_failures";
     /// Holes in TCP streams that were given up: what stood there was lost, not captured, or too much waited behind it.
     STREAM_GAPS = Counter "weir_stream_gaps";
+    /// Bytes that TCP streams hold, because something before them or the rest of a message is missing.
+    STREAM_WAITING = Gauge "weir_stream_waiting_bytes";
+    /// Times that a stream gave up what it waited for, because all together held too much.
+    STREAM_BUDGET = Counter "weir_stream_budget_hits";
     /// Flows whose payload is held to put hellos together.
     PAYLOAD_FLOWS = Gauge "weir_payload_flows";
     /// Bytes of payload that wait until hellos are whole.

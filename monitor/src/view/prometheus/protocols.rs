@@ -9,7 +9,7 @@ use super::families::{
     DNS_LATENCY, DNS_QUERIES, DNS_RESPONSES, DNS_UNANSWERED, DNS_UNASKED, FANOUT_DETECTED, FANOUT_EVICTED,
     FANOUT_SOURCES, FANOUT_WATCHED, FINDINGS, HTTP_REQUESTS, HTTP_RESPONSE, HTTP_RESPONSES, NAME_CACHE,
     NAME_CACHE_EVICTED, PARSE_FAILURES, PAYLOAD_BYTES, PAYLOAD_EVICTED, PAYLOAD_FLOWS, QUIC_CONNECTIONS,
-    STREAM_GAPS, TLS_HANDSHAKE, TLS_HANDSHAKES,
+    STREAM_BUDGET, STREAM_GAPS, STREAM_WAITING, TLS_HANDSHAKE, TLS_HANDSHAKES,
 };
 use super::page::{Family, Label, Page};
 
@@ -50,6 +50,8 @@ fn limits(page: &mut Page, payloads: &Understanding) {
     one(page, &DNS_UNANSWERED, messages.dns_unanswered);
     one(page, &DNS_UNASKED, messages.dns_unasked);
     one(page, &STREAM_GAPS, messages.gaps);
+    one(page, &STREAM_WAITING, messages.waiting);
+    one(page, &STREAM_BUDGET, messages.budget_hits);
     one(page, &NAME_CACHE, messages.names);
     one(page, &NAME_CACHE_EVICTED, messages.names_evicted);
     let hellos = payloads.hellos();
