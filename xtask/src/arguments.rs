@@ -21,7 +21,7 @@ Usage: cargo xtask TASK
   ebpf                     the kernel side alone
   setup [--toolchain]      install what building and testing need (or building alone)
   bench NAME [-- ARGUMENTS]
-                           datapath, drain, scrape, race (as root), dpi or all
+                           datapath, drain, scrape, race (as root), dpi, pcap or all
   fuzz [--seconds N] [TARGET…]
                            what reads foreign bytes, under libFuzzer, 60 seconds each unless told
   help                     this text

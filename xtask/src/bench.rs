@@ -17,11 +17,14 @@ pub(crate) enum Bench {
     Race,
     /// Hellos and messages a second.
     Dpi,
+    /// CPU time and memory of reading a large capture, beside other programs.
+    Pcap,
 }
 
 impl Bench {
     /// All, in the order in which `all` runs them.
-    pub(crate) const ALL: [Self; 5] = [Self::Datapath, Self::Drain, Self::Scrape, Self::Race, Self::Dpi];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Datapath, Self::Drain, Self::Scrape, Self::Race, Self::Dpi, Self::Pcap];
 
     /// The name of the target.
     pub(crate) const fn as_str(self) -> &'static str {
@@ -31,12 +34,13 @@ impl Bench {
             Self::Scrape => "scrape",
             Self::Race => "race",
             Self::Dpi => "dpi",
+            Self::Pcap => "pcap",
         }
     }
 
     /// Whether it needs the kernel side, and root for it.
     const fn is_of_the_kernel_side(self) -> bool {
-        !matches!(self, Self::Dpi)
+        !matches!(self, Self::Dpi | Self::Pcap)
     }
 }
 
@@ -49,6 +53,7 @@ pub(crate) fn run(project: &Project, benches: &[Bench], arguments: &[String]) ->
             Some(object) if bench.is_of_the_kernel_side() => {
                 build::cargo_as_root(project, "bench", object)?.args(["--package", "monitor"])
             }
+            _ if *bench == Bench::Pcap => project.cargo().args(["bench", "--package", "monitor"]),
             _ => project.cargo().args([
                 "bench",
                 "--package",

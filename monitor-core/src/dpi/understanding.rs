@@ -223,6 +223,11 @@ impl Understanding {
         self.messages.expire(now);
     }
 
+    /// Gives up waiting for responses of DNS alone: of a capture, time is no reason to forget a hello.
+    pub(crate) fn expire_queries(&mut self, now: u64) {
+        self.messages.expire(now);
+    }
+
     /// Counts a record that it gave.
     pub(crate) fn count(&mut self, record: &AnyRecord) {
         self.protocols.observe(record);

@@ -79,9 +79,14 @@ impl Engine {
     }
 
     /// Gives up waiting for answers that have not come.
-    pub(crate) fn expire_payloads(&mut self, now: u64) {
+    pub(super) fn expire_payloads(&mut self, now: u64) {
         self.payloads.expire(now, &mut self.said);
         self.tell();
+    }
+
+    /// Gives up waiting for responses of DNS.
+    pub(crate) fn expire_queries(&mut self, now: u64) {
+        self.payloads.expire_queries(now);
     }
 
     /// Queues the records that payload gave.

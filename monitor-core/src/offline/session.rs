@@ -126,8 +126,7 @@ impl Session {
         for (slot, reason) in expiry::ending(&self.table, &self.engine.config().timeouts, now) {
             self.end(slot, reason, records);
         }
-        self.engine.expire_payloads(now);
-        self.engine.drain_records(records);
+        self.engine.expire_queries(now);
     }
 
     /// Ends all flows, in the order in which they began.
