@@ -17,8 +17,9 @@ use super::document::{Block, Cell, Column, Row, Section, Table, Tone};
 
 /// Between columns.
 const GAP: usize = 2;
-/// Width of a column of bars.
+/// Width of a column of bars, and the least of it.
 const BAR: usize = 10;
+const SHORT_BAR: usize = 5;
 /// Lines of the chart over time.
 const CHART: usize = 5;
 /// Columns of text do not become narrower than this.
@@ -238,8 +239,8 @@ fn chosen<'a>(
     layout.iter().filter_map(|(index, width)| columns.get(*index).map(|column| (column, *width)))
 }
 
-/// Which columns are shown, and how wide: those that may go do so while it is too narrow to read, then
-/// columns of text become narrower, the widest first.
+/// Which columns are shown, and how wide: those that may go do so while it is too narrow to read, then bars
+/// become shorter, then columns of text narrower, the widest first.
 fn layout(table: &Table, room: usize) -> Vec<(usize, usize)> {
     let mut layout: Vec<(usize, usize)> =
         (0..table.columns.len()).map(|index| (index, natural(table, index))).collect();
@@ -247,14 +248,15 @@ fn layout(table: &Table, room: usize) -> Vec<(usize, usize)> {
     let total = |layout: &[(usize, usize)], width: &dyn Fn(&(usize, usize)) -> usize| {
         layout.iter().map(|at| width(at) + GAP).sum::<usize>().saturating_sub(GAP)
     };
-    let is_text = |index: usize| {
-        let bars = table.rows.iter().any(|row| row.cells.get(index).is_some_and(|cell| cell.bar.is_some()));
-        column(index).is_some_and(|column| !column.number) && !bars
+    let is_bar = |index: usize| {
+        table.rows.iter().any(|row| row.cells.get(index).is_some_and(|cell| cell.bar.is_some()))
     };
-    // Readable: the first column with half of the room, other text with a little.
+    let is_text = |index: usize| column(index).is_some_and(|column| !column.number) && !is_bar(index);
+    // Readable: the first column with two fifths of the room, other text with a little.
     let readable = |&(index, width): &(usize, usize)| match index {
         0 if is_text(0) => width.min(room * 2 / 5),
         _ if is_text(index) => width.min(NARROWEST + 4),
+        _ if is_bar(index) => width.min(SHORT_BAR),
         _ => width,
     };
     while total(&layout, &readable) > room {
@@ -263,9 +265,15 @@ fn layout(table: &Table, room: usize) -> Vec<(usize, usize)> {
         layout.retain(|at| drop(at) != most);
     }
     while total(&layout, &|at| at.1) > room {
-        let widest = layout.iter_mut().filter(|at| is_text(at.0) && at.1 > NARROWEST).max_by_key(|at| at.1);
-        let Some(widest) = widest else { break };
-        widest.1 -= 1;
+        let bar = layout.iter().position(|at| is_bar(at.0) && at.1 > SHORT_BAR);
+        let text = || {
+            let texts = layout.iter().enumerate().filter(|(_, at)| is_text(at.0) && at.1 > NARROWEST);
+            texts.max_by_key(|(_, at)| at.1).map(|(place, _)| place)
+        };
+        let Some(place) = bar.or_else(text) else { break };
+        if let Some((_, width)) = layout.get_mut(place) {
+            *width -= 1;
+        }
     }
     layout
 }

@@ -75,9 +75,9 @@ pub(super) fn domains(context: &Context<'_>) -> Said {
         Column::number("SHARE"),
         Column::text("").drop(2),
         Column::number("BYTES"),
-        Column::number("FLOWS").drop(1),
+        Column::number("FLOWS").drop(3),
         Column::text("BY"),
-        Column::text("ADDRESSES").drop(3),
+        Column::text("ADDRESSES").drop(1),
     ];
     (about, vec![Block::Table(Table { title: "", columns, rows, note: None })])
 }
