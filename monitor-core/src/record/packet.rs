@@ -10,8 +10,10 @@ record! {
     /// A packet of a capture. Addresses, ports and all below are those of the innermost IP layer; a packet
     /// without IP has none of them.
     PacketRecord {
-        /// Its number in the capture, from 1.
+        /// Its number in its capture file, from 1, as Wireshark numbers it.
         frame: u64;
+        /// Its capture file, where several are read together.
+        file: Option<Text>;
         /// When it was captured.
         time: Time;
         /// Length on the wire, from the link layer on.
@@ -48,6 +50,8 @@ record! {
         timestamp_echo: Option<u32>;
         /// Its flow: number of the flow's first frame, as in `first_frame` of the flow's record.
         flow: Option<u64>;
+        /// Capture file of that frame, where several are read together.
+        flow_file: Option<Text>;
         /// Name of its flow, also on packets from before the name was known.
         name: Option<Text>;
     }

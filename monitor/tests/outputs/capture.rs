@@ -169,3 +169,10 @@ pub(crate) fn scan(hosts: u8) -> Vec<u8> {
     }
     capture.bytes
 }
+
+/// A connection without a name: nine frames.
+pub(crate) fn unnamed() -> Vec<u8> {
+    let mut capture = Capture::default();
+    capture.connection(50_001, 9_999, b"?", b"!");
+    capture.bytes
+}

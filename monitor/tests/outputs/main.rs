@@ -146,6 +146,31 @@ fn packets_before_the_hello_carry_the_name_of_their_flow() {
 }
 
 #[test]
+fn packets_of_several_files_have_the_names_of_their_own_flows() {
+    let place = Place::new();
+    // The same frame numbers at other times, in a file of which nobody knows a name.
+    let other = place.path("other.pcap");
+    fs::write(&other, capture::unnamed()).unwrap();
+    let packets = place.path("packets.csv");
+    let output = weir(&[
+        "pcap",
+        &place.capture,
+        &other,
+        "--packets",
+        &packets,
+        "--fields",
+        "file,frame,flow_file,name",
+    ]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let rows = rows(&packets);
+    assert_eq!(rows.len(), 23 + 9);
+    for row in rows.iter().filter(|row| row["frame"].parse::<u64>().unwrap() <= 9) {
+        let name = if row["file"] == other { "" } else { "www.example.com" };
+        assert_eq!((row["name"].as_str(), &row["flow_file"]), (name, &row["file"]), "{row:?}");
+    }
+}
+
+#[test]
 fn cells_that_a_spreadsheet_would_run_are_marked() {
     let place = Place::new();
     let directory = place.path("out");

@@ -68,7 +68,7 @@ fn outputs(arguments: &Arguments, paths: &[PathBuf]) -> Result<Vec<Box<dyn Outpu
         }
     }
     if let Some(path) = &arguments.packets {
-        outputs.push(Box::new(Packets::create(path, &fields, arguments.force)?));
+        outputs.push(Box::new(Packets::create(path, &fields, read::files(paths), arguments.force)?));
     }
     if let Some(path) = &arguments.html {
         outputs.push(report(arguments, paths, Destination::Html(path.clone()))?);

@@ -72,10 +72,7 @@ struct Reading<'a, 'o> {
 
 impl<'a, 'o> Reading<'a, 'o> {
     fn new(paths: &[PathBuf], selection: &'a Selection, outputs: &'a mut [Box<dyn Output + 'o>]) -> Self {
-        let files = match paths {
-            [_] => Vec::new(),
-            several => several.iter().map(|path| Text::new(path.as_os_str().as_bytes())).collect(),
-        };
+        let files = files(paths);
         Self {
             session: Session::new(SessionConfig { files, ..SessionConfig::default() }),
             selection,
@@ -144,6 +141,14 @@ impl<'a, 'o> Reading<'a, 'o> {
             complain(&format_args!("{overflow} packets found the flow table full and are in no record"));
         }
         Ok(())
+    }
+}
+
+/// What records call the files; nothing where there is only one.
+pub(super) fn files(paths: &[PathBuf]) -> Vec<Text> {
+    match paths {
+        [_] => Vec::new(),
+        several => several.iter().map(|path| Text::new(path.as_os_str().as_bytes())).collect(),
     }
 }
 

@@ -12,12 +12,14 @@ use super::spool::{Entry, parts};
 use crate::output::PacketView;
 
 /// What a row of this packet needs.
-pub(super) fn entry(view: &PacketView<'_>, flow: u64) -> Entry {
+pub(super) fn entry(view: &PacketView<'_>, (flow_file, flow): (u32, u64)) -> Entry {
     let entry = Entry {
         frame: view.frame.number,
         time: view.frame.time,
         length: view.frame.length,
+        file: view.frame.file,
         flow,
+        flow_file,
         ..Entry::default()
     };
     let Some(packet) = view.packet else { return entry };
@@ -103,14 +105,16 @@ pub(in crate::output) fn flags(set: u8) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(" ") }
 }
 
-/// The row of an entry.
-pub(super) fn record(entry: &Entry, name: Option<Text>) -> PacketRecord {
+/// The row of an entry. Of a single file nobody needs to be told which it is: `files` is empty.
+pub(super) fn record(entry: &Entry, files: &[Text], name: Option<Text>) -> PacketRecord {
+    let file = |file: u32| files.get(file as usize).cloned();
     let has = |part: u8| entry.parts & part != 0;
     let (tcp, stamps) = (has(parts::TCP), has(parts::TIMESTAMPS));
     let ip = entry.ip_version != 0;
     let payload = entry.protocol == 17 || tcp;
     PacketRecord {
         frame: entry.frame,
+        file: file(entry.file),
         time: Time(entry.time),
         length: entry.length,
         transport: ip.then_some(Protocol(entry.protocol)),
@@ -129,6 +133,7 @@ pub(super) fn record(entry: &Entry, name: Option<Text>) -> PacketRecord {
         timestamp: stamps.then_some(entry.timestamps[0]),
         timestamp_echo: stamps.then_some(entry.timestamps[1]),
         flow: (entry.flow != 0).then_some(entry.flow),
+        flow_file: (entry.flow != 0).then(|| file(entry.flow_file)).flatten(),
         name,
     }
 }

@@ -24,32 +24,39 @@ use super::{Fields, Form, Output, OutputError, PacketView, table::Table};
 pub struct Packets {
     table: Option<Table>,
     spool: Spool,
-    /// By slot of the flow table: first frame of the flow in it.
-    slots: Vec<u64>,
-    /// Where the entry of a live flow's first packet lies, by that frame's number.
-    first: HashMap<u64, u64>,
+    /// Names of the files, where there are several.
+    files: Vec<Text>,
+    /// By slot of the flow table: file and first frame of the flow in it.
+    slots: Vec<(u32, u64)>,
+    /// Where the entry of a live flow's first packet lies, by file and frame.
+    first: HashMap<(u32, u64), u64>,
 }
 
 impl Packets {
     /// Creates the file. One that is there already is replaced only if `replace` says so.
-    pub fn create(path: &Path, fields: &Fields, replace: bool) -> Result<Self, OutputError> {
+    pub fn create(
+        path: &Path,
+        fields: &Fields,
+        files: Vec<Text>,
+        replace: bool,
+    ) -> Result<Self, OutputError> {
         let form = Form::of(path)?;
         let columns = fields.columns(PacketRecord::FIELDS);
         let table = Table::create(path, form, columns, replace)?;
         let spool = Spool::create(path)?;
-        Ok(Self { table: Some(table), spool, slots: Vec::new(), first: HashMap::new() })
+        Ok(Self { table: Some(table), spool, files, slots: Vec::new(), first: HashMap::new() })
     }
 
-    /// The flow that a packet belongs to, by its first frame; 0: none.
-    fn flow(&mut self, view: &PacketView<'_>) -> u64 {
-        let Outcome::Flow { slot, opened, .. } = view.outcome else { return 0 };
+    /// The flow that a packet belongs to, by its first file and frame; frame 0: none.
+    fn flow(&mut self, view: &PacketView<'_>) -> (u32, u64) {
+        let Outcome::Flow { slot, opened, .. } = view.outcome else { return (0, 0) };
         let at = slot as usize;
         if at >= self.slots.len() {
-            self.slots.resize(at + 1, 0);
+            self.slots.resize(at + 1, (0, 0));
         }
-        let Some(first) = self.slots.get_mut(at) else { return 0 };
+        let Some(first) = self.slots.get_mut(at) else { return (0, 0) };
         if opened {
-            *first = view.frame.number;
+            *first = (view.frame.file, view.frame.number);
             self.first.insert(*first, self.spool.entries());
         }
         *first
@@ -70,9 +77,11 @@ impl Output for Packets {
         for record in records {
             let AnyRecord::Flow(flow) = record else { continue };
             let Some(first) = flow.first_frame else { continue };
-            let Some(at) = self.first.remove(&first) else { continue };
+            let file = flow.first_file.as_ref().and_then(|name| self.files.iter().position(|f| f == name));
+            let file = file.unwrap_or_default() as u32;
+            let Some(at) = self.first.remove(&(file, first)) else { continue };
             if let Some(name) = &flow.name {
-                self.spool.name(at, name.as_str(), flow.last_frame.unwrap_or(u64::MAX))?;
+                self.spool.name(at, name.as_str(), flow.sent.packets + flow.received.packets)?;
             }
         }
         Ok(())
@@ -80,18 +89,23 @@ impl Output for Packets {
 
     fn finish(&mut self) -> Result<(), OutputError> {
         let Some(mut table) = self.table.take() else { return Ok(()) };
-        // Names of flows that go on behind the entry, by their first frame.
-        let mut names: HashMap<u64, (Text, u64)> = HashMap::new();
+        // Names of flows that go on behind the entry, and how many of their packets come.
+        let mut names: HashMap<(u32, u64), Naming> = HashMap::new();
+        let files = &self.files;
         self.spool.read(|entry: &Entry, naming: Option<Naming>| {
-            if let Some(Naming { name, last }) = naming {
-                names.insert(entry.flow, (name, last));
+            let flow = (entry.flow_file, entry.flow);
+            if let Some(naming) = naming {
+                names.insert(flow, naming);
             }
-            let known = names.get(&entry.flow);
-            let name = known.map(|(name, _)| name.clone());
-            if known.is_some_and(|(_, last)| entry.frame >= *last) {
-                names.remove(&entry.flow);
+            let mut name = None;
+            if let Some(naming) = names.get_mut(&flow) {
+                name = Some(naming.name.clone());
+                naming.packets = naming.packets.saturating_sub(1);
+                if naming.packets == 0 {
+                    names.remove(&flow);
+                }
             }
-            table.add(&describe::record(entry, name))
+            table.add(&describe::record(entry, files, name))
         })?;
         table.finish()
     }

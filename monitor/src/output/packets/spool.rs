@@ -12,9 +12,9 @@ use monitor_core::record::Text;
 use crate::output::{OutputError, part::Part};
 
 /// Bytes of an entry.
-const ENTRY: usize = 112;
+const ENTRY: usize = 120;
 /// Where the part begins that is written when the flow ends.
-const NAMING: usize = 88;
+const NAMING: usize = 96;
 /// Entries that wait in memory before they are written.
 const BATCH: usize = 4096;
 
@@ -27,6 +27,9 @@ pub(super) struct Entry {
     pub(super) flow: u64,
     pub(super) source: [u8; 16],
     pub(super) destination: [u8; 16],
+    /// Which of the files it is in, and which its flow begins in.
+    pub(super) file: u32,
+    pub(super) flow_file: u32,
     pub(super) length: u32,
     pub(super) payload: u32,
     pub(super) seq: u32,
@@ -60,7 +63,8 @@ pub(super) mod parts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Naming {
     pub(super) name: Text,
-    pub(super) last: u64,
+    /// How many entries it has.
+    pub(super) packets: u64,
 }
 
 /// Takes bytes off the front, or puts them there.
@@ -93,7 +97,16 @@ impl Entry {
         }
         to.put(self.source);
         to.put(self.destination);
-        for value in [self.length, self.payload, self.seq, self.ack, self.timestamps[0], self.timestamps[1]] {
+        for value in [
+            self.file,
+            self.flow_file,
+            self.length,
+            self.payload,
+            self.seq,
+            self.ack,
+            self.timestamps[0],
+            self.timestamps[1],
+        ] {
             to.put(value.to_le_bytes());
         }
         for value in [self.ports[0], self.ports[1], self.window, self.mss] {
@@ -118,7 +131,7 @@ impl Entry {
         let mut from = Cursor(&bytes[..]);
         let [frame, time, flow] = std::array::from_fn(|_| u64::from_le_bytes(from.take()));
         let (source, destination) = (from.take(), from.take());
-        let [length, payload, seq, ack, value, echo] =
+        let [file, flow_file, length, payload, seq, ack, value, echo] =
             std::array::from_fn(|_| u32::from_le_bytes(from.take()));
         let [source_port, destination_port, window, mss] =
             std::array::from_fn(|_| u16::from_le_bytes(from.take()));
@@ -130,6 +143,8 @@ impl Entry {
             flow,
             source,
             destination,
+            file,
+            flow_file,
             length,
             payload,
             seq,
@@ -189,15 +204,15 @@ impl Spool {
         Ok(())
     }
 
-    /// Notes with entry number `at` the name of the flow that begins there, and its last frame.
-    pub(super) fn name(&mut self, at: u64, name: &str, last: u64) -> Result<(), OutputError> {
+    /// Notes with entry number `at` the name of the flow that begins there, and how many packets it has.
+    pub(super) fn name(&mut self, at: u64, name: &str, packets: u64) -> Result<(), OutputError> {
         let length = name.len().min(usize::from(u8::MAX));
         let bytes = name.as_bytes().get(..length).unwrap_or_default();
         // Length above the offset: no name begins beyond 2^56.
         let place = (length as u64) << 56 | self.names_length;
         let mut naming = [0; 16];
         naming[..8].copy_from_slice(&place.to_le_bytes());
-        naming[8..].copy_from_slice(&last.to_le_bytes());
+        naming[8..].copy_from_slice(&packets.to_le_bytes());
         self.names.write_all(bytes).map_err(OutputError::file(&self.path))?;
         self.names_length += length as u64;
         if at >= self.written {
@@ -231,13 +246,13 @@ impl Spool {
 
     fn naming(&self, bytes: &[u8; ENTRY]) -> io::Result<Option<Naming>> {
         let mut from = Cursor(bytes.get(NAMING..).unwrap_or_default());
-        let (place, last) = (u64::from_le_bytes(from.take()), u64::from_le_bytes(from.take()));
-        if place == 0 && last == 0 {
+        let (place, packets) = (u64::from_le_bytes(from.take()), u64::from_le_bytes(from.take()));
+        if place == 0 && packets == 0 {
             return Ok(None);
         }
         let mut name = vec![0; (place >> 56) as usize];
         self.names.read_exact_at(&mut name, place & ((1 << 56) - 1))?;
-        Ok(Some(Naming { name: Text::new(&name), last }))
+        Ok(Some(Naming { name: Text::new(&name), packets }))
     }
 }
 
@@ -263,6 +278,8 @@ mod tests {
             flow: frame / 10,
             source: [1; 16],
             destination: [2; 16],
+            file: 17,
+            flow_file: 18,
             length: 3,
             payload: 4,
             seq: 5,
@@ -299,7 +316,7 @@ mod tests {
             .read(|read, naming| {
                 assert_eq!(*read, entry(next));
                 if let Some(naming) = naming {
-                    named.push((next, naming.name.to_string(), naming.last));
+                    named.push((next, naming.name.to_string(), naming.packets));
                 }
                 next += 1;
                 Ok(())
