@@ -35,7 +35,7 @@ fn names() -> Vec<Vec<u8>> {
     let mut names: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
     names.push(b"\xff\xfe\xc3(\xed\xa0\x80".to_vec());
     names.push(vec![b'a'; 60_000]);
-    names.push([&b"\xe2\x80\xae"[..]; 20_000].concat());
+    names.push(b"\xe2\x80\xae".repeat(20_000));
     names.push(b"two\nlines\r\nhere".to_vec());
     names
 }
