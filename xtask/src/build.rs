@@ -79,13 +79,23 @@ pub(crate) fn agent(project: &Project, profile: Profile) -> Result<PathBuf, Erro
 }
 
 /// A cargo command line (`test`, `bench`) whose programs run as root, while cargo and what it writes
-/// stay the caller's.
-pub(crate) fn cargo_as_root(project: &Project, subcommand: &str, object: &PathBuf) -> Result<Program, Error> {
+/// stay the caller's. They get these variables besides the object's.
+pub(crate) fn cargo_as_root(
+    project: &Project,
+    subcommand: &str,
+    object: &PathBuf,
+    variables: &[(&str, PathBuf)],
+) -> Result<Program, Error> {
     let cargo = project.cargo().arg(subcommand).env(OBJECT_VARIABLE, object);
-    let mut variable = std::ffi::OsString::from(OBJECT_VARIABLE);
-    variable.push("=");
-    variable.push(object);
-    let runner = Program::new("env").arg(variable).with_root()?;
+    let mut runner = Program::new("env");
+    for (name, value) in [(OBJECT_VARIABLE, object)].into_iter().chain(variables.iter().map(|(n, v)| (*n, v)))
+    {
+        let mut variable = std::ffi::OsString::from(name);
+        variable.push("=");
+        variable.push(value);
+        runner = runner.arg(variable);
+    }
+    let runner = runner.with_root()?;
     Ok(cargo.arg("--config").arg(runner_setting(&runner.words())))
 }
 

@@ -64,7 +64,7 @@ pub(crate) fn tests() -> Vec<Package> {
         program("iperf3", "TCP and UDP traffic", "iperf3"),
         program("nmap", "nping sends packets of every kind", "nping"),
         program("curl", "HTTP traffic, and reads the metrics", "curl"),
-        program(PROMETHEUS, "a real scrape, and promtool; its service is not started", "prometheus"),
+        program("prometheus", "a real scrape, and promtool; its service is not started", "prometheus"),
         program("iproute2", "network namespaces and interfaces", "ip"),
         program("ethtool", "switches offloads of test interfaces", "ethtool"),
         program("iputils-ping", "sends ICMP and ICMPv6 in tests", "ping"),
@@ -74,7 +74,10 @@ pub(crate) fn tests() -> Vec<Package> {
         program("dnsmasq-base", "a DNS server", "dnsmasq"),
         program("bind9-dnsutils", "a DNS client", "dig"),
         program("openssl", "a TLS server", "openssl"),
-        program("chromium", "opens the page of a report", "chromium"),
+        program("unbound", "a DNS server over UDP, TCP and TLS; its service is not started", "unbound"),
+        program("knot-dnsutils", "a DNS client that speaks TLS", "kdig"),
+        program("nginx-light", "a web server with HTTP/2; its service is not started", "nginx"),
+        program("chromium", "opens the page of a report, and speaks TLS and QUIC as browsers do", "chromium"),
         program("chromium-driver", "tells that browser what to do", "chromedriver"),
         program("python3", "small servers for test traffic", "python3"),
         Package {
@@ -85,8 +88,9 @@ pub(crate) fn tests() -> Vec<Package> {
     ]
 }
 
-/// The package whose service apt would start.
-const PROMETHEUS: &str = "prometheus";
+/// Packages whose services apt would start, and these services.
+const SERVICES: [(&str, &str); 3] =
+    [("prometheus", "prometheus"), ("nginx-light", "nginx"), ("unbound", "unbound")];
 
 fn file(name: &'static str, why: &'static str, path: &str) -> Package {
     Package { name, why, proof: Proof::File(path.to_owned()) }
@@ -111,25 +115,29 @@ fn missing_by(packages: Vec<Package>, here: impl Fn(&Proof) -> bool) -> Vec<Pack
     packages.into_iter().filter(|package| !here(&package.proof)).collect()
 }
 
-/// Installs packages that stays quiet about services.
+/// Installs packages without starting these services.
 ///
 /// A package with a service starts it when it is installed. `policy-rc.d` is Debian's way to say no;
-/// this one says no to that service alone, so that it does no harm if it should be left behind.
-const INSTALL_WITHOUT_SERVICE: &str = r#"
+/// this one says no to those services alone, so that it does no harm if it should be left behind.
+const INSTALL_WITHOUT_SERVICES: &str = r#"
 set -eu
+services=$1
+shift
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
   trap 'rm -f "$policy"' EXIT
   trap 'exit 1' HUP INT TERM
-  cat >"$policy" <<'END'
-#!/bin/sh
-# Written by Weir's `cargo xtask setup` while it installs packages for its tests. May be removed.
-case " $* " in *" prometheus"*) exit 101 ;; esac
-END
+  {
+    echo '#!/bin/sh'
+    echo '# Written by Weir'"'"'s `cargo xtask setup` while it installs packages for its tests. May be removed.'
+    for service in $services; do echo 'case " $* " in *" '"$service"'"*) exit 101 ;; esac'; done
+  } >"$policy"
   chmod 755 "$policy"
 fi
 apt-get "$@"
-if [ -d /run/systemd/system ]; then systemctl --quiet disable --now prometheus.service; fi
+if [ -d /run/systemd/system ]; then
+  for service in $services; do systemctl --quiet disable --now "$service.service"; done
+fi
 "#;
 
 /// apt, with what it has been asked in this run.
@@ -211,16 +219,25 @@ fn announce(packages: &[Package]) {
     }
 }
 
+/// The services that come with these packages.
+fn services(packages: &[Package]) -> Vec<&'static str> {
+    let of = |package: &Package| SERVICES.into_iter().find(|(name, _)| *name == package.name);
+    packages.iter().filter_map(of).map(|(_, service)| service).collect()
+}
+
 fn install_command(packages: &[Package]) -> Program {
-    let service = packages.iter().any(|package| package.name == PROMETHEUS);
-    let program = if service {
-        Program::new("sh").args(["-c", INSTALL_WITHOUT_SERVICE, "sh"]).shown_as_line(format!(
-            "apt-get {} {} # its service stays off",
-            INSTALL.join(" "),
-            names(packages).join(" ")
-        ))
-    } else {
+    let services = services(packages);
+    let program = if services.is_empty() {
         Program::new("apt-get")
+    } else {
+        Program::new("sh").args(["-c", INSTALL_WITHOUT_SERVICES, "sh", &services.join(" ")]).shown_as_line(
+            format!(
+                "apt-get {} {} # services stay off: {}",
+                INSTALL.join(" "),
+                names(packages).join(" "),
+                services.join(" ")
+            ),
+        )
     };
     // No questions: tshark would ask who may capture.
     program.args(INSTALL).args(names(packages)).env("DEBIAN_FRONTEND", "noninteractive")
@@ -286,11 +303,20 @@ mod tests {
 
     #[test]
     fn installs_without_questions_and_without_removing_anything() {
-        for packages in [vec![program("curl", "", "curl")], vec![program(PROMETHEUS, "", "prometheus")]] {
+        for packages in [vec![program("curl", "", "curl")], vec![program("nginx-light", "", "nginx")]] {
             let words = install_command(&packages).words();
             for needed in ["-y", "--no-remove", packages[0].name] {
                 assert!(words.iter().any(|word| word == needed), "{words:?}");
             }
         }
+    }
+
+    #[test]
+    fn services_that_come_with_packages_are_named_and_no_others() {
+        assert_eq!(services(&tests()).len(), SERVICES.len(), "a service of a package that is not installed");
+        assert!(services(&[program("curl", "", "curl")]).is_empty());
+        let words = install_command(&[program("nginx-light", "", "nginx")]).words();
+        assert!(words.iter().any(|word| word == "nginx"), "{words:?}");
+        assert!(!words.iter().any(|word| word.contains("prometheus")), "{words:?}");
     }
 }

@@ -1,4 +1,5 @@
-//! Python with packages of `PyPI`, for tests that read what Weir wrote with the tools that its users have.
+//! Python with packages of `PyPI`, for tests that read what Weir wrote with the tools that its users have, and
+//! that send what real clients send.
 
 use std::path::PathBuf;
 
@@ -9,8 +10,16 @@ use crate::project::Project;
 /// The variable by which tests find it.
 pub(crate) const PYTHON_VARIABLE: &str = "WEIR_TEST_PYTHON";
 
-/// What is installed: pyarrow reads Parquet.
-const PACKAGES: [&str; 1] = ["pyarrow"];
+/// What is installed: pyarrow reads Parquet; aioquic is a client and a server of QUIC, websockets of WebSocket.
+const PACKAGES: [&str; 3] = ["pyarrow", "aioquic==1.7.2", "websockets==17.4"];
+
+/// Fails unless each of these is there in its version.
+const CHECK: &str = "
+import importlib.metadata, sys
+for package in sys.argv[1:]:
+    name, _, version = package.partition('==')
+    assert importlib.metadata.version(name) == version or not version, package
+";
 
 fn environment(project: &Project) -> PathBuf {
     project.tools().join("python")
@@ -24,8 +33,7 @@ pub(crate) fn interpreter(project: &Project) -> PathBuf {
 /// Makes a virtual environment below the target directory, unless it is there with all packages.
 pub(crate) fn setup(project: &Project) -> Result<(), Error> {
     let python = interpreter(project);
-    let imports = format!("import {}", PACKAGES.join(", "));
-    if Program::new(&python).args(["-c", &imports]).probe().is_some() {
+    if Program::new(&python).args(["-c", CHECK]).args(PACKAGES).probe().is_some() {
         return Ok(());
     }
     eprintln!("xtask installs from PyPI into {}: {}", environment(project).display(), PACKAGES.join(" "));

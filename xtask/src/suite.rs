@@ -130,10 +130,12 @@ fn kernel_steps(project: &Project, report: &mut Report) {
     });
     report.step("tests that need root, as root", || match &object {
         None => Ok(Outcome::Skipped("the kernel side did not build")),
-        Some(object) => build::cargo_as_root(project, "test", object)?
-            .args(["--locked", "--package", "monitor", "--features", ROOT_FEATURE, "--test", "kernel*"])
-            .run()
-            .map(passed),
+        Some(object) => {
+            build::cargo_as_root(project, "test", object, &[(PYTHON_VARIABLE, python::interpreter(project))])?
+                .args(["--locked", "--package", "monitor", "--features", ROOT_FEATURE, "--test", "kernel*"])
+                .run()
+                .map(passed)
+        }
     });
     report.step("oldest and newest kernel", || match &object {
         None => Ok(Outcome::Skipped("the kernel side did not build")),
