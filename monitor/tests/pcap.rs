@@ -358,3 +358,26 @@ fn packets_that_pass_are_written_as_they_were_and_tshark_reads_them() {
     let whole = run(&["pcap", "--json", &path], b"");
     assert_eq!(records(&back), records(&whole), "what passes whole is the same capture");
 }
+
+#[test]
+fn the_page_of_metrics_is_that_of_the_moment_after_the_last_packet() {
+    let output = run(&["pcap", "--prometheus", "-"], &with_question());
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", complaint(&output));
+    let page = String::from_utf8(output.stdout).unwrap();
+    let samples: Vec<&str> = page.lines().filter(|line| !line.starts_with('#')).collect();
+    let sum = |family: &str| -> f64 {
+        let of = samples.iter().filter(|line| line.split(['{', ' ']).next() == Some(family));
+        of.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    };
+    // Eight segments and two questions.
+    for (family, expected) in [
+        ("weir_hook_packets_total", 10.0),
+        ("weir_accounted_packets_total", 10.0),
+        ("weir_conservation_violations_total", 0.0),
+        ("weir_network_io_packets_total", 10.0),
+        ("weir_flows_started_total", 2.0),
+        ("weir_flows_active", 2.0),
+    ] {
+        assert!((sum(family) - expected).abs() < 1e-9, "{family}: {}", sum(family));
+    }
+}

@@ -1,7 +1,7 @@
 //! Frames of captures in, records out.
 
 use monitor_common::{
-    abi::{Flow, Side},
+    abi::{Direction, Flow, Side},
     wire::{Fragment, Packet, tcp_flags},
 };
 
@@ -15,7 +15,8 @@ use crate::{
         Understanding,
         inspector::{Payload, TcpHeader},
     },
-    engine::{Engine, EngineConfig},
+    engine::{Engine, EngineConfig, HookReading, Timeouts},
+    host::Interface,
     label::EndReason,
     record::{AnyRecord, Text},
 };
@@ -48,7 +49,10 @@ impl Session {
     /// An empty session.
     pub fn new(SessionConfig { table, engine, files }: SessionConfig) -> Self {
         // Records are taken as they come: the queue is never longer than what one frame ends and says.
-        let engine = EngineConfig { records: true, record_queue: u32::MAX, wall_offset: 0, ..engine };
+        // A flow is told once, when it is over.
+        let timeouts = Timeouts { active: u64::MAX, ..engine.timeouts };
+        let engine =
+            EngineConfig { records: true, record_queue: u32::MAX, wall_offset: 0, timeouts, ..engine };
         let mut engine = Engine::new(engine, 0);
         engine.tell_early();
         Self {
@@ -214,6 +218,24 @@ impl Session {
             }
         }
         self.table.release(slot);
+    }
+
+    /// Shows the engine what is there now, as a drain of a live host does: its totals are those of this moment.
+    /// All packets stand under one interface of this name, received.
+    pub fn survey(&mut self, interface: &str, ifindex: u32) -> &mut Engine {
+        let name = interface.to_owned();
+        self.engine.set_interfaces(&[Interface { ifindex, name, loopback: false, one_sided: true }]);
+        let counters = *self.table.counters();
+        let hook = [HookReading { ifindex, direction: Direction::Receive, counters }];
+        let now = self.pace.now();
+        self.engine.begin_drain(now, &hook);
+        for (slot, flow) in self.table.live() {
+            self.engine.observe(slot, flow);
+        }
+        // None ends here: that is the session's to say.
+        drop(self.engine.expired(&hook));
+        self.engine.end_drain(now, &hook);
+        &mut self.engine
     }
 
     /// The table, with what was counted.

@@ -67,6 +67,10 @@ pub struct Arguments {
     /// Write the packets of flows that pass the filter as pcapng.
     #[arg(short, long, value_name = "FILE", requires = "filter")]
     pub(super) write: Option<PathBuf>,
+    /// Print the page of metrics that a live run would show when the last packet has come. All packets stand
+    /// under the interface `capture`, as received.
+    #[arg(long, conflicts_with_all = ["json", "filter"])]
+    pub(super) prometheus: bool,
     /// Replace files that are there already.
     #[arg(long)]
     pub(super) force: bool,

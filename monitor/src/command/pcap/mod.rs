@@ -36,7 +36,13 @@ pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
     let mut outputs = outputs(arguments, &paths)?;
     let mut progress = Progress::new(arguments.json);
     let selection = select::find(filter, &paths, &mut progress)?;
-    let how = How { paths: &paths, strict: arguments.strict, complain: true, selection: &selection };
+    let how = How {
+        paths: &paths,
+        strict: arguments.strict,
+        complain: true,
+        selection: &selection,
+        page: arguments.prometheus,
+    };
     let damage = read::run(how, &mut outputs, &mut progress)?;
     for output in &mut outputs {
         output.finish()?;
@@ -76,7 +82,7 @@ fn outputs(arguments: &Arguments, paths: &[PathBuf]) -> Result<Vec<Box<dyn Outpu
     if let Some(path) = &arguments.write {
         outputs.push(Box::new(Save::create(path, arguments.force)?));
     }
-    if outputs.is_empty() {
+    if outputs.is_empty() && !arguments.prometheus {
         outputs.push(report(arguments, paths, Destination::Terminal { plain: arguments.no_color })?);
     }
     Ok(outputs)

@@ -1,9 +1,15 @@
 //! Packets of the files through the engine to the outputs.
 
-use std::{collections::BTreeMap, os::unix::ffi::OsStrExt, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    os::unix::ffi::OsStrExt,
+    path::PathBuf,
+};
 
 use monitor_common::abi::{Direction, hook_flags};
 use monitor_core::{
+    engine::Engine,
     offline::{Frame, Outcome, Session, SessionConfig},
     record::{AnyRecord, Text},
 };
@@ -12,6 +18,8 @@ use super::{CommandError, complain, progress::Progress, select::Selection};
 use crate::{
     output::{Ending, Output, OutputError, PacketView},
     source::pcap::{Batch, Capture, CaptureError, Captures, Packet, Step, Stripped, strip},
+    telemetry::Events,
+    view::prometheus::{self, Context, Format, KernelStatus, Own},
 };
 
 /// All packets of a capture come from one place, whatever interface the file names: a flow whose
@@ -27,6 +35,8 @@ pub(super) struct How<'a> {
     /// Say what is damaged or left out.
     pub(super) complain: bool,
     pub(super) selection: &'a Selection,
+    /// Print the page of metrics.
+    pub(super) page: bool,
 }
 
 /// Reads the files in the order of time. Returns the damage that `strict` stops at.
@@ -35,7 +45,7 @@ pub(super) fn run(
     outputs: &mut [Box<dyn Output + '_>],
     progress: &mut Progress,
 ) -> Result<Option<CaptureError>, CommandError> {
-    let How { paths, strict, complain: loud, selection } = how;
+    let How { paths, strict, complain: loud, selection, page } = how;
     let mut captures = Captures::open(paths)?;
     progress.begin(captures.size());
     let mut reading = Reading::new(paths, selection, outputs);
@@ -54,8 +64,20 @@ pub(super) fn run(
         progress.at(captures.read());
     }
     progress.end();
+    if page {
+        print_page(reading.session.survey("capture", INTERFACE))?;
+    }
     reading.finish(loud)?;
     Ok(stopped)
+}
+
+fn print_page(engine: &mut Engine) -> Result<(), CommandError> {
+    let own = Own::new().map_err(io::Error::other)?;
+    let (kernel, events) = (KernelStatus::default(), Events::default());
+    let context = Context { kernel: &kernel, own: &own, events: &events, config_ok: true };
+    let page = prometheus::write(engine, &context, Format::Text, Vec::new());
+    io::stdout().lock().write_all(&page)?;
+    Ok(())
 }
 
 /// What all files have in common.

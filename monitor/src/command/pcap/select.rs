@@ -61,7 +61,7 @@ pub(super) fn find(
     }
     let mut flows = Flows::default();
     let mut outputs: [Box<dyn Output + '_>; 1] = [Box::new(Collector { filter, flows: &mut flows })];
-    let how = How { paths, strict: false, complain: false, selection: &Selection::All };
+    let how = How { paths, strict: false, complain: false, selection: &Selection::All, page: false };
     read::run(how, &mut outputs, progress)?;
     drop(outputs);
     Ok(Selection::Flows(flows))
