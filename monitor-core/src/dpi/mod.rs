@@ -11,6 +11,7 @@ pub mod dns;
 mod event;
 mod flow;
 pub mod http;
+pub mod http2;
 pub mod inspector;
 pub mod quic;
 pub mod reassembly;

@@ -201,3 +201,25 @@ fn a_protocol_of_ones_own_that_is_like_http_is_read_as_such_and_counts_under_its
     let bytes = page.sum("weir_application_io_bytes_total", &[("application", "htcpcp")]);
     assert_eq!(bytes, page.sum("weir_domain_io_bytes_total", &[("domain", "example.org")]));
 }
+
+#[test]
+fn http2_in_clear_text_has_the_name_of_its_first_request() {
+    let (here, there) = cable();
+    let agent = Agent::start(&here, &["--interface=eth0"]);
+    let address = std::net::SocketAddr::new(THERE.parse().expect("an address"), 8080);
+    let listener = there.enter(|| std::net::TcpListener::bind(address)).expect("listen");
+    // The client asks at once; an answer is not needed for that.
+    let _client = here.spawn(
+        "curl",
+        &[
+            "-s",
+            "--http2-prior-knowledge",
+            "--resolve",
+            &format!("two.example.org:8080:{THERE}"),
+            "http://two.example.org:8080/",
+        ],
+    );
+    let accepted = listener.accept().expect("accept");
+    wait_for_name(&agent, 8080, ["two.example.org", "http", "example.org", "http2"]);
+    drop(accepted);
+}

@@ -8,6 +8,7 @@ use crate::{
     dpi::{
         dns::{Message, Stream},
         http::{self, Begin, Connection, Dialect, Tunnel},
+        http2::{Beginning, Step},
         reassembly::Assembler,
     },
     finding::{Finding, Told, Watch},
@@ -45,6 +46,8 @@ pub(super) enum Detector {
     Dns(DnsKind, Box<[Stream; 2]>),
     /// HTTP/1.x.
     Http(Box<Connection>),
+    /// HTTP/2 up to its first request.
+    Http2(Beginning),
     /// Nothing more is to be read here.
     Foreign,
 }
@@ -219,7 +222,7 @@ impl Watched {
         let detector = match &self.detector {
             Detector::Dns(_, streams) => streams.iter().map(Stream::memory).sum(),
             Detector::Http(connection) => connection.memory(),
-            Detector::Undecided | Detector::Foreign => 0,
+            Detector::Undecided | Detector::Http2(_) | Detector::Foreign => 0,
         };
         let held = detector + self.streams.iter().map(Assembler::memory).sum::<usize>();
         common.waiting = common.waiting - self.held + held;
@@ -232,6 +235,7 @@ impl Watched {
             Detector::Dns(_, streams) => half(streams, side).gap(),
             Detector::Http(connection) => connection.gap(side, missing),
             Detector::Undecided => self.watch.gap(),
+            Detector::Http2(_) => self.detector = Detector::Foreign,
             Detector::Foreign => {}
         }
     }
@@ -274,6 +278,18 @@ impl Watched {
                 }
             }
             Detector::Undecided => self.decide(common, at, bytes, out),
+            Detector::Http2(beginning) => {
+                if at.sender != beginning.client() {
+                    return bytes.len();
+                }
+                let authority = match beginning.read(bytes) {
+                    Step::More(read) => return read,
+                    Step::Done { authority } => authority.map(|host| Text::new(&host)),
+                };
+                offer_host(&mut self.findings, authority.as_ref());
+                self.detector = Detector::Foreign;
+                bytes.len()
+            }
             Detector::Foreign => bytes.len(),
         }
     }
@@ -287,10 +303,9 @@ impl Watched {
                 return self.read(common, at, bytes, out);
             }
             Begin::Http2 => {
-                // Names in it are compressed with a state that needs the whole connection: not read.
                 self.findings.application = Some(Application::Http2);
-                self.detector = Detector::Foreign;
-                return bytes.len();
+                self.detector = Detector::Http2(Beginning::new(at.sender));
+                return self.read(common, at, bytes, out);
             }
             Begin::Unclear if bytes.len() < UNCLEAR_MAX => return 0,
             Begin::Unclear | Begin::Other => {}
