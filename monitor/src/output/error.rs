@@ -31,6 +31,14 @@ pub enum OutputError {
         /// Which.
         path: PathBuf,
     },
+    /// No flow begins there.
+    #[error(
+        "--flow: no flow begins with frame {first_frame}; `first_frame` of a flow's record is its number"
+    )]
+    NoFlow {
+        /// What was given.
+        first_frame: u64,
+    },
     /// No record that is written has a field of that name.
     #[error("--fields: {name}: no such field{}; `--fields help` lists them", meant(nearest.as_deref()))]
     Field {

@@ -171,6 +171,34 @@ fn packets_of_several_files_have_the_names_of_their_own_flows() {
 }
 
 #[test]
+fn the_life_of_a_flow_is_told_with_frames_and_a_filter_that_shows_it() {
+    let place = Place::new();
+    let output = weir(&["pcap", &place.capture, "--flow", "1"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let life = text(&output.stdout);
+    for part in [
+        "1 -> SYN",
+        "2 <- SYN ACK",
+        "name www.example.com, ALPN h2 http/1.1",
+        "5 -> ",
+        "[retransmission]",
+        "closed by the client",
+    ] {
+        assert!(life.contains(part), "{part} in {life}");
+    }
+    if program("tshark") {
+        let filter = life.lines().find_map(|line| line.strip_prefix("Wireshark: ")).unwrap();
+        let shown = Command::new("tshark")
+            .args(["-n", "-r", &place.capture, "-Y", filter, "-T", "fields", "-e", "frame.number"])
+            .output()
+            .unwrap();
+        assert_eq!(text(&shown.stdout), "1\n2\n3\n4\n5\n6\n7\n8\n9\n");
+    }
+    let output = weir(&["pcap", &place.capture, "--flow", "2"]);
+    assert!(!output.status.success() && text(&output.stderr).contains("first_frame"));
+}
+
+#[test]
 fn cells_that_a_spreadsheet_would_run_are_marked() {
     let place = Place::new();
     let directory = place.path("out");

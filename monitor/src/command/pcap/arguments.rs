@@ -58,6 +58,10 @@ pub struct Arguments {
     /// Write a row a packet, as CSV or Parquet by the end of the file's name.
     #[arg(long, value_name = "FILE.csv|FILE.parquet")]
     pub(super) packets: Option<PathBuf>,
+    /// Print the life of the flow that begins with this frame (`first_frame` of its record; of several files,
+    /// the first).
+    #[arg(long, value_name = "FRAME", conflicts_with_all = ["json", "filter"])]
+    pub(super) flow: Option<u64>,
     /// Fields to write, such as `start,name,sent.bytes`; `sent` is all below it, `help` prints a list.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     pub(super) fields: Vec<String>,

@@ -18,7 +18,9 @@ use read::How;
 
 use super::CommandError;
 use crate::{
-    output::{Destination, Directory, Fields, Form, Json, Output, Packets, ReportOutput, Save, list_fields},
+    output::{
+        Destination, Directory, Fields, Form, Json, Life, Output, Packets, ReportOutput, Save, list_fields,
+    },
     source::pcap::expand,
     view::report::{Options, Owners},
 };
@@ -81,6 +83,9 @@ fn outputs(arguments: &Arguments, paths: &[PathBuf]) -> Result<Vec<Box<dyn Outpu
     }
     if let Some(path) = &arguments.write {
         outputs.push(Box::new(Save::create(path, arguments.force)?));
+    }
+    if let Some(first) = arguments.flow {
+        outputs.push(Box::new(Life::new(first)));
     }
     if outputs.is_empty() && !arguments.prometheus {
         outputs.push(report(arguments, paths, Destination::Terminal { plain: arguments.no_color })?);

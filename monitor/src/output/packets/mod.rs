@@ -16,6 +16,7 @@ use monitor_core::{
     schema::Record as _,
 };
 
+pub(super) use self::describe::flags;
 use self::spool::{Entry, Naming, Spool};
 use super::{Fields, Form, Output, OutputError, PacketView, table::Table};
 

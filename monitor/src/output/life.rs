@@ -1,0 +1,265 @@
+//! One connection's life: what each side did and when, with frame numbers.
+
+use std::{fmt::Write as _, net::IpAddr};
+
+use monitor_common::{
+    abi::Side,
+    wire::{Packet, tcp_flags},
+};
+use monitor_core::{
+    offline::{Outcome, Table, TableConfig},
+    record::{AnyRecord, FlowRecord, Identity, Peer},
+};
+
+use super::{Output, OutputError, PacketView, packets::flags};
+
+/// Lines that are kept; what comes beyond is counted.
+const LINES: usize = 20_000;
+
+/// Follows the flow that begins with a frame, and prints its life when nothing more comes.
+#[derive(Debug)]
+pub struct Life {
+    first: u64,
+    slot: Option<u32>,
+    /// The same rules once more for this flow alone, to see what each packet changed.
+    table: Table,
+    events: Vec<Event>,
+    beyond: u64,
+    messages: Vec<(u64, Identity, String)>,
+    flow: Option<Box<FlowRecord>>,
+}
+
+/// Packets of one side with the same meaning, one after the other.
+#[derive(Debug)]
+struct Event {
+    time: u64,
+    frames: (u64, u64),
+    from: (IpAddr, u16),
+    packets: u64,
+    payload: u64,
+    flags: String,
+    what: String,
+}
+
+impl Life {
+    /// Of the flow whose record has this `first_frame`.
+    pub fn new(first_frame: u64) -> Self {
+        Self {
+            first: first_frame,
+            slot: None,
+            table: Table::new(TableConfig { max_flows: 16, ..TableConfig::default() }),
+            events: Vec::new(),
+            beyond: 0,
+            messages: Vec::new(),
+            flow: None,
+        }
+    }
+
+    /// What a packet changed of its side's counters.
+    fn meaning(&mut self, view: &PacketView<'_>) -> String {
+        let read = |table: &Table, slot: u32, side: Side| {
+            table.flow(slot).map_or([0; 6], |flow| {
+                let c = &flow.counters[side.index()];
+                [
+                    &c.retransmissions,
+                    &c.syn_retransmissions,
+                    &c.out_of_order,
+                    &c.lost_segments,
+                    &c.zero_windows,
+                    &c.keep_alives,
+                ]
+                .map(monitor_common::cell::Cell32::get)
+            })
+        };
+        let before = [Side::Lower, Side::Upper].map(|side| read(&self.table, 0, side));
+        let Outcome::Flow { slot, side, .. } = self.table.packet(view.frame) else { return String::new() };
+        let after = read(&self.table, slot, side);
+        let names =
+            ["retransmission", "SYN again", "out of order", "gap before it", "zero window", "keep-alive"];
+        let before = before.get(side.index()).copied().unwrap_or_default();
+        let changed =
+            names.into_iter().zip(after.into_iter().zip(before)).filter(|(_, (now, then))| now > then);
+        changed.map(|(name, _)| name).collect::<Vec<_>>().join(", ")
+    }
+
+    fn add(&mut self, view: &PacketView<'_>, packet: &Packet) {
+        let what = self.meaning(view);
+        let version = if packet.ip_version == 4 {
+            monitor_common::abi::IpVersion::V4
+        } else {
+            monitor_common::abi::IpVersion::V6
+        };
+        let from = (packet.source.to_ip(version), packet.source_port);
+        let plain = packet.protocol != 6 || packet.tcp_flags & !(tcp_flags::ACK | tcp_flags::PSH) == 0;
+        let payload = u64::from(packet.payload_length);
+        let flags = if plain { String::new() } else { flags(packet.tcp_flags) };
+        if let Some(last) = self.events.last_mut()
+            && plain
+            && last.flags.is_empty()
+            && what.is_empty()
+            && last.what.is_empty()
+            && last.from == from
+            && (last.payload == 0) == (payload == 0)
+        {
+            last.packets += 1;
+            last.payload += payload;
+            last.frames.1 = view.frame.number;
+            return;
+        }
+        if self.events.len() >= LINES {
+            self.beyond += 1;
+            return;
+        }
+        let number = view.frame.number;
+        let time = view.frame.time;
+        self.events.push(Event { time, frames: (number, number), from, packets: 1, payload, flags, what });
+    }
+
+    fn text(&self, flow: &FlowRecord) -> String {
+        let id = &flow.identity;
+        let mut out = String::new();
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            out,
+            "{} {}:{} -> {}:{}  {}",
+            id.transport,
+            id.client_ip,
+            id.client_port,
+            id.server_ip,
+            id.server_port,
+            flow.name.as_ref().map_or("", |name| name.as_str())
+        );
+        let _ = writeln!(out, "from {} to {}", flow.start, flow.end);
+        let mut lines: Vec<(u64, String)> = Vec::new();
+        for event in &self.events {
+            let way = if event.from == (id.client_ip, id.client_port) { "->" } else { "<-" };
+            let frames = match event.frames {
+                (first, last) if first == last => first.to_string(),
+                (first, last) => format!("{first}-{last}"),
+            };
+            let mut what: Vec<String> = Vec::new();
+            what.extend((!event.flags.is_empty()).then(|| event.flags.clone()));
+            what.push(match (event.payload, event.packets) {
+                (0, 1) if !event.flags.is_empty() => String::new(),
+                (0, packets) => format!("{packets} without data"),
+                (bytes, packets) => format!("{bytes} bytes in {packets}"),
+            });
+            what.extend((!event.what.is_empty()).then(|| format!("[{}]", event.what)));
+            what.retain(|part| !part.is_empty());
+            lines.push((event.time, format!("{frames:>13} {way} {}", what.join(" "))));
+        }
+        for (time, _, message) in self.messages.iter().filter(|(_, ends, _)| ends == id) {
+            lines.push((*time, format!("{:>13}    {message}", "")));
+        }
+        lines.sort_by_key(|(time, _)| *time);
+        for (time, line) in lines {
+            let _ = writeln!(out, "{:>12.6} {line}", time.saturating_sub(flow.start.0) as f64 / 1e9);
+        }
+        if self.beyond != 0 {
+            let _ = writeln!(out, "and {} more packets", self.beyond);
+        }
+        for (name, seconds) in
+            [("handshake", flow.handshake_seconds), ("first response", flow.first_response_seconds)]
+        {
+            if let Some(seconds) = seconds {
+                let _ = writeln!(out, "{name} {:.3} ms", seconds * 1e3);
+            }
+        }
+        if let Some(peer) = flow.closed_by {
+            let who = if peer == Peer::Client { "client" } else { "server" };
+            let _ = writeln!(out, "closed by the {who}");
+        }
+        let _ = writeln!(out, "Wireshark: {}", display_filter(flow));
+        out
+    }
+}
+
+/// The display filter that shows a flow's packets and no others.
+fn display_filter(flow: &FlowRecord) -> String {
+    let id = &flow.identity;
+    let ip = if id.client_ip.is_ipv4() { "ip" } else { "ipv6" };
+    let ports = match id.transport.0 {
+        6 => Some("tcp"),
+        17 => Some("udp"),
+        132 => Some("sctp"),
+        _ => None,
+    };
+    let way = |from: (IpAddr, u16), to: (IpAddr, u16)| {
+        let mut way = format!("{ip}.src == {} && {ip}.dst == {}", from.0, to.0);
+        if let Some(ports) = ports {
+            let _ = write!(way, " && {ports}.srcport == {} && {ports}.dstport == {}", from.1, to.1);
+        }
+        way
+    };
+    let (client, server) = ((id.client_ip, id.client_port), (id.server_ip, id.server_port));
+    format!(
+        "frame.number >= {} && frame.number <= {} && (({}) || ({}))",
+        flow.first_frame.unwrap_or(0),
+        flow.last_frame.unwrap_or(u64::MAX),
+        way(client, server),
+        way(server, client)
+    )
+}
+
+impl Output for Life {
+    fn wants_packets(&self) -> bool {
+        true
+    }
+
+    fn packet(&mut self, view: &PacketView<'_>) -> Result<(), OutputError> {
+        let (Outcome::Flow { slot, opened, .. }, Some(packet)) = (view.outcome, view.packet) else {
+            return Ok(());
+        };
+        if opened {
+            if view.frame.number == self.first && view.frame.file == 0 {
+                self.slot = Some(slot);
+            } else if self.slot == Some(slot) {
+                self.slot = None;
+            }
+        }
+        if self.slot == Some(slot) {
+            self.add(view, packet);
+        }
+        Ok(())
+    }
+
+    fn records(&mut self, records: &[AnyRecord]) -> Result<(), OutputError> {
+        for record in records {
+            match record {
+                AnyRecord::Flow(flow) if flow.first_frame == Some(self.first) && self.flow.is_none() => {
+                    self.flow = Some(flow.clone());
+                    self.slot = None;
+                }
+                AnyRecord::Tls(tls) if self.slot.is_some() && self.messages.len() < LINES => {
+                    let name = tls.server_name.as_ref().map_or("none", |name| name.as_str());
+                    let alpn: Vec<&str> = tls.alpn.iter().map(AsRef::as_ref).collect();
+                    let text = format!("hello: name {name}, ALPN {}, JA4 {}", alpn.join(" "), tls.ja4);
+                    self.messages.push((tls.time.0, tls.identity.clone(), text));
+                }
+                AnyRecord::Http(http) if self.slot.is_some() && self.messages.len() < LINES => {
+                    let part = |text: &Option<monitor_core::record::Text>| {
+                        text.as_ref().map(ToString::to_string).unwrap_or_default()
+                    };
+                    let text = match http.status {
+                        Some(status) => format!("response {status}"),
+                        None => {
+                            format!("request {} {} {}", part(&http.method), part(&http.host), part(&http.uri))
+                        }
+                    };
+                    self.messages.push((http.time.0, http.identity.clone(), text));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), OutputError> {
+        let Some(flow) = &self.flow else {
+            return Err(OutputError::NoFlow { first_frame: self.first });
+        };
+        let text = self.text(flow);
+        let mut out = std::io::stdout().lock();
+        std::io::Write::write_all(&mut out, text.as_bytes()).map_err(OutputError::Standard)
+    }
+}
