@@ -5,7 +5,7 @@
 //! halves together hold as many; it is told once, and again only after it was below. So what counts was
 //! reached within the last window, of which up to half may already be forgotten.
 //!
-//! Memory is bounded: a set is exact while it is small and a sketch beyond that ([`sketch::Set`]), and of
+//! Memory is bounded: a set is exact while it is small and a sketch beyond that (see `sketch.rs`), and of
 //! the sources the least recently active are forgotten. Nobody can push a source out that goes on.
 
 mod sketch;

@@ -4,15 +4,19 @@ use crate::error::Error;
 use crate::project::Project;
 
 /// Licences (SPDX) that ask for no more than their text.
-const ACCEPTED: [&str; 11] = [
+const ACCEPTED: [&str; 13] = [
     "0BSD",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
     "BSD-2-Clause",
     "BSD-3-Clause",
+    // A dedication to the public domain, with a licence that asks for nothing where there is none.
+    "CC0-1.0",
     "ISC",
     "MIT",
     "MIT-0",
+    // The University of Illinois' own form of BSD-3-Clause: LLVM's libFuzzer, which no program of users holds.
+    "NCSA",
     "Unicode-3.0",
     "Unlicense",
     "Zlib",
