@@ -53,14 +53,14 @@ pub(crate) fn consider(p: &Payload<'_>) {
     let sampled = &head.sampled[i];
     let kind = match p.packet.protocol {
         6 => {
-            if head.enough.get() & (1 << i) != 0 || sampled.get() >= bounds.flow_bytes {
+            if head.is_enough(p.side) || sampled.get() >= bounds.flow_bytes {
                 return;
             }
             SampleKind::Tcp
         }
         17 if is_dns(p.packet.source_port) || is_dns(p.packet.destination_port) => SampleKind::Dns,
         17 => {
-            if head.enough.get() & (1 << i) != 0 || sampled.get() >= bounds.udp_packets {
+            if head.is_enough(p.side) || sampled.get() >= bounds.udp_packets {
                 return;
             }
             SampleKind::Udp
@@ -99,7 +99,7 @@ fn take(p: &Payload<'_>, kind: SampleKind, sample_bytes: u32, per_second: u32) {
     h.side = p.side as u8;
     h.reserved = 0;
     h.ack = p.packet.ack;
-    h.reserved32 = 0;
+    h.connection = p.flow.head.reused.get();
     h.lost = state.ring_full + state.over_budget + state.unreadable;
     if !copy(p.source, p.packet.payload_offset, length, &mut sample.data) {
         state.unreadable += 1;

@@ -268,7 +268,8 @@ fn say(engine: &mut Engine, slot: u32, flow: &Flow, sender: Side, bytes: &[u8]) 
     let mut seq = 1;
     for part in bytes.chunks(1_400) {
         let tcp = Some(TcpHeader { seq, ack: None, syn: false });
-        engine.sample(slot, flow, &Payload { time: 5, sender, bytes: part, length: part.len() as u32, tcp });
+        let payload = Payload { time: 5, sender, bytes: part, length: part.len() as u32, tcp };
+        engine.sample(slot, flow, 0, &payload);
         seq += part.len() as u32;
     }
 }

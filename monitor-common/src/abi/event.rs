@@ -43,8 +43,8 @@ pub struct SampleHeader {
     pub reserved: u8,
     /// Acknowledgment number (TCP), if the flags say that it is one.
     pub ack: u32,
-    /// Zero.
-    pub reserved32: u32,
+    /// Connections before this one in the slot: [`super::Head::reused`].
+    pub connection: u32,
     /// Lost samples of this CPU before this one (ring full or over the budget of the second).
     pub lost: u64,
 }

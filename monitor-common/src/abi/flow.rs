@@ -139,8 +139,8 @@ pub struct Head {
     pub live: Cell32,
     /// Time of the first packet, ns.
     pub first: Cell64,
-    /// Written by user space only: bit `side` set: no more payload samples of that direction.
-    pub enough: Cell32,
+    /// Written by user space only; see [`Head::is_enough`].
+    enough: Cell32,
     /// 0.
     pub reserved: Cell32,
     /// Time of the SYN, ns; 0: none seen.
@@ -151,7 +151,7 @@ pub struct Head {
     pub request_time: Cell64,
     /// From `request_time` to the server's first payload, ns; 0: not yet; [`Head::NO_RESPONSE_TIME`].
     pub first_response: Cell64,
-    /// Payload bytes (TCP) or packets (UDP) sampled, by side.
+    /// Payload bytes (TCP) or packets (UDP) of the current connection that were sampled, by side.
     pub sampled: [Cell32; 2],
     /// Times that a handshake was completed: a 5-tuple may be used again.
     pub handshakes: Cell32,
@@ -214,6 +214,25 @@ impl Head {
         if self.closed_by.get() == 0 {
             self.closed_by.set(side as u8 + 1);
         }
+    }
+
+    /// Whether no more payload samples of a direction are wanted. What was said of an earlier connection
+    /// in the slot says nothing of the current one.
+    #[inline(always)]
+    pub fn is_enough(&self, side: Side) -> bool {
+        let enough = self.enough.get();
+        enough & (1 << (side as u32)) != 0 && enough >> 2 == self.reused.get() & (u32::MAX >> 2)
+    }
+
+    /// Says that no more payload samples of a direction of a connection are wanted, where `connection`
+    /// is what [`Head::reused`] was when it began.
+    pub fn set_enough(&self, connection: u32, side: Side) {
+        if connection != self.reused.get() {
+            return;
+        }
+        let enough = self.enough.get();
+        let sides = if enough >> 2 == connection & (u32::MAX >> 2) { enough & 3 } else { 0 };
+        self.enough.set(connection << 2 | sides | 1 << (side as u32));
     }
 
     /// Forgets who closed: a new connection begins on the same 5-tuple.

@@ -107,7 +107,7 @@ fn count_flags<C: Clock>(flow: &Flow, packet: &Packet, side: Side, clock: &C) {
     }
 }
 
-/// A new connection on the same 5-tuple: its order and times begin anew, counters go on.
+/// A new connection on the same 5-tuple: its order, times and samples begin anew, counters go on.
 #[inline(always)]
 fn restart(flow: &Flow) {
     for hot in &flow.hot {
@@ -121,6 +121,8 @@ fn restart(flow: &Flow) {
     head.handshake.set(0);
     head.request_time.set(0);
     head.first_response.set(0);
+    head.sampled[0].set(0);
+    head.sampled[1].set(0);
     head.reused.add(1);
     head.reopen();
     let (client, _) = head.client();

@@ -69,6 +69,8 @@ pub struct Subject<'a> {
     pub key: &'a FlowKey,
     /// Time of its first packet, flow clock: with the key it tells flows that had the slot one after the other.
     pub first: u64,
+    /// Connections before this one in the slot: a 5-tuple may begin anew where it lies.
+    pub connection: u32,
     /// Its client, as far as that is known now.
     pub client: Side,
     /// Interface of its records; empty offline.

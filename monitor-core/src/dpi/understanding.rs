@@ -40,6 +40,7 @@ pub struct Understanding {
 struct Known {
     key: FlowKey,
     first: u64,
+    connection: u32,
     client: Side,
     interface: Text,
     /// Sides of which no hello is expected any more, as bits.
@@ -52,6 +53,7 @@ impl Known {
             slot,
             key: &self.key,
             first: self.first,
+            connection: self.connection,
             client: self.client,
             interface: self.interface.as_str(),
         }
@@ -85,7 +87,8 @@ impl Understanding {
     /// Takes a packet's payload, which may be empty. Records of what is complete with it are appended to
     /// `out`. Returns whether more of its direction is wanted.
     ///
-    /// A slot that is known under another key or beginning holds a new flow: the old one ends here.
+    /// A slot that is known under another key, beginning or connection holds a new flow: the old one ends
+    /// here.
     pub fn payload(
         &mut self,
         subject: &Subject<'_>,
@@ -97,7 +100,7 @@ impl Understanding {
             return false;
         }
         let slot = subject.slot;
-        if !self.knows(slot, subject.key, subject.first) {
+        if !self.knows(slot, (subject.key, subject.first, subject.connection)) {
             self.begin(subject, payload.time, out);
         }
         self.messages.packet(subject, payload, out);
@@ -119,6 +122,7 @@ impl Understanding {
             *place = Some(Known {
                 key: *subject.key,
                 first: subject.first,
+                connection: subject.connection,
                 client: subject.client,
                 interface: Text::from(subject.interface),
                 enough: 0,
@@ -127,9 +131,9 @@ impl Understanding {
     }
 
     /// Whether the flow in a slot is this one.
-    fn knows(&self, slot: u32, key: &FlowKey, first: u64) -> bool {
+    fn knows(&self, slot: u32, (key, first, connection): (&FlowKey, u64, u32)) -> bool {
         let known = self.flows.get(slot as usize).and_then(Option::as_ref);
-        known.is_some_and(|known| known.first == first && known.key == *key)
+        known.is_some_and(|known| known.first == first && known.connection == connection && known.key == *key)
     }
 
     /// Looks for hellos.
@@ -198,9 +202,10 @@ impl Understanding {
         }
     }
 
-    /// What is known by now of the flow in a slot, if it is this one.
-    pub fn findings(&self, slot: u32, key: &FlowKey, first: u64) -> Option<&Findings> {
-        if self.knows(slot, key, first) { self.messages.findings(slot) } else { None }
+    /// What is known by now of the flow in a slot, if it is this one: its key, first packet's time, and the
+    /// connections before it in the slot.
+    pub fn findings(&self, slot: u32, flow: (&FlowKey, u64, u32)) -> Option<&Findings> {
+        if self.knows(slot, flow) { self.messages.findings(slot) } else { None }
     }
 
     /// Forgets the flow in a slot, after reading what still waited.

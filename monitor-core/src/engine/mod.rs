@@ -4,6 +4,7 @@
 //! [`Engine::expired`], [`Engine::close`] for each slot that it named (after their keys were deleted
 //! and a grace period passed), [`Engine::end_drain`].
 
+mod anew;
 mod config;
 mod count;
 mod hooks;
@@ -99,6 +100,8 @@ pub struct Engine {
     fresh: Vec<u32>,
     /// Slots whose flows wait for their names, and when they began.
     unnamed: Vec<(u32, u64)>,
+    /// Slots whose 5-tuple began a new connection since samples were last read.
+    anew: Vec<u32>,
     /// Slots of further sightings that see both sides of their flow and changed in this drain.
     fuller: Vec<u32>,
     coarse: Vec<(CoarseKey, CoarseCounters)>,
@@ -145,6 +148,7 @@ impl Engine {
             table: Table::default(),
             fresh: Vec::new(),
             unnamed: Vec::new(),
+            anew: Vec::new(),
             fuller: Vec::new(),
             coarse: Vec::new(),
             step: Step::new(now, now),
@@ -271,6 +275,7 @@ impl Engine {
             key,
             attachment: self.hooks.attachment(key.ifindex, &mut self.totals),
             first: flow.head.first.get(),
+            begun: flow.head.first.get(),
             seen,
             parties: self.host.parties(&key, seen, &self.config.services),
             ..Entry::default()
@@ -284,6 +289,7 @@ impl Engine {
 
     /// Takes a reading of a slot with a flow.
     fn read(&mut self, slot: u32, flow: &Flow, packets: [u64; 2]) {
+        self.begin_anew(slot, flow);
         let Self { table, hooks, host, config, totals, families, counted, step, report, fuller, .. } = self;
         let Some((line, entry)) = table.pair(slot) else { return };
         line.settled = line.packets == packets;
@@ -296,7 +302,7 @@ impl Engine {
             entry.parties = host.parties(&entry.key, seen, &config.services);
         }
         if config.records {
-            let (written, at) = (entry.reading, entry.first);
+            let (written, at) = (entry.reading, entry.begun);
             entry.unwritten.get_or_insert_with(|| Unwritten::new(written, at)).take(flow);
         } else {
             entry.unwritten = None;
@@ -372,6 +378,7 @@ impl Engine {
         let mut slots = std::mem::take(&mut self.fuller);
         for slot in slots.drain(..) {
             let Some(first) = self.table.first(slot).filter(|first| *first != slot) else { continue };
+            self.end_earlier(first);
             let Some(mut earlier) = self.table.entry(first).cloned() else { continue };
             let Some(entry) = self.table.entry_mut(slot) else { continue };
             if earlier.reading.is_two_sided() {
@@ -481,6 +488,7 @@ impl Engine {
     /// Takes the flow out of a slot.
     fn leave(&mut self, slot: u32, reason: EndReason) {
         self.settle();
+        self.end_earlier(slot);
         self.forget_payload(slot);
         let Some((mut entry, left)) = self.table.remove(slot) else { return };
         self.hooks.hold(entry.attachment, false);
@@ -526,6 +534,7 @@ impl Engine {
     /// Ends a drain. `after` is H1: all hooks, read at least one grace period after the last slot.
     pub fn end_drain(&mut self, now: u64, after: &[HookReading]) -> DrainReport {
         self.settle();
+        self.end_all_earlier();
         self.expire_payloads(now);
         let mut report = std::mem::take(&mut self.report);
         self.hooks.after(after, &mut self.totals, &mut report);

@@ -8,7 +8,7 @@ use crate::{
         Understanding,
         inspector::{Payload, Subject},
     },
-    flow::entry::Fuller,
+    flow::entry::{Entry, Fuller},
     record::AnyRecord,
 };
 
@@ -21,14 +21,16 @@ impl Engine {
     /// Takes a payload of the flow in a slot, which need not have been observed. Returns whether more of
     /// its direction is wanted.
     pub fn payload(&mut self, slot: u32, flow: &Flow, payload: &Payload<'_>) -> bool {
-        self.understand(slot, flow, payload)
+        self.understand(slot, flow, flow.head.reused.get(), payload)
     }
 
     /// Takes a payload of a flow that several interfaces may see: only of the sighting that counts.
-    /// Returns whether more of its direction is wanted.
-    pub fn sample(&mut self, slot: u32, flow: &Flow, payload: &Payload<'_>) -> bool {
+    /// `connection` says how many connections in the slot came before its own. Returns whether more of its
+    /// direction is wanted.
+    pub fn sample(&mut self, slot: u32, flow: &Flow, connection: u32, payload: &Payload<'_>) -> bool {
         let packets = [flow.hot[0].packets.get(), flow.hot[1].packets.get()];
-        if self.table.entry(slot).is_none_or(|entry| entry.was_replaced(flow, packets)) {
+        let is_ahead = |entry: &Entry| entry.told < connection || entry.was_replaced(flow, packets);
+        if self.table.entry(slot).is_none_or(is_ahead) {
             self.observe_changed(slot, flow, packets);
             self.settle();
         }
@@ -37,12 +39,15 @@ impl Engine {
             // If it turns out to see more than the one that counts, what comes later is wanted.
             return entry.fuller != Fuller::No;
         }
-        let wanted = self.understand(slot, flow, payload);
+        if !self.turn_to(slot, connection) {
+            return false;
+        }
+        let wanted = self.understand(slot, flow, connection, payload);
         self.learn(slot);
         wanted
     }
 
-    fn understand(&mut self, slot: u32, flow: &Flow, payload: &Payload<'_>) -> bool {
+    fn understand(&mut self, slot: u32, flow: &Flow, connection: u32, payload: &Payload<'_>) -> bool {
         let head = &flow.head;
         let client = self.client(&head.key, head.client());
         let Self { payloads, said, table, hooks, totals, .. } = self;
@@ -51,7 +56,8 @@ impl Engine {
             .and_then(|entry| hooks.interface_of(entry.attachment))
             .and_then(|at| totals.interfaces.get(at))
             .map_or("", |interface| interface.name.as_str());
-        let subject = Subject { slot, key: &head.key, first: head.first.get(), client, interface };
+        let subject =
+            Subject { slot, key: &head.key, first: head.first.get(), connection, client, interface };
         let wanted = payloads.payload(&subject, payload, said);
         self.tell();
         wanted
@@ -60,20 +66,30 @@ impl Engine {
     /// Gives the flow in a slot what is known of it by its payload.
     pub(super) fn learn(&mut self, slot: u32) {
         let Some(entry) = self.table.entry_mut(slot) else { return };
-        if let Some(findings) = self.payloads.findings(slot, &entry.key, entry.first)
-            && entry.findings != *findings
+        let of = match entry.earlier.as_deref_mut() {
+            Some(earlier) => earlier,
+            None => entry,
+        };
+        if let Some(findings) = self.payloads.findings(slot, of.told())
+            && of.findings != *findings
         {
-            entry.findings.clone_from(findings);
+            of.findings.clone_from(findings);
         }
     }
 
-    /// No payload of the flow in a slot comes any more: it keeps what is known of it.
+    /// No payload of the flow in a slot, or of its earlier connection if there is one, comes any more: it
+    /// keeps what is known of it.
     pub(super) fn forget_payload(&mut self, slot: u32) {
         let Some(entry) = self.table.entry(slot) else { return };
-        let own = self.payloads.findings(slot, &entry.key, entry.first).is_some();
-        let findings = self.payloads.close(slot, entry.last, &mut self.said);
+        let of = entry.earlier.as_deref().unwrap_or(entry);
+        let own = self.payloads.findings(slot, of.told()).is_some();
+        let findings = self.payloads.close(slot, of.last, &mut self.said);
         if own && let Some(entry) = self.table.entry_mut(slot) {
-            entry.findings = findings;
+            let of = match entry.earlier.as_deref_mut() {
+                Some(earlier) => earlier,
+                None => entry,
+            };
+            of.findings = findings;
         }
         self.tell();
     }

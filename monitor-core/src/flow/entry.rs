@@ -24,6 +24,12 @@ pub(crate) struct Entry {
     pub(crate) next: u32,
     /// First packet, flow clock.
     pub(crate) first: u64,
+    /// Where the current connection began, flow clock.
+    pub(crate) begun: u64,
+    /// Connections in the slot before the one that the findings are of.
+    pub(crate) told: u32,
+    /// What was read of the connection before, while samples of it may still come.
+    pub(crate) earlier: Option<Box<Self>>,
     /// Last packet, flow clock.
     pub(crate) last: u64,
     /// The last reading.
@@ -80,6 +86,9 @@ impl Default for Entry {
             attachment: 0,
             next: NONE,
             first: 0,
+            begun: 0,
+            told: 0,
+            earlier: None,
             last: 0,
             reading: Reading::default(),
             seen: (client, monitor_common::abi::ClientRule::First),
@@ -103,6 +112,11 @@ impl Entry {
     /// Transport of the flow.
     pub(crate) const fn transport(&self) -> Transport {
         Transport::from_protocol(self.key.protocol)
+    }
+
+    /// What tells the connection that the findings are of from all others that had the slot.
+    pub(crate) const fn told(&self) -> (&FlowKey, u64, u32) {
+        (&self.key, self.first, self.told)
     }
 
     /// TCP: its state.

@@ -67,6 +67,12 @@ impl Naming {
         self.decided
     }
 
+    /// A new connection counts under a name of its own; what waits goes with it.
+    pub(crate) fn begin_anew(&mut self) {
+        self.decided = false;
+        self.labels = None;
+    }
+
     /// Labels are made anew: what they are made from beside the flow is another.
     pub(crate) fn review(&mut self) {
         self.labels = None;
@@ -75,7 +81,7 @@ impl Naming {
 
 /// What is to be counted of a flow at `now`, if it need not wait any more: `end` says that it cannot.
 pub(crate) fn due<'a>(entry: &'a mut Entry, services: &ServiceTable, now: u64, end: bool) -> Option<Due<'a>> {
-    let waits = !entry.naming.decided && !end && now < entry.first.saturating_add(WAIT);
+    let waits = !entry.naming.decided && !end && now < entry.begun.saturating_add(WAIT);
     if waits && !entry.findings.name.as_ref().is_some_and(is_final) {
         return None;
     }

@@ -98,7 +98,7 @@ pub(crate) fn write(entry: &Entry, unwritten: &Unwritten, reason: EndReason, at:
     let name = entry.findings.name.as_ref();
     let connection = &entry.connection;
     FlowRecord {
-        start: Time::from_clock(entry.first, at.wall_offset),
+        start: Time::from_clock(entry.begun, at.wall_offset),
         end: Time::from_clock(entry.last, at.wall_offset),
         identity,
         client_rule: entry.parties.rule,

@@ -13,7 +13,7 @@ pub(crate) struct Connection {
     /// [`bits`] of the server's direction.
     server: u8,
     /// Connections in this slot beyond the first.
-    reused: u32,
+    pub(crate) reused: u32,
     /// Handshakes completed in this slot.
     handshakes: u32,
     /// A SYN began the current connection.

@@ -104,6 +104,68 @@ fn flows_are_called_by_sni_host_and_dns_answer() {
     });
 }
 
+/// One connection of TLS from a port, in which the client says a name.
+fn ask_from(here: &Namespace, port: u16, name: &str) {
+    here.sh(&format!(
+        "curl -sfk -o /dev/null --local-port {port} --resolve {name}:8443:{THERE} https://{name}:8443/"
+    ));
+}
+
+#[test]
+fn a_port_that_is_used_twice_at_once_gives_each_connection_its_own_name_and_bytes() {
+    const PORT: u16 = 41_000;
+    let (here, there) = cable();
+    // Nobody waits after the close: the port is free at once.
+    for ns in [&here, &there] {
+        ns.sh("sysctl -qw net.ipv4.tcp_max_tw_buckets=0");
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let _tls = tls_server(&there, &directory);
+    let records = directory.path().join("records.json");
+    let capture = Capture::start(&here, "eth0");
+    // Longer than the test: every connection begins while the slot of the first is held.
+    let agent = Agent::start(
+        &here,
+        &["--interface=eth0", "--timeout.fin=60s", &format!("--json={}", records.display())],
+    );
+    let bytes = |page: &Page, domain: &str| page.sum("weir_domain_io_bytes_total", &[("domain", domain)]);
+    ask_from(&here, PORT, "first.example.org");
+    agent.wait_for("the first name", |page| bytes(page, "example.org") > 0.0 && is_whole(page));
+    agent.wait_for_drains();
+    wait_for("the port to be free", || {
+        here.sh(&format!("ss -Htan sport = :{PORT}")).is_empty().then_some(())
+    });
+    ask_from(&here, PORT, "second.example.net");
+    let page = agent.wait_for("the second name", |page| bytes(page, "example.net") > 0.0 && is_whole(page));
+    assert_eq!(page.sum("weir_flows_started_total", &[("transport", "tcp")]), 1.0, "one slot had both");
+    agent.wait_for_drains();
+    let page = agent.page();
+    let table = capture.finish(|| capture::mark(&here, THERE));
+    let all: f64 = [HERE, THERE].iter().map(|from| sent(&table, from, 8443)[0]).sum();
+    assert_eq!(bytes(&page, "example.org") + bytes(&page, "example.net"), all);
+    for domain in ["example.org", "example.net"] {
+        assert_eq!(page.sum("weir_domain_connections_total", &[("domain", domain)]), 1.0, "{domain}");
+    }
+    agent.stop(nix::sys::signal::Signal::SIGTERM);
+    let text = std::fs::read_to_string(&records).expect("records");
+    let told: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    for (name, domain) in [("first.example.org", "example.org"), ("second.example.net", "example.net")] {
+        assert_eq!(
+            told.iter().filter(|r| r["record"] == "tls" && r["server_name"] == name).count(),
+            1,
+            "{name}"
+        );
+        let flows = told.iter().filter(|r| r["record"] == "flow" && r["name"] == name);
+        let sum: f64 = flows
+            .map(|r| {
+                ["sent", "received"].iter().map(|side| r[side]["bytes"].as_f64().unwrap_or(0.0)).sum::<f64>()
+            })
+            .sum();
+        assert_eq!(sum, bytes(&page, domain), "{name}");
+    }
+}
+
 /// Bytes and packets that one address sent to or from a port of the other.
 fn sent(table: &Table, from: &str, port: u16) -> [f64; 2] {
     let from: IpAddr = from.parse().expect("an address");

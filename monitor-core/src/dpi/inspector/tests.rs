@@ -45,8 +45,14 @@ impl World {
     }
 
     fn give(&mut self, flow: &Flow, sender: Side, bytes: &[u8], length: usize, tcp: Option<TcpHeader>) {
-        let subject =
-            Subject { slot: flow.slot, key: &flow.key, first: 1, client: Side::Lower, interface: "" };
+        let subject = Subject {
+            slot: flow.slot,
+            key: &flow.key,
+            first: 1,
+            connection: 0,
+            client: Side::Lower,
+            interface: "",
+        };
         let payload = Payload { time: self.now, sender, bytes, length: length as u32, tcp };
         self.inspector.packet(&subject, &payload, &mut self.records);
     }
@@ -68,8 +74,14 @@ impl World {
     }
 
     fn close(&mut self, flow: &Flow) -> Findings {
-        let subject =
-            Subject { slot: flow.slot, key: &flow.key, first: 1, client: Side::Lower, interface: "" };
+        let subject = Subject {
+            slot: flow.slot,
+            key: &flow.key,
+            first: 1,
+            connection: 0,
+            client: Side::Lower,
+            interface: "",
+        };
         self.inspector.close(&subject, self.now, &mut self.records)
     }
 

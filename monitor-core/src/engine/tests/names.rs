@@ -5,17 +5,25 @@ use monitor_common::abi::Side;
 use super::world::*;
 use crate::{
     dpi::inspector::{Payload, TcpHeader},
+    engine::EngineConfig,
     names::Name,
-    record::{NameSource, Text},
+    record::{AnyRecord, NameSource, Text},
     series::SeriesConfig,
 };
 
 /// Gives the engine a payload of the flow in the only slot that is live.
 fn say(w: &mut World, sender: Side, seq: u32, bytes: &[u8]) -> bool {
     let slot = *w.map.values().next().unwrap();
+    let connection = w.slots[slot as usize].head.reused.get();
+    say_in(w, connection, sender, seq, bytes)
+}
+
+/// The same, as of one of the connections that the slot had.
+fn say_in(w: &mut World, connection: u32, sender: Side, seq: u32, bytes: &[u8]) -> bool {
+    let slot = *w.map.values().next().unwrap();
     let tcp = Some(TcpHeader { seq, ack: None, syn: false });
     let payload = Payload { time: w.now, sender, bytes, length: bytes.len() as u32, tcp };
-    w.engine.sample(slot, &w.slots[slot as usize], &payload)
+    w.engine.sample(slot, &w.slots[slot as usize], connection, &payload)
 }
 
 fn client(w: &World) -> Side {
@@ -138,4 +146,88 @@ fn names_beyond_the_budget_are_other_and_sums_stay_whole() {
     let families = w.engine.families();
     assert_eq!((families.domains.len(), families.names.len()), (2, 6));
     assert!(families.domains.other()[0] > 0 && families.domains.overflow() > 0);
+}
+
+const SECOND_REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: www.example.net\r\n\r\n";
+
+/// A connection whole, with this much data of its client.
+fn connection(w: &mut World, tcp: &mut Tcp, bytes: u32) {
+    tcp.handshake(w);
+    w.eth(&tcp.data(CLIENT, bytes));
+    tcp.close(w);
+}
+
+#[test]
+fn a_5_tuple_that_begins_anew_has_the_name_of_each_connection_with_its_bytes() {
+    let mut w = World::new(EngineConfig { max_flows: 64, records: true, ..EngineConfig::default() });
+    connection(&mut w, &mut outbound(40_000, 1), 40);
+    w.drain_while(|w| {
+        let sender = client(w);
+        assert!(say_in(w, 0, sender, 2, REQUEST));
+    });
+    w.now += SECOND;
+    connection(&mut w, &mut outbound(40_000, 900_000), 1_000);
+    w.drain_while(|w| {
+        let sender = client(w);
+        assert!(say_in(w, 1, sender, 900_001, SECOND_REQUEST));
+        assert!(!say_in(w, 0, sender, 2, REQUEST), "what comes late of the old one names nothing");
+    });
+    assert_eq!(w.map.len(), 1, "one slot had both");
+    w.drain();
+    let (first, second) =
+        (domain(&mut w, "example.org", NameSource::Http), domain(&mut w, "example.net", NameSource::Http));
+    let frames = 7 * 54;
+    assert_eq!([first[0] + first[1], second[0] + second[1]], [frames + 40, frames + 1_000]);
+    assert_eq!([first[5], second[5]], [1, 1], "connections");
+    is_whole(&w);
+    w.wait(20 * SECOND);
+    let flows = w.engine.take_records().into_iter();
+    let records: Vec<_> = flows
+        .filter_map(|record| match record {
+            AnyRecord::Flow(flow) => Some(flow),
+            _ => None,
+        })
+        .collect();
+    let told = records.iter().map(|r| (r.name.as_ref().map_or("", Text::as_str), r.sent.payload_bytes));
+    let told: Vec<_> = told.collect();
+    assert_eq!(told, [("www.example.org", 40), ("www.example.net", 1_000)]);
+    assert!(records[0].end < records[1].start && records.iter().all(|r| r.handshake_seconds.is_some()));
+}
+
+#[test]
+fn connections_of_a_5_tuple_within_one_drain_are_named_each_and_the_last_has_the_bytes() {
+    let mut w = World::with_slots(64);
+    for n in 0..3 {
+        connection(&mut w, &mut outbound(40_000, 1 + n * 900_000), 40);
+    }
+    w.drain_while(|w| {
+        let sender = client(w);
+        for n in 0..3 {
+            let request = format!("GET / HTTP/1.1\r\nHost: n{n}.example{n}.org\r\n\r\n");
+            assert!(say_in(w, n, sender, 2 + n * 900_000, request.as_bytes()));
+        }
+    });
+    w.drain();
+    let counted =
+        ["example0.org", "example1.org", "example2.org"].map(|name| domain(&mut w, name, NameSource::Http));
+    assert_eq!(counted.map(|values| values[5]), [1; 3], "each is a connection");
+    assert_eq!(counted.map(|values| values[2] + values[3]), [0, 0, 21], "packets");
+    is_whole(&w);
+}
+
+#[test]
+fn a_connection_that_says_nothing_has_no_name_of_the_one_before_it() {
+    let mut w = World::with_slots(64);
+    connection(&mut w, &mut outbound(40_000, 1), 40);
+    w.drain_while(|w| {
+        let sender = client(w);
+        say_in(w, 0, sender, 2, REQUEST);
+    });
+    outbound(40_000, 900_000).handshake(&mut w);
+    w.drain();
+    assert_eq!(w.engine.flows().filter(|flow| flow.name.is_some()).count(), 0);
+    w.wait(3 * SECOND);
+    assert_eq!(w.engine.families().unresolved[2..], [1, 2, 0, 1]);
+    assert_eq!(domain(&mut w, "example.org", NameSource::Http)[2..], [2, 5, 0, 1]);
+    is_whole(&w);
 }

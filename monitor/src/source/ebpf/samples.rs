@@ -5,7 +5,7 @@ use aya::{
     maps::{Array, MapData, PerCpuArray, RingBuf},
 };
 use monitor_common::{
-    abi::{Flow, SampleHeader, SampleKind, Sampling, Side},
+    abi::{SampleHeader, SampleKind, Sampling, Side},
     wire::tcp_flags,
 };
 use monitor_core::{
@@ -111,11 +111,6 @@ pub(super) fn set_bounds(ebpf: &mut Ebpf, bounds: Sampling) -> Result<(), Error>
     map.set(0, bounds, 0).map_err(Error::map("SAMPLING"))
 }
 
-/// No more samples of a direction.
-fn enough(flow: &Flow, side: Side) {
-    flow.head.enough.set(flow.head.enough.get() | 1 << side.index());
-}
-
 impl Source {
     /// Has the engine understand all samples that are waiting, and the kernel side told of which flows
     /// enough was seen.
@@ -134,8 +129,8 @@ impl Source {
             if head.live.get() == 0 || head.key != header.key || header.time < head.first.get() {
                 continue;
             }
-            if !engine.sample(header.slot, flow, &sample.payload()) {
-                enough(flow, sample.side());
+            if !engine.sample(header.slot, flow, header.connection, &sample.payload()) {
+                head.set_enough(header.connection, sample.side());
             }
         }
     }
@@ -154,10 +149,10 @@ impl Source {
         count
     }
 
-    /// Tells the kernel side that a direction of a flow is understood: no more samples of it.
+    /// Tells the kernel side that a direction of the flow in a slot is understood: no more samples of it.
     pub fn enough(&self, slot: u32, side: Side) {
         if let Some(flow) = self.slots.get(slot) {
-            enough(flow, side);
+            flow.head.set_enough(flow.head.reused.get(), side);
         }
     }
 

@@ -1,0 +1,98 @@
+//! A 5-tuple that begins a new connection in the slot of the old one.
+//!
+//! The counters of the slot go on, and a reading has those of both connections: what was gained since the
+//! reading before belongs to the new one. Samples come after the reading: until they were all read, what
+//! is known of the old connection may still grow, and only then it is counted and told.
+
+use std::cmp::Ordering;
+
+use monitor_common::abi::Flow;
+
+use super::{Engine, count::Once, records::Writer};
+use crate::{
+    dpi::inspector::Findings,
+    flow::{expiry, naming::Naming, reading::Reading, record::Unwritten},
+};
+
+impl Engine {
+    /// Sets aside what was read of the connection in a slot, if the slot holds another one now.
+    pub(super) fn begin_anew(&mut self, slot: u32, flow: &Flow) {
+        let reused = flow.head.reused.get();
+        let Some(entry) = self.table.entry_mut(slot).filter(|entry| entry.told < reused) else { return };
+        if entry.linked && !entry.counts {
+            entry.told = reused;
+            return;
+        }
+        if entry.earlier.is_none() {
+            let earlier = entry.clone();
+            if earlier.reading != Reading::default() {
+                let begun = Some(flow.head.syn_time.get()).filter(|at| *at != 0);
+                entry.begun = begun.unwrap_or_else(|| self.step.now());
+                entry.unwritten =
+                    earlier.unwritten.is_some().then(|| Unwritten::new(earlier.reading, entry.begun));
+            }
+            entry.naming = Naming::default();
+            entry.earlier = Some(Box::new(earlier));
+        }
+        entry.naming.begin_anew();
+        entry.findings = Findings::default();
+        entry.told = reused;
+        self.unnamed.push((slot, entry.first));
+        self.anew.push(slot);
+    }
+
+    /// A sample is of this connection of a slot. Returns whether it still says something.
+    pub(super) fn turn_to(&mut self, slot: u32, connection: u32) -> bool {
+        let Some(entry) = self.table.entry(slot) else { return false };
+        match connection.cmp(&entry.told) {
+            Ordering::Equal => {
+                self.end_earlier(slot);
+                true
+            }
+            Ordering::Less => match &entry.earlier {
+                Some(earlier) if earlier.told == connection => true,
+                Some(earlier) if earlier.told < connection => {
+                    // Several within a drain: each counts as a connection, the last has the bytes.
+                    self.end_earlier(slot);
+                    let Some(entry) = self.table.entry_mut(slot) else { return false };
+                    let mut earlier = entry.clone();
+                    earlier.naming = Naming::default();
+                    earlier.reading = Reading::default();
+                    earlier.told = connection;
+                    entry.earlier = Some(Box::new(earlier));
+                    self.anew.push(slot);
+                    true
+                }
+                _ => false,
+            },
+            Ordering::Greater => true,
+        }
+    }
+
+    /// All samples of earlier connections were read.
+    pub(super) fn end_all_earlier(&mut self) {
+        while let Some(slot) = self.anew.pop() {
+            self.end_earlier(slot);
+        }
+    }
+
+    /// Counts and tells what was known of the earlier connection of a slot, if there is one.
+    pub(super) fn end_earlier(&mut self, slot: u32) {
+        if self.table.entry(slot).is_none_or(|entry| entry.earlier.is_none()) {
+            return;
+        }
+        self.forget_payload(slot);
+        let Self { table, config, hooks, totals, families, counted, step, records, .. } = self;
+        let now = step.now();
+        let Some(entry) = table.entry_mut(slot) else { return };
+        let Some(mut earlier) = entry.earlier.take() else { return };
+        if !entry.counts {
+            return;
+        }
+        Once { totals, families, counted, config, now }.name(&mut earlier, true);
+        if earlier.reading != Reading::default() {
+            let reason = expiry::end(&earlier, &config.timeouts).1;
+            Writer { config, hooks, totals, records, now }.last(&mut earlier, reason);
+        }
+    }
+}
