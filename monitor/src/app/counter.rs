@@ -15,7 +15,7 @@ use crate::clock::{self, Stopwatch};
 use crate::config::Config;
 use crate::host::{Host, Link, Promiscuous, Selection, Watcher};
 use crate::lock::InterfaceLock;
-use crate::output::live::Queue;
+use crate::output::live::{Queue, Recorder, Tap};
 use crate::source::ebpf::{Interface, Source};
 use crate::state::{State, lock};
 use crate::telemetry::Event;
@@ -44,6 +44,8 @@ pub(super) struct Counter {
     counted: BTreeMap<u32, Counted>,
     /// Where records go, if anywhere.
     records: Option<Queue>,
+    /// Where packets go, if anywhere.
+    packets: Option<Recorder>,
     /// The configuration may mean other interfaces now.
     reselect: bool,
     drains: u64,
@@ -55,13 +57,20 @@ struct Counted {
     _lock: InterfaceLock,
     /// Frames for other hosts come in as long as this is there.
     _promiscuous: Option<Promiscuous>,
+    /// Its packets are written as long as this is there.
+    _tap: Option<Tap>,
     /// What hooks and device had counted when both were first read together under this name.
     baseline: Option<[Difference; 2]>,
 }
 
 impl Counter {
     /// Loads the kernel side and attaches it to the interfaces that are meant.
-    pub(super) fn open(state: Arc<State>, config: Config, records: Option<Queue>) -> Result<Self, RunError> {
+    pub(super) fn open(
+        state: Arc<State>,
+        config: Config,
+        records: Option<Queue>,
+        packets: Option<Recorder>,
+    ) -> Result<Self, RunError> {
         // Changes are listened to before the first look, so that none falls between.
         let watcher = Watcher::new()?;
         let host = watcher.read()?;
@@ -88,6 +97,7 @@ impl Counter {
             host,
             counted: BTreeMap::new(),
             records,
+            packets,
             reselect: false,
             drains: 0,
         };
@@ -110,6 +120,8 @@ impl Counter {
 
     fn attach(&mut self, link: Link, lock: InterfaceLock) -> Result<(), RunError> {
         let promiscuous = self.promiscuous(&link)?;
+        // Before the hook: what is counted is also in the file.
+        let tap = self.tap(&link)?;
         self.source.attach(&Interface {
             ifindex: link.ifindex,
             name: link.name.clone(),
@@ -118,8 +130,8 @@ impl Counter {
             mirror: self.config.promiscuous,
         })?;
         self.state.events.emit(&Event::Attached { interface: &link.name });
-        self.counted
-            .insert(link.ifindex, Counted { link, _lock: lock, _promiscuous: promiscuous, baseline: None });
+        let counted = Counted { link, _lock: lock, _promiscuous: promiscuous, _tap: tap, baseline: None };
+        self.counted.insert(counted.link.ifindex, counted);
         Ok(())
     }
 
@@ -129,6 +141,11 @@ impl Counter {
         }
         let refused = |source| RunError::Promiscuous { interface: link.name.clone(), source };
         Promiscuous::new(link.ifindex).map(Some).map_err(refused)
+    }
+
+    fn tap(&self, link: &Link) -> Result<Option<Tap>, RunError> {
+        let refused = |source| RunError::Tap { interface: link.name.clone(), source };
+        self.packets.as_ref().map(|packets| packets.tap(link).map_err(refused)).transpose()
     }
 
     /// Counts until it is told to stop, or whoever could tell is gone.

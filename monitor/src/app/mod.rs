@@ -80,6 +80,14 @@ pub enum RunError {
         /// Why.
         source: io::Error,
     },
+    /// Packets of an interface cannot be had.
+    #[error("packets of {interface}: {source}; run as root or grant CAP_NET_RAW")]
+    Tap {
+        /// The interface.
+        interface: String,
+        /// Why.
+        source: io::Error,
+    },
     /// Threads, signals or instruments could not be set up.
     #[error("{operation}: {source}; raise the limits of this process (ulimit)")]
     System {
@@ -104,7 +112,11 @@ const fn clock_is_off(held: i64, now: i64) -> bool {
 
 /// Runs until a signal ends it, or the time that it was given.
 pub fn run(overrides: &Overrides, plan: &Plan) -> Result<(), RunError> {
-    let loaded = overrides.load()?;
+    let mut loaded = overrides.load()?;
+    if !plan.serves() && !loaded.is_from_flag("samples.enabled") {
+        // Names are what a recording is for.
+        loaded.config.samples_enabled = true;
+    }
     let log = Log::start(loaded.config.log_level, loaded.config.log_format)?;
     // Requests are few and short; what takes long runs on threads of its own.
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -127,6 +139,7 @@ impl App<'_> {
     fn run(mut self, runtime: &Runtime, loaded: &Loaded) -> Result<(), RunError> {
         let config = &loaded.config;
         let sinks = self.plan.sinks()?;
+        let packets = self.plan.packets()?;
         let records = !sinks.is_empty();
         let engine = Engine::new(settings::engine(config, clock::wall_offset(), records)?, clock::now());
         let own = Own::new().map_err(system("setting up instruments"))?;
@@ -141,14 +154,20 @@ impl App<'_> {
         let server = runtime.block_on(Server::bind(web, addresses))?;
         let mut signals =
             runtime.block_on(async { Signals::new() }).map_err(system("listening to signals"))?;
-        let (queue, outputs) = if records {
-            let (queue, thread) =
-                live::start(Arc::clone(&state), sinks).map_err(system("starting threads"))?;
-            (Some(queue), Some(thread))
-        } else {
-            (None, None)
-        };
-        let counter = Counter::open(Arc::clone(&state), config.clone(), queue)?;
+        let mut writing = Vec::new();
+        let mut queue = None;
+        if records {
+            let (to, thread) = live::start(Arc::clone(&state), sinks).map_err(system("starting threads"))?;
+            queue = Some(to);
+            writing.push(thread);
+        }
+        let mut recorder = None;
+        if let Some(packets) = packets {
+            let (to, thread) = packets.start(Arc::clone(&state)).map_err(system("starting threads"))?;
+            recorder = Some(to);
+            writing.push(thread);
+        }
+        let counter = Counter::open(Arc::clone(&state), config.clone(), queue, recorder)?;
 
         self.hello(&server, &counter, &state);
         let (orders, received) = channel();
@@ -193,15 +212,17 @@ impl App<'_> {
         // An error means that nobody serves any more.
         let _ = stop.send(true);
         drop(runtime.block_on(serving));
-        if result.is_ok() {
-            // It has said that it is at its end: this waits for the programs to be detached.
-            drop(thread.join());
-            // The queue went with it: what was handed over is written.
-            if let Some(outputs) = outputs {
-                drop(outputs.join());
-            }
+        result?;
+        // It has said that it is at its end: this waits for the programs to be detached.
+        drop(thread.join());
+        // The queues went with it: what was handed over is written.
+        let failures: Vec<_> =
+            writing.into_iter().filter_map(|thread| thread.join().ok().flatten()).collect();
+        match failures.into_iter().next() {
+            // What is there to take away is not all.
+            Some(error) if !self.plan.serves() => Err(error.into()),
+            _ => Ok(()),
         }
-        result
     }
 
     fn hello(&self, server: &Server, counter: &Counter, state: &State) {

@@ -11,12 +11,14 @@ use crate::{
     config::value::{Number, Period, Scalar},
     output::{
         Fields, Form, OutputError,
-        live::{Lines, Rotation, Sink, Tables},
+        live::{Lines, PacketFiles, Rotation, Sink, Tables},
     },
 };
 
 /// Bytes of a file.
 type Size = Number<1, { u32::MAX }>;
+/// Bytes of a packet: at least an Ethernet header with a tag of a VLAN.
+type Snaplen = Number<18, 262_144>;
 /// A second to a week.
 type Age = Period<1_000, 604_800_000>;
 
@@ -40,15 +42,39 @@ pub struct RunOutputs {
     /// Fields to write, such as `start,name,sent.bytes`.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     fields: Vec<String>,
-    /// Begin a new file after this many bytes [default: 256Mi].
-    #[arg(long, value_name = "SIZE", value_parser = read::<Size>)]
-    rotate_size: Option<Size>,
-    /// Begin a new file after this time [default: 1h].
-    #[arg(long, value_name = "TIME", value_parser = read::<Age>)]
-    rotate_time: Option<Age>,
+    #[command(flatten)]
+    rotate: Rotate,
+}
+
+/// When a new file begins, and how many stay.
+#[derive(Clone, Debug, Default, Args)]
+struct Rotate {
+    /// Begin a new file after this many bytes [default: 256Mi; `weir record`: one file].
+    #[arg(long = "rotate-size", value_name = "SIZE", value_parser = read::<Size>)]
+    size: Option<Size>,
+    /// Begin a new file after this time [default: 1h; `weir record`: one file].
+    #[arg(long = "rotate-time", value_name = "TIME", value_parser = read::<Age>)]
+    age: Option<Age>,
     /// Keep this many finished files of each kind and remove older ones [default: all].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     keep: Option<u32>,
+}
+
+impl Rotate {
+    /// What was given, with defaults for the rest.
+    fn get(&self) -> Rotation {
+        Rotation {
+            bytes: self.size.map_or(256 << 20, |size| u64::from(size.get())),
+            age: self.age.map_or(Duration::from_hours(1), Period::get),
+            keep: self.keep.map(|keep| keep as usize),
+        }
+    }
+
+    /// The same, if anything was given.
+    fn wanted(&self) -> Option<Rotation> {
+        let given = self.size.is_some() || self.age.is_some() || self.keep.is_some();
+        given.then(|| self.get())
+    }
 }
 
 /// What `weir record` takes away.
@@ -60,12 +86,21 @@ pub struct Recording {
     /// Directory for the files; made if it is not there.
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
-    /// Forms of the records.
+    /// Write the packets too: packets.pcapng, for Wireshark, tcpdump and `weir pcap`.
+    #[arg(long)]
+    packets: bool,
+    /// Keep this many bytes of each packet; without it, all.
+    #[arg(long, value_name = "SIZE", requires = "packets", value_parser = read::<Snaplen>)]
+    snaplen: Option<Snaplen>,
+    /// Forms of the records: `json` is records.json, `csv` flow.csv, dns.csv and so on, `parquet` the same
+    /// as Apache Parquet.
     #[arg(long, value_name = "FORM,…", value_delimiter = ',', default_values_t = [FileForm::Json, FileForm::Csv])]
     form: Vec<FileForm>,
     /// Fields to write, such as `start,name,sent.bytes`.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     fields: Vec<String>,
+    #[command(flatten)]
+    rotate: Rotate,
     /// Replace files that are there already.
     #[arg(long)]
     force: bool,
@@ -110,6 +145,14 @@ impl Plan {
         }
     }
 
+    /// Where packets go, if anywhere.
+    pub(super) fn packets(&self) -> Result<Option<PacketFiles>, OutputError> {
+        match self {
+            Self::Run(_) => Ok(None),
+            Self::Record(recording) => recording.packets(),
+        }
+    }
+
     /// Whether metrics are served.
     pub(super) const fn serves(&self) -> bool {
         matches!(self, Self::Run(_))
@@ -132,11 +175,7 @@ impl Plan {
 impl RunOutputs {
     fn sinks(&self) -> Result<Vec<Box<dyn Sink>>, OutputError> {
         let fields = Fields::choose(&self.fields)?;
-        let rotation = Some(Rotation {
-            bytes: self.rotate_size.map_or(256 << 20, |size| u64::from(size.get())),
-            age: self.rotate_time.map_or(Duration::from_hours(1), Period::get),
-            keep: self.keep.map(|keep| keep as usize),
-        });
+        let rotation = Some(self.rotate.get());
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
         if let Some(path) = &self.json {
             sinks.push(Box::new(Lines::create(path, &fields, rotation)?));
@@ -151,17 +190,32 @@ impl RunOutputs {
 }
 
 impl Recording {
+    fn packets(&self) -> Result<Option<PacketFiles>, OutputError> {
+        let create = || {
+            let snaplen = self.snaplen.map(Number::get);
+            PacketFiles::create(&self.output, self.rotate.wanted(), snaplen, self.force)
+        };
+        self.packets.then(create).transpose()
+    }
+
     fn sinks(&self) -> Result<Vec<Box<dyn Sink>>, OutputError> {
         let fields = Fields::choose(&self.fields)?;
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+        let rotation = self.rotate.wanted();
         let wants = |form| self.form.contains(&form);
         for (wanted, form) in [(FileForm::Csv, Form::Csv), (FileForm::Parquet, Form::Parquet)] {
             if wants(wanted) {
-                sinks.push(Box::new(Tables::create(&self.output, form, &fields, None, self.force)?));
+                sinks.push(Box::new(Tables::create(&self.output, form, &fields, rotation, self.force)?));
             }
         }
         if wants(FileForm::Json) {
-            sinks.push(Box::new(Lines::create_new(&self.output, "records.json", &fields, self.force)?));
+            sinks.push(Box::new(Lines::create_new(
+                &self.output,
+                "records.json",
+                &fields,
+                rotation,
+                self.force,
+            )?));
         }
         Ok(sinks)
     }

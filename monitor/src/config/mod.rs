@@ -78,6 +78,14 @@ impl Overrides {
     }
 }
 
+impl Loaded {
+    /// Whether a flag says what this setting is.
+    pub fn is_from_flag(&self, key: &str) -> bool {
+        let mut all = self.effective.iter();
+        all.any(|effective| effective.setting.key == key && matches!(effective.source, Source::Flag(_)))
+    }
+}
+
 impl Config {
     /// The configuration that a file alone makes; `path` is what errors call it.
     pub fn of_file(path: &Path, text: &str) -> Result<Self, ConfigError> {

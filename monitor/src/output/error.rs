@@ -31,6 +31,9 @@ pub enum OutputError {
         /// Which.
         path: PathBuf,
     },
+    /// Packets cannot be taken from their sockets.
+    #[error("packets: {0}; run as root or grant CAP_NET_RAW")]
+    Packets(#[source] io::Error),
     /// No flow begins there.
     #[error(
         "--flow: no flow begins with frame {first_frame}; `first_frame` of a flow's record is its number"

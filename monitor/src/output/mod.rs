@@ -10,6 +10,7 @@ mod life;
 pub mod live;
 mod packets;
 mod part;
+mod pcapng;
 mod report;
 mod save;
 mod table;

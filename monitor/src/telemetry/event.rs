@@ -129,6 +129,13 @@ pub enum Event<'a> {
         /// Which output.
         output: &'static str,
     },
+    /// Packets of an interface are in no file: they came faster than they could be written.
+    PacketsDropped {
+        /// The interface.
+        interface: &'a str,
+        /// How many.
+        packets: u64,
+    },
     /// A signal ends the run.
     Stopping {
         /// Its name.
@@ -137,7 +144,7 @@ pub enum Event<'a> {
 }
 
 /// Number of variants of [`Event`].
-const KINDS: usize = 22;
+const KINDS: usize = 23;
 
 /// Names of the events, by [`Event::index`].
 const NAMES: [&str; KINDS] = [
@@ -163,6 +170,7 @@ const NAMES: [&str; KINDS] = [
     "fanout",
     "output_failed",
     "output_recovered",
+    "packets_dropped",
 ];
 
 /// How often each event happened.
@@ -207,6 +215,7 @@ impl Event<'_> {
             Self::Fanout { .. } => 19,
             Self::OutputFailed { .. } => 20,
             Self::OutputRecovered { .. } => 21,
+            Self::PacketsDropped { .. } => 22,
         }
     }
 
@@ -277,6 +286,12 @@ impl Event<'_> {
                 "records cannot be written; counting goes on, and every batch is tried"
             ),
             Self::OutputRecovered { output } => info!(event, output, "records can be written again"),
+            Self::PacketsDropped { interface, packets } => warn!(
+                event,
+                interface,
+                packets,
+                "packets came faster than they could be written; write to a faster disk, or less with --snaplen"
+            ),
             Self::Stopping { signal } => info!(event, signal, "stopping"),
         }
     }

@@ -41,8 +41,17 @@ pub(crate) struct Captured {
 pub(crate) const MARK: u16 = 61_001;
 
 impl Capture {
-    /// Captures whole packets on a device; returns when it listens.
+    /// Captures the headers of packets on a device; returns when it listens.
     pub(crate) fn start(ns: &Namespace, device: &str) -> Self {
+        Self::start_cut(ns, device, "200")
+    }
+
+    /// Captures whole packets.
+    pub(crate) fn start_whole(ns: &Namespace, device: &str) -> Self {
+        Self::start_cut(ns, device, "0")
+    }
+
+    fn start_cut(ns: &Namespace, device: &str, snaplen: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("capture.pcap");
         let mut process = ns.spawn(
@@ -54,7 +63,7 @@ impl Capture {
                 "-B",
                 "65536",
                 "-s",
-                "200",
+                snaplen,
                 "-n",
                 "-Z",
                 "root",

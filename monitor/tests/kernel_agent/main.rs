@@ -5,6 +5,9 @@
 
 #[path = "../kernel/capture.rs"]
 mod capture;
+#[path = "../kernel/frames.rs"]
+#[expect(dead_code, reason = "shared with the tests of the kernel side, which use all of it")]
+mod frames;
 #[path = "../kernel/hooks.rs"]
 mod hooks;
 #[path = "../kernel/netns.rs"]
@@ -23,6 +26,7 @@ mod names;
 mod outputs;
 mod pressure;
 mod prometheus;
+mod recording;
 mod refusals;
 mod risks;
 mod web;

@@ -23,23 +23,23 @@ fn compare(form: &str, records: &Path, directory: &Path) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn names(directory: &Path) -> BTreeSet<String> {
+pub(crate) fn names(directory: &Path) -> BTreeSet<String> {
     let entries = fs::read_dir(directory).expect("a directory");
     entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
 }
 
 /// The JSON lines of a file.
-fn lines(path: &Path) -> Vec<serde_json::Value> {
+pub(crate) fn lines(path: &Path) -> Vec<serde_json::Value> {
     let text = fs::read_to_string(path).expect("records");
     text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
 /// Flow records of TCP.
-fn connections(path: &Path) -> Vec<serde_json::Value> {
+pub(crate) fn connections(path: &Path) -> Vec<serde_json::Value> {
     lines(path).into_iter().filter(|r| r["record"] == "flow" && r["transport"] == "tcp").collect()
 }
 
-fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
 }
 
@@ -105,13 +105,17 @@ fn files_are_rotated_and_old_ones_go() {
 }
 
 /// A file system of its own, which goes with it.
-struct Disk(PathBuf);
+pub(crate) struct Disk(PathBuf);
 
 impl Disk {
-    fn new(at: PathBuf, size: &str) -> Self {
+    pub(crate) fn new(at: PathBuf, size: &str) -> Self {
         fs::create_dir_all(&at).expect("a directory");
         run("mount", &["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs", text(&at)]);
         Self(at)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
     }
 }
 

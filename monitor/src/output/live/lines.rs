@@ -44,6 +44,7 @@ impl Lines {
         directory: &Path,
         name: &str,
         fields: &Fields,
+        rotation: Option<Rotation>,
         replace: bool,
     ) -> Result<Self, OutputError> {
         make_directory(directory)?;
@@ -52,7 +53,7 @@ impl Lines {
             return Err(OutputError::Exists { path });
         }
         File::create(&path).map_err(OutputError::file(&path))?;
-        Self::create(&path, fields, None)
+        Self::create(&path, fields, rotation)
     }
 
     /// Writes the lines whole or not at all.

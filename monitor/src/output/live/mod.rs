@@ -1,6 +1,7 @@
 //! Outputs of a running instance, on a thread of their own: a slow or full disk never holds up the counting.
 
 mod lines;
+mod packets;
 mod rotation;
 mod tables;
 
@@ -15,6 +16,7 @@ use std::{
 use monitor_core::record::AnyRecord;
 
 pub use lines::Lines;
+pub use packets::{PacketFiles, Recorder, Tap};
 pub use rotation::Rotation;
 pub use tables::Tables;
 
@@ -23,6 +25,9 @@ use crate::{state::State, telemetry::Event};
 
 /// Batches, one a drain, that wait for a slow output. A batch is bounded by the engine's queue.
 const WAITING: usize = 8;
+
+/// The first thing that went wrong, if anything did.
+pub type Failure = Option<OutputError>;
 
 /// Where records of a running instance go. One that fails is tried again with the next records.
 pub trait Sink: Send {
@@ -58,7 +63,7 @@ impl Queue {
 }
 
 /// Starts the outputs.
-pub fn start(state: Arc<State>, sinks: Vec<Box<dyn Sink>>) -> std::io::Result<(Queue, JoinHandle<()>)> {
+pub fn start(state: Arc<State>, sinks: Vec<Box<dyn Sink>>) -> std::io::Result<(Queue, JoinHandle<Failure>)> {
     let (to, from) = sync_channel(WAITING);
     let names: Vec<&'static str> = sinks.iter().map(|sink| sink.name()).collect();
     for name in &names {
@@ -68,7 +73,7 @@ pub fn start(state: Arc<State>, sinks: Vec<Box<dyn Sink>>) -> std::io::Result<(Q
         }
     }
     let queue = Queue { to, state: Arc::clone(&state), names };
-    let sinks = sinks.into_iter().map(|sink| Watched { sink, failing: false }).collect();
+    let sinks = sinks.into_iter().map(|sink| Watched { sink, failing: false, failure: None }).collect();
     let thread =
         std::thread::Builder::new().name("outputs".to_owned()).spawn(move || run(&state, sinks, &from))?;
     Ok((queue, thread))
@@ -78,9 +83,10 @@ pub fn start(state: Arc<State>, sinks: Vec<Box<dyn Sink>>) -> std::io::Result<(Q
 struct Watched {
     sink: Box<dyn Sink>,
     failing: bool,
+    failure: Failure,
 }
 
-fn run(state: &State, mut sinks: Vec<Watched>, from: &Receiver<Vec<AnyRecord>>) {
+fn run(state: &State, mut sinks: Vec<Watched>, from: &Receiver<Vec<AnyRecord>>) -> Failure {
     while let Ok(records) = from.recv() {
         for sink in &mut sinks {
             sink.work(state, records.len() as u64, |sink, lost| sink.write(&records, lost));
@@ -89,6 +95,7 @@ fn run(state: &State, mut sinks: Vec<Watched>, from: &Receiver<Vec<AnyRecord>>) 
     for sink in &mut sinks {
         sink.work(state, 0, |sink, lost| sink.finish(lost));
     }
+    sinks.into_iter().find_map(|sink| sink.failure)
 }
 
 impl Watched {
@@ -116,6 +123,7 @@ impl Watched {
                 if !std::mem::replace(&mut self.failing, true) {
                     state.events.emit(&Event::OutputFailed { output, error: &error });
                 }
+                self.failure.get_or_insert(error);
             }
         }
     }
