@@ -13,7 +13,7 @@ use crate::lru::Lru;
 const WAITING_MAX: usize = 64 * 1024;
 
 /// Most segments or datagrams of a direction in which the beginning of a protocol is looked for.
-const PROBES_MAX: u16 = 64;
+pub(super) const PROBES_MAX: u16 = 64;
 
 /// Most connections of QUIC that are remembered, so that one that moves is not told of again.
 const CONNECTIONS_MAX: u32 = 4096;
@@ -21,6 +21,12 @@ const CONNECTIONS_MAX: u32 = 4096;
 /// Most segments that are kept when a flow was found in its middle and says nothing that is known:
 /// what stands before them may come late.
 const HELD_BACK: u16 = 3;
+
+/// Whether a datagram may begin what is looked for.
+#[inline]
+pub(super) fn begins(datagram: &[u8]) -> bool {
+    quic::begins(datagram) || tls::is_dtls(datagram)
+}
 
 /// What a flow speaks.
 #[derive(Debug, Default)]

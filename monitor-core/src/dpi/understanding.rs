@@ -4,6 +4,7 @@ use monitor_common::abi::{FlowKey, Side, Transport};
 
 use super::{
     Dpi, DpiConfig, DpiCounters, Event, What,
+    flow::{PROBES_MAX, begins},
     inspector::{Findings, Hello, Inspector, InspectorConfig, InspectorTotals, Payload, Subject},
 };
 use crate::{
@@ -45,9 +46,34 @@ struct Known {
     interface: Text,
     /// Sides of which no hello is expected any more, as bits.
     enough: u8,
+    /// A datagram began something.
+    speaks: bool,
+    /// No messages are expected any more.
+    foreign: bool,
+    /// Datagrams of each side that began nothing.
+    probes: [u16; 2],
 }
 
 impl Known {
+    /// Looks at a datagram of a flow that says nothing yet. Returns whether another one of its side is to be
+    /// looked at; `None`: this one begins something.
+    #[inline]
+    fn probe(&mut self, payload: &Payload<'_>) -> Option<bool> {
+        let side = payload.sender.index();
+        if self.enough & 1 << side != 0 {
+            return Some(false);
+        }
+        if begins(payload.bytes) {
+            self.speaks = true;
+            return None;
+        }
+        let probes = self.probes.get_mut(side)?;
+        *probes += 1;
+        let more = *probes < PROBES_MAX;
+        self.enough |= u8::from(!more) << side;
+        Some(more)
+    }
+
     fn subject(&self, slot: u32) -> Subject<'_> {
         Subject {
             slot,
@@ -84,6 +110,21 @@ impl Understanding {
         self.messages.set_wall_offset(wall_offset);
     }
 
+    /// Passes over a datagram in which there is nothing, of a flow in which there was nothing so far: most of
+    /// those that are looked at. Returns whether more of its direction is wanted; `None`: it is to be read.
+    #[inline]
+    pub fn pass(&mut self, slot: u32, key: &FlowKey, first: u64, payload: &Payload<'_>) -> Option<bool> {
+        let known = self.flows.get_mut(slot as usize)?.as_mut()?;
+        let silent = known.foreign && !known.speaks && payload.tcp.is_none();
+        if !silent || known.first != first || known.key != *key {
+            return None;
+        }
+        if payload.length == 0 {
+            return Some(known.enough & 1 << payload.sender.index() == 0);
+        }
+        known.probe(payload)
+    }
+
     /// Takes a packet's payload, which may be empty. Records of what is complete with it are appended to
     /// `out`. Returns whether more of its direction is wanted.
     ///
@@ -108,8 +149,9 @@ impl Understanding {
         if !self.events.is_empty() {
             self.tell(out);
         }
-        let Some(known) = self.flows.get(slot as usize).and_then(Option::as_ref) else { return false };
-        known.enough & 1 << payload.sender.index() == 0 || self.messages.wants(slot)
+        let Some(known) = self.flows.get_mut(slot as usize).and_then(Option::as_mut) else { return false };
+        known.foreign = !self.messages.wants(slot);
+        known.enough & 1 << payload.sender.index() == 0 || !known.foreign
     }
 
     fn begin(&mut self, subject: &Subject<'_>, time: u64, out: &mut Vec<AnyRecord>) {
@@ -126,6 +168,9 @@ impl Understanding {
                 client: subject.client,
                 interface: Text::from(subject.interface),
                 enough: 0,
+                speaks: false,
+                foreign: false,
+                probes: [0; 2],
             });
         }
     }
@@ -143,6 +188,9 @@ impl Understanding {
         let (seq, syn) = payload.tcp.map_or((0, false), |tcp| (tcp.seq, tcp.syn));
         let bit = 1 << payload.sender.index();
         if (payload.length == 0 && !syn) || known.enough & bit != 0 {
+            return;
+        }
+        if transport == Transport::Udp && !known.speaks && known.probe(payload).is_some() {
             return;
         }
         let payload = super::Payload {

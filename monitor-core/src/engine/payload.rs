@@ -49,6 +49,9 @@ impl Engine {
 
     fn understand(&mut self, slot: u32, flow: &Flow, connection: u32, payload: &Payload<'_>) -> bool {
         let head = &flow.head;
+        if let Some(wanted) = self.payloads.pass(slot, &head.key, head.first.get(), payload) {
+            return wanted;
+        }
         let client = self.client(&head.key, head.client());
         let Self { payloads, said, table, hooks, totals, .. } = self;
         let interface = table
