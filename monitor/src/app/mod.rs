@@ -113,6 +113,10 @@ const fn clock_is_off(held: i64, now: i64) -> bool {
 /// Runs until a signal ends it, or the time that it was given.
 pub fn run(overrides: &Overrides, plan: &Plan) -> Result<(), RunError> {
     let mut loaded = overrides.load()?;
+    // Nothing that a user could do otherwise would help.
+    if !ebpf::is_embedded() {
+        return Err(ebpf::Error::NoKernelSide.into());
+    }
     if !plan.serves() && !loaded.is_from_flag("samples.enabled") {
         // Names are what a recording is for.
         loaded.config.samples_enabled = true;
