@@ -40,7 +40,8 @@ fn main() {
         let mut zipped = 0;
         let (mut plain, mut both) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            let context = Context { kernel: &kernel, own: &own, events: &events, config_ok: true };
+            let context =
+                Context { kernel: &kernel, own: &own, events: &events, config_ok: true, undirected: None };
             let start = cpu_time();
             page = prometheus::write(
                 &mut engine,

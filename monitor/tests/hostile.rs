@@ -307,7 +307,7 @@ fn what_is_shown_of_a_host_is_harmless() {
     assert_harmless("the API", &json);
 
     let (kernel, own, events) = (KernelStatus::default(), Own::new().unwrap(), Events::default());
-    let context = Context { kernel: &kernel, own: &own, events: &events, config_ok: true };
+    let context = Context { kernel: &kernel, own: &own, events: &events, config_ok: true, undirected: None };
     // A series is shown at 0 first: the second page has the numbers.
     for format in [Format::Text, Format::OpenMetrics, Format::Text] {
         let page = String::from_utf8(write(&mut engine, &context, format, Vec::new())).unwrap();

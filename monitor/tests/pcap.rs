@@ -359,25 +359,118 @@ fn packets_that_pass_are_written_as_they_were_and_tshark_reads_them() {
     assert_eq!(records(&back), records(&whole), "what passes whole is the same capture");
 }
 
+/// A page of metrics.
+struct PageOf(String);
+
+impl PageOf {
+    fn of(arguments: &[&str], input: &[u8]) -> Self {
+        let output = run(&[&["pcap", "--prometheus"], arguments, &["-"]].concat(), input);
+        assert!(output.status.success() && output.stderr.is_empty(), "{}", complaint(&output));
+        Self(String::from_utf8(output.stdout).unwrap())
+    }
+
+    /// The sum of the series of a family that have this label.
+    fn sum(&self, family: &str, label: &str) -> u64 {
+        let of = self.0.lines().filter(|line| line.split(['{', ' ']).next() == Some(family));
+        let of = of.filter(|line| line.contains(label));
+        of.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+    }
+}
+
 #[test]
 fn the_page_of_metrics_is_that_of_the_moment_after_the_last_packet() {
-    let output = run(&["pcap", "--prometheus", "-"], &with_question());
-    assert!(output.status.success() && output.stderr.is_empty(), "{}", complaint(&output));
-    let page = String::from_utf8(output.stdout).unwrap();
-    let samples: Vec<&str> = page.lines().filter(|line| !line.starts_with('#')).collect();
-    let sum = |family: &str| -> f64 {
-        let of = samples.iter().filter(|line| line.split(['{', ' ']).next() == Some(family));
-        of.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
-    };
+    let page = PageOf::of(&[], &with_question());
     // Eight segments and two questions.
     for (family, expected) in [
-        ("weir_hook_packets_total", 10.0),
-        ("weir_accounted_packets_total", 10.0),
-        ("weir_conservation_violations_total", 0.0),
-        ("weir_network_io_packets_total", 10.0),
-        ("weir_flows_started_total", 2.0),
-        ("weir_flows_active", 2.0),
+        ("weir_hook_packets_total", 10),
+        ("weir_accounted_packets_total", 10),
+        ("weir_conservation_violations_total", 0),
+        ("weir_network_io_packets_total", 10),
+        ("weir_flows_started_total", 2),
+        ("weir_flows_active", 2),
     ] {
-        assert!((sum(family) - expected).abs() < 1e-9, "{family}: {}", sum(family));
+        assert_eq!(page.sum(family, ""), expected, "{family}");
+    }
+}
+
+#[test]
+fn the_page_of_metrics_has_flows_that_ended_before() {
+    let mut bytes = with_question();
+    for at in 0..3 {
+        packet(&mut bytes, 100_000 + at, &udp(CLIENT, (SERVER.0, 53), QUESTION));
+    }
+    let page = PageOf::of(&["--local", "192.0.2.0/24"], &bytes);
+    assert_eq!((page.sum("weir_flows_ended_total", ""), page.sum("weir_flows_active", "")), (1, 1));
+    for family in ["weir_hook_packets_total", "weir_accounted_packets_total", "weir_network_io_packets_total"]
+    {
+        assert_eq!(page.sum(family, "interface=\"capture\""), 13, "{family}");
+        assert_eq!(page.sum(family, "direction=\"transmit\""), 10, "{family}");
+    }
+    assert_eq!(page.sum("weir_conservation_violations_total", ""), 0);
+}
+
+/// Packets by their direction: received, transmitted, and those of which it is not known.
+fn directions(page: &PageOf) -> [u64; 3] {
+    for family in ["weir_hook_packets_total", "weir_accounted_packets_total", "weir_flow_io_packets_total"] {
+        for label in ["direction=\"receive\"", "direction=\"transmit\""] {
+            assert_eq!(page.sum(family, label), page.sum("weir_network_io_packets_total", label), "{family}");
+        }
+    }
+    assert_eq!(page.sum("weir_conservation_violations_total", ""), 0);
+    [
+        page.sum("weir_network_io_packets_total", "direction=\"receive\""),
+        page.sum("weir_network_io_packets_total", "direction=\"transmit\""),
+        page.sum("weir_capture_undirected_packets_total", ""),
+    ]
+}
+
+#[test]
+fn directions_come_from_the_networks_that_are_local() {
+    for (local, expected) in [
+        (&[][..], [10, 0, 10]),
+        (&["--local", "192.0.2.0/24"], [3, 7, 0]),
+        (&["--local", "198.51.100.7"], [7, 3, 0]),
+        (&["--local=10.0.0.0/8", "--local=192.0.2.1"], [3, 7, 0]),
+        (&["--local", "10.0.0.0/8"], [10, 0, 10]),
+    ] {
+        assert_eq!(directions(&PageOf::of(local, &with_question())), expected, "{local:?}");
+    }
+    let output = run(&["pcap", "--prometheus", "--local", "192.0.2.0/33", "-"], b"");
+    assert!(complaint(&output).contains("--local"), "{}", complaint(&output));
+}
+
+#[test]
+fn directions_that_the_capture_says_go_before_local_networks() {
+    let mut bytes = header(113);
+    for (at, way, ip) in [
+        (0, 0, udp(CLIENT, (SERVER.0, 53), QUESTION)),
+        (1, 4, udp((SERVER.0, 53), CLIENT, QUESTION)),
+        (2, 4, udp((SERVER.0, 53), CLIENT, QUESTION)),
+    ] {
+        // Linux cooked: who sent it to whom, the device's type, an address, the protocol.
+        let mut cooked = vec![0, way, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 8, 0];
+        cooked.extend(ip);
+        packet(&mut bytes, at, &cooked);
+    }
+    for local in [&[][..], &["--local", "192.0.2.0/24"]] {
+        assert_eq!(directions(&PageOf::of(local, &bytes)), [1, 2, 0], "{local:?}");
+    }
+}
+
+#[test]
+fn packets_that_were_cut_count_with_their_length_on_the_wire() {
+    let mut bytes = header(101);
+    for (at, from, to) in [(0, CLIENT, SERVER), (1, SERVER, CLIENT)] {
+        let whole = tcp(from, to, 1000, 1, 0x18, &[7; 1000]);
+        for word in [1_700_000_000, at * 1000, 54, whole.len() as u32] {
+            bytes.extend(u32::to_le_bytes(word));
+        }
+        bytes.extend(&whole[..54]);
+    }
+    let records = records(&run(&["pcap", "--json", "-"], &bytes));
+    assert_eq!(records.len(), 1);
+    for side in ["sent", "received"] {
+        let numbers = ["packets", "bytes", "ip_bytes", "payload_bytes"].map(|name| &records[0][side][name]);
+        assert_eq!(numbers, [1, 1040, 1040, 1000], "{side}");
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn count_sighting(entry: &Entry, delta: &Reading, hooks: &mut Hooks, 
     for side in [Side::Lower, Side::Upper] {
         let gained = delta.side(side);
         if gained.packets != 0 || gained.bytes != 0 {
-            let direction = account::direction(entry.key.view(), side);
+            let direction = account::direction(entry.view, side);
             hooks.count_flow(entry.attachment, direction, class, io(gained), totals);
         }
     }
@@ -67,7 +67,7 @@ impl Once<'_> {
         if !matches!(entry.transport(), Transport::Tcp | Transport::Udp | Transport::Sctp) {
             return;
         }
-        let direction = entry.parties.direction(&entry.key, entry.parties.client);
+        let direction = entry.parties.direction(entry.view, entry.parties.client);
         let Some(Due { held, opened, labels }) = naming::due(entry, &self.config.services, self.now, end)
         else {
             return;
@@ -104,7 +104,7 @@ impl Once<'_> {
         let parties = entry.parties;
         let mut values = [0; 4];
         for side in [Side::Lower, Side::Upper] {
-            let (direction, io) = (parties.direction(&entry.key, side), io(delta.side(side)));
+            let (direction, io) = (parties.direction(entry.view, side), io(delta.side(side)));
             self.counted[direction.index()].add(io);
             for (sum, n) in values.iter_mut().zip(io_values(direction, io)) {
                 *sum += n;
@@ -130,7 +130,7 @@ impl Once<'_> {
         let parties = entry.parties;
         let tcp = &mut self.totals.tcp;
         for side in [Side::Lower, Side::Upper] {
-            let (gained, d) = (delta.side(side), parties.direction(&entry.key, side).index());
+            let (gained, d) = (delta.side(side), parties.direction(entry.view, side).index());
             for (event, flag) in FLAGS {
                 add(&mut tcp.flags[flag.index()][d], gained.event(event));
             }

@@ -13,12 +13,13 @@ mod reach;
 mod records;
 mod view;
 
-use monitor_common::abi::{self, CoarseCounters, CoarseKey, Direction, Flow, HookCounters};
+use monitor_common::abi::{self, CoarseCounters, CoarseKey, Direction, Flow, FlowKey, HookCounters, View};
 
 pub use crate::label::EndReason;
 use crate::{
     dpi::Understanding,
     fanout::{Detection, Fanout},
+    filter::Network,
     flow::{
         Rate,
         entry::{Entry, Fuller},
@@ -207,6 +208,17 @@ impl Engine {
         }
     }
 
+    /// Networks of which every address counts as this host's: whose side a capture is looked at from.
+    pub fn set_inside(&mut self, networks: &[Network]) {
+        self.host.set_inside(networks);
+        self.review(|_| true);
+    }
+
+    /// Which way the directions of a flow pass by its addresses, if one is this host's.
+    pub(crate) fn view_by_address(&self, key: &FlowKey) -> Option<View> {
+        self.host.view(key)
+    }
+
     /// The listening sockets of this host, for flows whose beginning was not seen. Whose client was
     /// found by its listener keeps it when that closes.
     pub fn set_listeners(&mut self, listeners: &[Listener]) {
@@ -273,6 +285,7 @@ impl Engine {
         let seen = flow.head.client();
         let entry = Entry {
             key,
+            view: key.view(),
             attachment: self.hooks.attachment(key.ifindex, &mut self.totals),
             first: flow.head.first.get(),
             begun: flow.head.first.get(),
@@ -285,6 +298,16 @@ impl Engine {
         self.fresh.push(slot);
         self.totals.flows.slots += 1;
         self.report.opened += 1;
+    }
+
+    /// Reads a slot for the first time whose flow's directions pass otherwise than its key says.
+    pub(crate) fn open_as(&mut self, slot: u32, flow: &Flow, view: View) {
+        if self.table.entry(slot).is_none() {
+            self.open(slot, flow);
+        }
+        if let Some(entry) = self.table.entry_mut(slot) {
+            entry.view = view;
+        }
     }
 
     /// Takes a reading of a slot with a flow.

@@ -53,7 +53,7 @@ impl Engine {
             last: self.wall(entry.last),
             sent: sent(entry.reading.side(client)),
             received: sent(entry.reading.side(server)),
-            sent_direction: parties.direction(&entry.key, client),
+            sent_direction: parties.direction(entry.view, client),
             sent_rate: entry.meters[client.index()].rate(&self.step),
             received_rate: entry.meters[server.index()].rate(&self.step),
             handshake_seconds: record::seconds(connection.handshake),

@@ -86,7 +86,7 @@ impl Network {
     }
 
     /// Reads an address with or without `/prefix`.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address.parse().ok()?, Some(prefix)),
             None => (text.parse::<IpAddr>().ok()?, None),

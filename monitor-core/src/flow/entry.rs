@@ -1,6 +1,6 @@
 //! What is known of the flow in one slot.
 
-use monitor_common::abi::{Flow, FlowKey, Side, Transport};
+use monitor_common::abi::{Flow, FlowKey, Side, Transport, View};
 
 use super::{
     naming::Naming,
@@ -18,6 +18,8 @@ use crate::label::{ClientRule, Role, Scope, TcpState};
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) key: FlowKey,
+    /// Which of its directions passes which way: that of the key, unless something else knows better.
+    pub(crate) view: View,
     /// Index of the attachment that its hooks belong to.
     pub(crate) attachment: u32,
     /// Next sighting of the same 5-tuple: a slot.
@@ -83,6 +85,7 @@ impl Default for Entry {
         };
         Self {
             key: FlowKey::default(),
+            view: FlowKey::default().view(),
             attachment: 0,
             next: NONE,
             first: 0,

@@ -6,11 +6,12 @@ use std::{
 };
 
 use monitor_common::{
-    abi::{self, Direction, FlowKey, Side, Transport},
+    abi::{self, Direction, FlowKey, Side, Transport, View},
     account,
 };
 
 use crate::{
+    filter::Network,
     host::{Listener, LocalNetwork},
     label::{ClientRule, Role, Scope},
     services::{ServiceTable, is_ephemeral},
@@ -21,6 +22,8 @@ use crate::{
 pub(crate) struct Host {
     own: HashSet<IpAddr>,
     networks: Vec<LocalNetwork>,
+    /// Networks of which every address is this host's.
+    inside: Vec<Network>,
     listeners: HashSet<Listener>,
 }
 
@@ -38,7 +41,7 @@ pub(crate) struct Parties {
 impl Parties {
     /// Direction, as this host sees it, of what a side sends. Within the host (loopback) it is that
     /// of the flow's server, because the hook's says nothing there: both sides pass both hooks.
-    pub(crate) const fn direction(self, key: &FlowKey, sender: Side) -> Direction {
+    pub(crate) const fn direction(self, view: View, sender: Side) -> Direction {
         if self.within {
             return if sender.index() == self.client.index() {
                 Direction::Receive
@@ -46,7 +49,7 @@ impl Parties {
                 Direction::Transmit
             };
         }
-        account::direction(key.view(), sender)
+        account::direction(view, sender)
     }
 
     /// The side whose data's round trips say how far the peer is: this host's own, and the client's
@@ -73,6 +76,22 @@ impl Host {
         self.own = networks.iter().map(|n| n.address).collect();
         self.networks = networks.to_vec();
         true
+    }
+
+    /// Every address in them is this host's: what a capture is looked at from.
+    pub(crate) fn set_inside(&mut self, networks: &[Network]) {
+        self.inside = networks.to_vec();
+    }
+
+    /// Which way the directions of a flow pass by its addresses, if one is this host's. What stays within
+    /// the host is received.
+    pub(crate) fn view(&self, key: &FlowKey) -> Option<View> {
+        match [Side::Lower, Side::Upper].map(|side| self.is_own(ip(key, side))) {
+            [true, true] => Some(View::AllReceived),
+            [true, false] => Some(View::LowerTransmits),
+            [false, true] => Some(View::LowerReceives),
+            [false, false] => None,
+        }
     }
 
     /// Returns whether there are new ones. A bound UDP socket with an ephemeral port is a client's
@@ -148,7 +167,7 @@ impl Host {
 
     /// Exactly an address of this host, or of its loopback network.
     fn is_own(&self, ip: IpAddr) -> bool {
-        self.own.contains(&ip) || ip.is_loopback()
+        self.own.contains(&ip) || ip.is_loopback() || self.inside.iter().any(|inside| inside.contains(ip))
     }
 
     /// Multicast, limited broadcast, or the broadcast address of one of the host's networks.
@@ -215,7 +234,7 @@ pub(crate) fn ip(key: &FlowKey, side: Side) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use monitor_common::abi::{Address, View};
+    use monitor_common::abi::Address;
 
     fn key(lower: &str, lower_port: u16, upper: &str, upper_port: u16, protocol: u8) -> FlowKey {
         let parse = |text: &str| match text.parse().unwrap() {
@@ -281,8 +300,8 @@ mod tests {
         assert_eq!(role_scope("127.0.0.1", "127.0.0.1"), (Role::Server, Scope::Local, true));
         let k = key("127.0.0.1", 40_000, "127.0.0.1", 80, 6);
         let p = host().parties(&k, (Side::Lower, abi::ClientRule::Syn), &ServiceTable::default());
-        assert_eq!(p.direction(&k, Side::Lower), Direction::Receive);
-        assert_eq!(p.direction(&k, Side::Upper), Direction::Transmit);
+        assert_eq!(p.direction(k.view(), Side::Lower), Direction::Receive);
+        assert_eq!(p.direction(k.view(), Side::Upper), Direction::Transmit);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod index;
 mod session;
 #[cfg(test)]
 mod tests;
+mod way;
 
 use monitor_common::{
     abi::{Direction, Flow, FlowKey, HookCounters, Side},
@@ -67,7 +68,8 @@ pub struct Frame<'a> {
     pub hook_flags: u32,
     /// Direction through that interface; `Receive` for captures.
     pub direction: Direction,
-    /// Direction as seen by the host that captured it, where the capture says it. Flows do not depend on it.
+    /// Direction as seen by the host that captured it, where the capture says it. Flows do not depend on it,
+    /// only the totals of [`Session::survey`].
     pub way: Option<Direction>,
     /// Nanoseconds since the epoch.
     pub time: u64,

@@ -9,6 +9,7 @@ use super::{
     AHEAD, Frame, Outcome, Table, TableConfig,
     datagrams::Datagrams,
     expiry::{self, Pace},
+    way::Ways,
 };
 use crate::{
     dpi::{
@@ -16,6 +17,7 @@ use crate::{
         inspector::{Payload, TcpHeader},
     },
     engine::{Engine, EngineConfig, HookReading, Timeouts},
+    filter::Network,
     host::Interface,
     label::EndReason,
     record::{AnyRecord, Text},
@@ -30,6 +32,11 @@ pub struct SessionConfig {
     pub engine: EngineConfig,
     /// Names of the files, by [`Frame::file`], where records are to say them.
     pub files: Vec<Text>,
+    /// Names of interfaces, for [`Session::survey`].
+    pub interfaces: Vec<Interface>,
+    /// Networks of which every address is on the near side: it sends what is transmitted, where the capture
+    /// does not say the direction itself.
+    pub local: Vec<Network>,
 }
 
 /// A table, and the engine that reads its slots and understands payload: one record a flow, written when
@@ -43,11 +50,12 @@ pub struct Session {
     understood: Vec<u8>,
     pace: Pace,
     files: Vec<Text>,
+    ways: Ways,
 }
 
 impl Session {
     /// An empty session.
-    pub fn new(SessionConfig { table, engine, files }: SessionConfig) -> Self {
+    pub fn new(SessionConfig { table, engine, files, interfaces, local }: SessionConfig) -> Self {
         // Records are taken as they come: the queue is never longer than what one frame ends and says.
         // A flow is told once, when it is over.
         let timeouts = Timeouts { active: u64::MAX, ..engine.timeouts };
@@ -55,6 +63,8 @@ impl Session {
             EngineConfig { records: true, record_queue: u32::MAX, wall_offset: 0, timeouts, ..engine };
         let mut engine = Engine::new(engine, 0);
         engine.tell_early();
+        engine.set_interfaces(&interfaces);
+        engine.set_inside(&local);
         Self {
             table: Table::new(table),
             engine,
@@ -62,6 +72,7 @@ impl Session {
             understood: Vec::new(),
             pace: Pace::default(),
             files,
+            ways: Ways::default(),
         }
     }
 
@@ -105,6 +116,9 @@ impl Session {
         if let Outcome::Flow { slot, side, opened } = outcome {
             if opened {
                 self.begin(slot, frame.time, records);
+            }
+            if let Some(way) = frame.way {
+                self.ways.note(slot, side, way);
             }
             let fragment = self.table.last_packet().fragment;
             if fragment == Fragment::None as u8 {
@@ -152,6 +166,7 @@ impl Session {
         if let Some(understood) = self.understood.get_mut(at) {
             *understood = 0;
         }
+        self.ways.begin(slot, None);
         let Some(flow) = self.table.flow(slot) else { return };
         self.engine.begins(&flow.head.key, flow.head.client(), time);
         self.engine.drain_records(records);
@@ -204,6 +219,8 @@ impl Session {
         let frames = self.table.frames(slot);
         let Some(flow): Option<&Flow> = self.table.flow(slot) else { return };
         let first = records.len();
+        look(&mut self.engine, &mut self.ways, slot, flow);
+        self.ways.end(slot, flow);
         self.engine.close(slot, flow, reason);
         self.engine.drain_records(records);
         for record in records.iter_mut().skip(first) {
@@ -221,21 +238,25 @@ impl Session {
     }
 
     /// Shows the engine what is there now, as a drain of a live host does: its totals are those of this moment.
-    /// All packets stand under one interface of this name, received.
-    pub fn survey(&mut self, interface: &str, ifindex: u32) -> &mut Engine {
-        let name = interface.to_owned();
-        self.engine.set_interfaces(&[Interface { ifindex, name, loopback: false, one_sided: true }]);
-        let counters = *self.table.counters();
-        let hook = [HookReading { ifindex, direction: Direction::Receive, counters }];
+    /// All packets stand under one interface; what is not known to be transmitted counts as received.
+    /// With it comes how many packets belong to flows of which nothing says which way they pass.
+    pub fn survey(&mut self, ifindex: u32) -> (&mut Engine, u64) {
         let now = self.pace.now();
-        self.engine.begin_drain(now, &hook);
+        for (slot, flow) in self.table.live() {
+            look(&mut self.engine, &mut self.ways, slot, flow);
+        }
+        let sums = self.ways.sums(self.table.live());
+        let [received, transmitted] = sums.split(self.table.counters());
+        let hooks = [(Direction::Receive, received), (Direction::Transmit, transmitted)]
+            .map(|(direction, counters)| HookReading { ifindex, direction, counters });
+        self.engine.begin_drain(now, &hooks);
         for (slot, flow) in self.table.live() {
             self.engine.observe(slot, flow);
         }
         // None ends here: that is the session's to say.
-        drop(self.engine.expired(&hook));
-        self.engine.end_drain(now, &hook);
-        &mut self.engine
+        drop(self.engine.expired(&hooks));
+        self.engine.end_drain(now, &hooks);
+        (&mut self.engine, sums.unknown)
     }
 
     /// The table, with what was counted.
@@ -246,5 +267,16 @@ impl Session {
     /// What reads payload, with what it met.
     pub const fn payloads(&self) -> &Understanding {
         self.engine.payloads()
+    }
+}
+
+/// Settles which way the directions of a flow pass, and lets the engine see it so.
+fn look(engine: &mut Engine, ways: &mut Ways, slot: u32, flow: &Flow) {
+    let known = ways.view(slot);
+    if let Some(view) = known.or_else(|| engine.view_by_address(&flow.head.key)) {
+        if known.is_none() {
+            ways.begin(slot, Some(view));
+        }
+        engine.open_as(slot, flow, view);
     }
 }

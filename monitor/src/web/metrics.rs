@@ -89,6 +89,7 @@ impl Web {
                 own: &self.state.own,
                 events: &self.state.events,
                 config_ok: self.state.config_ok(),
+                undirected: None,
             };
             let mut engine = self.state.engine();
             prometheus::write(&mut engine, &context, format, buffer)

@@ -3,11 +3,16 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use monitor_core::{engine::Timeouts, filter::Network, offline::PATIENCE};
 
 use crate::view::report::SectionId;
 
 /// What `--help` says of filters.
 fn after_help() -> String {
+    let timeouts = Timeouts::default();
+    let [tcp, udp, other, fin, rst] =
+        [timeouts.idle_tcp, timeouts.idle_udp, timeouts.idle_other, timeouts.fin, timeouts.rst]
+            .map(|timeout| timeout / 1_000_000_000);
     format!(
         "{}\n\n\
   A flow passes by all that is known of it when it is over. Its messages (tls, dns, http, finding) and its
@@ -15,12 +20,21 @@ fn after_help() -> String {
   version are decided packet by packet; others read the files twice, which standard input cannot be.
   Role, scope and rate are not known of captures.
 
+  Each flow is told once. A closed connection ends 60 seconds of capture time after its last packet, all
+  others end with the capture. Only while more than {PATIENCE} flows are held do they end as live ones do by
+  default, whatever the configuration says: after {tcp} s without a packet (UDP {udp} s, others {other} s), {fin} s after
+  both FINs, {rst} s after a RST.
+
 Examples:
   weir pcap --filter 'net 10.0.0.0/8 and not port 53' capture.pcapng
   weir pcap --json --filter 'domain example.com or retransmissions > 10' 'captures/*.pcap.gz'
   weir pcap --filter 'name *.example.com' -w example.pcapng capture.pcapng",
         crate::command::flows::FILTERS
     )
+}
+
+fn network(text: &str) -> Result<Network, &'static str> {
+    Network::parse(text).ok_or("not an address or a network such as 192.168.0.0/16 or 2001:db8::/32")
 }
 
 /// What to read and how to write it.
@@ -72,9 +86,14 @@ pub struct Arguments {
     #[arg(short, long, value_name = "FILE", requires = "filter")]
     pub(super) write: Option<PathBuf>,
     /// Print the page of metrics that a live run would show when the last packet has come. All packets stand
-    /// under the interface `capture`, as received.
+    /// under the interface `capture`; those whose direction neither the capture nor --local says count as
+    /// received.
     #[arg(long, conflicts_with_all = ["json", "filter"])]
     pub(super) prometheus: bool,
+    /// Look from this network, such as `192.168.0.0/16`: what its addresses send is `transmit` where the capture
+    /// does not say so itself. May be given several times.
+    #[arg(long, value_name = "NET", value_parser = network, requires = "prometheus")]
+    pub(super) local: Vec<Network>,
     /// Replace files that are there already.
     #[arg(long)]
     pub(super) force: bool,

@@ -44,6 +44,7 @@ pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
         complain: true,
         selection: &selection,
         page: arguments.prometheus,
+        local: &arguments.local,
     };
     let damage = read::run(how, &mut outputs, &mut progress)?;
     for output in &mut outputs {

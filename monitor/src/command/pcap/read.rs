@@ -9,7 +9,8 @@ use std::{
 
 use monitor_common::abi::{Direction, hook_flags};
 use monitor_core::{
-    engine::Engine,
+    filter::Network,
+    host::Interface,
     offline::{Frame, Outcome, Session, SessionConfig},
     record::{AnyRecord, Text},
 };
@@ -37,6 +38,8 @@ pub(super) struct How<'a> {
     pub(super) selection: &'a Selection,
     /// Print the page of metrics.
     pub(super) page: bool,
+    /// Networks of the near side.
+    pub(super) local: &'a [Network],
 }
 
 /// Reads the files in the order of time. Returns the damage that `strict` stops at.
@@ -45,10 +48,10 @@ pub(super) fn run(
     outputs: &mut [Box<dyn Output + '_>],
     progress: &mut Progress,
 ) -> Result<Option<CaptureError>, CommandError> {
-    let How { paths, strict, complain: loud, selection, page } = how;
+    let How { paths, strict, complain: loud, selection, page, local } = how;
     let mut captures = Captures::open(paths)?;
     progress.begin(captures.size());
-    let mut reading = Reading::new(paths, selection, outputs);
+    let mut reading = Reading::new(paths, local, selection, outputs);
     let mut batch = Batch::default();
     let mut stopped = None;
     while let Some(step) = captures.next(&mut batch)? {
@@ -65,16 +68,23 @@ pub(super) fn run(
     }
     progress.end();
     if page {
-        print_page(reading.session.survey("capture", INTERFACE))?;
+        print_page(&mut reading.session)?;
     }
     reading.finish(loud)?;
     Ok(stopped)
 }
 
-fn print_page(engine: &mut Engine) -> Result<(), CommandError> {
+fn print_page(session: &mut Session) -> Result<(), CommandError> {
     let own = Own::new().map_err(io::Error::other)?;
     let (kernel, events) = (KernelStatus::default(), Events::default());
-    let context = Context { kernel: &kernel, own: &own, events: &events, config_ok: true };
+    let (engine, undirected) = session.survey(INTERFACE);
+    let context = Context {
+        kernel: &kernel,
+        own: &own,
+        events: &events,
+        config_ok: true,
+        undirected: Some(undirected),
+    };
     let page = prometheus::write(engine, &context, Format::Text, Vec::new());
     io::stdout().lock().write_all(&page)?;
     Ok(())
@@ -93,10 +103,22 @@ struct Reading<'a, 'o> {
 }
 
 impl<'a, 'o> Reading<'a, 'o> {
-    fn new(paths: &[PathBuf], selection: &'a Selection, outputs: &'a mut [Box<dyn Output + 'o>]) -> Self {
-        let files = files(paths);
+    fn new(
+        paths: &[PathBuf],
+        local: &[Network],
+        selection: &'a Selection,
+        outputs: &'a mut [Box<dyn Output + 'o>],
+    ) -> Self {
+        let interface =
+            Interface { ifindex: INTERFACE, name: "capture".to_owned(), loopback: false, one_sided: true };
+        let config = SessionConfig {
+            files: files(paths),
+            interfaces: vec![interface],
+            local: local.to_vec(),
+            ..SessionConfig::default()
+        };
         Self {
-            session: Session::new(SessionConfig { files, ..SessionConfig::default() }),
+            session: Session::new(config),
             selection,
             packets: outputs.iter().any(|output| output.wants_packets()),
             outputs,

@@ -61,7 +61,8 @@ pub(super) fn find(
     }
     let mut flows = Flows::default();
     let mut outputs: [Box<dyn Output + '_>; 1] = [Box::new(Collector { filter, flows: &mut flows })];
-    let how = How { paths, strict: false, complain: false, selection: &Selection::All, page: false };
+    let how =
+        How { paths, strict: false, complain: false, selection: &Selection::All, page: false, local: &[] };
     read::run(how, &mut outputs, progress)?;
     drop(outputs);
     Ok(Selection::Flows(flows))

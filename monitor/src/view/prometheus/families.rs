@@ -154,6 +154,9 @@ families! {
     /// When the flow table was last read, as seconds since the Unix epoch.
     LAST_DRAIN = Gauge "weir_last_drain_timestamp_seconds";
 
+    /// Of a capture alone: packets of flows of which nothing says which way they passed. They count as received.
+    UNDIRECTED = Counter "weir_capture_undirected_packets";
+
     /// 1; the labels say which build this is.
     BUILD_INFO = Gauge "weir_build_info";
     /// 1 for each hook of an interface that a program is attached to.

@@ -16,7 +16,7 @@ pub use page::{Family, Format, Kind, Label, Labels, Number, Page};
 use crate::telemetry::Events;
 use families::{
     BUILD_INFO, CONFIG_RELOAD, EVENTS, INTERFACE_ATTACHED, INTERFACE_DIFFERENCE, LOST_SAMPLES, MAP_ENTRIES,
-    MAP_MAX_ENTRIES, PROGRAM_RUNS, PROGRAM_SECONDS,
+    MAP_MAX_ENTRIES, PROGRAM_RUNS, PROGRAM_SECONDS, UNDIRECTED,
 };
 
 /// What the kernel side says of itself, as of the last drain.
@@ -67,6 +67,8 @@ pub struct Context<'a> {
     pub events: &'a Events,
     /// Whether the configuration could be read when it was last asked for.
     pub config_ok: bool,
+    /// Of a capture: packets of which it is not known which way they passed.
+    pub undirected: Option<u64>,
 }
 
 /// Writes the page. `buffer` gives its memory.
@@ -75,6 +77,10 @@ pub fn write(engine: &mut Engine, context: &Context<'_>, format: Format, buffer:
     totals::write(&mut page, engine.totals());
     series::write(&mut page, engine);
     protocols::write(&mut page, engine);
+    if let Some(packets) = context.undirected {
+        page.family(&UNDIRECTED);
+        page.sample(&[], packets);
+    }
     kernel(&mut page, context.kernel);
     page.family(&BUILD_INFO);
     page.sample(&[("version", env!("CARGO_PKG_VERSION").into())], 1);
