@@ -18,6 +18,7 @@ mod traffic;
 
 mod agent;
 mod applications;
+mod clients;
 mod exposition;
 mod forwarding;
 mod interfaces;

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Waits until somebody listens on a port.
-fn wait_for_listener(ns: &Namespace, kind: &str, port: u16) {
+pub(crate) fn wait_for_listener(ns: &Namespace, kind: &str, port: u16) {
     wait_for("a listener", || (!ns.sh(&format!("ss -Hln{kind} 'sport = :{port}'")).is_empty()).then_some(()));
 }
 
@@ -174,7 +174,7 @@ fn sent(table: &Table, from: &str, port: u16) -> [f64; 2] {
 }
 
 /// What all names and none together count is what all flows count.
-fn is_whole(page: &Page) -> bool {
+pub(crate) fn is_whole(page: &Page) -> bool {
     ["receive", "transmit"].iter().all(|direction| {
         let sum = |name: &str| page.sum(name, &[("direction", *direction)]);
         let bytes = sum("weir_flow_io_bytes_total");
