@@ -25,7 +25,7 @@ fn named(agent: &Agent<'_>, port: u16) -> Vec<[String; 4]> {
     flows.iter().map(|flow| fields.map(|key| text(flow, key))).collect()
 }
 
-fn wait_for_name(agent: &Agent<'_>, port: u16, expected: [&str; 4]) {
+pub(crate) fn wait_for_name(agent: &Agent<'_>, port: u16, expected: [&str; 4]) {
     wait_for(&format!("{expected:?} on port {port}"), || {
         let flows = named(agent, port);
         (!flows.is_empty() && flows.iter().all(|flow| flow == &expected)).then_some(())

@@ -135,7 +135,8 @@ impl Initials {
                     self.google(rest, packet.version, &mut out);
                 }
                 LongKind::Unknown => out.failure = Some(Failure::Version(packet.version)),
-                LongKind::Retry | LongKind::VersionNegotiation | LongKind::Other => {}
+                LongKind::Retry | LongKind::VersionNegotiation => self.again(from),
+                LongKind::Other => {}
             }
             rest = rest.get(packet.length..).unwrap_or_default();
             if rest.is_empty() || self.done {
@@ -151,6 +152,17 @@ impl Initials {
             out.google_name = Some(name.into());
             out.version = Some(version);
             self.done = true;
+        }
+    }
+
+    /// The server wants another hello, with a token or of another version: both are of one connection.
+    ///
+    /// Anybody could say so. If the server answers the first hello nevertheless, that counts.
+    fn again(&mut self, from: Side) {
+        if self.attempt.as_ref().is_some_and(|attempt| attempt.client != from && !attempt.answered)
+            && let Some(answer) = self.pending.answer_mut()
+        {
+            answer.hello_retry = Some(true);
         }
     }
 

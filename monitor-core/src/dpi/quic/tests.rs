@@ -271,3 +271,28 @@ fn no_datagram_makes_the_parsers_panic() {
         initials.read(CLIENT, &packet, 0, &mut scratch);
     }
 }
+
+#[test]
+fn a_hello_that_is_asked_for_again_is_not_the_last_of_its_connection() {
+    let first = initial(V1, &CONNECTION, &CONNECTION, 1, &padded(unhex(CRYPTO), 1162));
+    let second = initial(V1, b"retry-id", b"retry-id", 2, &padded(unhex(CRYPTO), 1162));
+    let mut retry = vec![0xf0, 0, 0, 0, 1, 0, 8];
+    retry.extend(b"retry-id token and a tag of sixteen");
+    let versions = unhex("8000000000 00 08 8394c8f03e515708 6b3343cf");
+    for again in [&retry, &versions] {
+        let (mut initials, mut scratch) = (Initials::default(), Vec::new());
+        assert!(initials.read(CLIENT, &first, 1, &mut scratch).hello.is_some());
+        // The client itself cannot ask for it.
+        initials.read(CLIENT, again, 2, &mut scratch);
+        initials.read(SERVER, again, 2, &mut scratch);
+        let handshake = initials.read(CLIENT, &second, 3, &mut scratch).finished.unwrap();
+        assert_eq!((handshake.time, handshake.answer.hello_retry), (1, Some(true)));
+        assert_eq!(initials.close().unwrap().answer.hello_retry, None);
+    }
+    // What nobody acts on changes nothing.
+    let (mut initials, mut scratch) = (Initials::default(), Vec::new());
+    initials.read(CLIENT, &first, 1, &mut scratch);
+    initials.read(SERVER, &retry, 2, &mut scratch);
+    let handshake = initials.read(SERVER, &unhex(SERVER_INITIAL), 3, &mut scratch).finished.unwrap();
+    assert_eq!(handshake.answer.hello_retry, Some(false));
+}
