@@ -330,6 +330,14 @@ impl Inspector {
         self.flows.get(slot as usize)?.as_ref().map(|flow| &flow.findings)
     }
 
+    /// The name that DNS gave a flow's client for its server, as of its first packet. A flow with payload has
+    /// it from the beginning.
+    pub fn name_before(&self, key: &FlowKey, client: Side, first: u64) -> Option<Name> {
+        let (client, server) = (role::ip(key, client), role::ip(key, client.other()));
+        let known = self.common.names.known_at(client, server, first);
+        known.and_then(|name| Name::new(name.as_str(), NameSource::Dns))
+    }
+
     /// Forgets the flow in a slot, after reading what still waited behind holes.
     pub fn close(&mut self, subject: &Subject<'_>, time: u64, out: &mut Vec<AnyRecord>) -> Findings {
         let Some(mut flow) = self.flows.get_mut(subject.slot as usize).and_then(Option::take) else {

@@ -11,6 +11,7 @@ use crate::{
     application::Application,
     finding,
     flow::record,
+    names::Name,
     protocol::ProtocolTotals,
     record::{AnyRecord, Carrier, Text, Time},
 };
@@ -254,6 +255,11 @@ impl Understanding {
     /// connections before it in the slot.
     pub fn findings(&self, slot: u32, flow: (&FlowKey, u64, u32)) -> Option<&Findings> {
         if self.knows(slot, flow) { self.messages.findings(slot) } else { None }
+    }
+
+    /// The name that DNS gave a flow which says nothing, as of its first packet.
+    pub fn name_before(&self, key: &FlowKey, client: Side, first: u64) -> Option<Name> {
+        self.messages.name_before(key, client, first)
     }
 
     /// Forgets the flow in a slot, after reading what still waited.

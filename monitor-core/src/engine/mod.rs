@@ -443,12 +443,13 @@ impl Engine {
 
     /// Counts the flows that waited long enough for their names.
     fn name_waiting(&mut self) {
-        let Self { table, config, totals, families, counted, step, unnamed, .. } = self;
+        let Self { table, config, totals, families, counted, step, unnamed, payloads, .. } = self;
         let mut once = Once { totals, families, counted, config, now: step.now() };
         unnamed.retain(|&(slot, first)| {
             let Some(entry) = table.entry_mut(slot).filter(|e| e.first == first && e.counts) else {
                 return false;
             };
+            Self::name_silent(payloads, entry);
             once.name(entry, false);
             !entry.naming.is_decided()
         });
@@ -514,6 +515,7 @@ impl Engine {
         self.end_earlier(slot);
         self.forget_payload(slot);
         let Some((mut entry, left)) = self.table.remove(slot) else { return };
+        Self::name_silent(&self.payloads, &mut entry);
         self.hooks.hold(entry.attachment, false);
         self.totals.flows.slots -= 1;
         self.report.closed += 1;

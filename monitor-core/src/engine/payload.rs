@@ -80,6 +80,14 @@ impl Engine {
         }
     }
 
+    /// A flow without payload has the name that DNS gave to its server before it began: a connection that
+    /// was refused, or has not got to speak yet.
+    pub(super) fn name_silent(payloads: &Understanding, entry: &mut Entry) {
+        if entry.counts && entry.findings.name.is_none() {
+            entry.findings.name = payloads.name_before(&entry.key, entry.parties.client, entry.begun);
+        }
+    }
+
     /// No payload of the flow in a slot, or of its earlier connection if there is one, comes any more: it
     /// keeps what is known of it.
     pub(super) fn forget_payload(&mut self, slot: u32) {

@@ -27,6 +27,8 @@ impl Default for CacheConfig {
 #[derive(Clone, Debug)]
 struct Named {
     name: Text,
+    /// When it was told so first without a pause, flow clock.
+    since: u64,
     /// Flow clock.
     until: u64,
 }
@@ -53,7 +55,9 @@ impl NameCache {
         let seconds = ttl.max(self.config.floor).min(self.config.ceiling);
         let until = now.saturating_add(u64::from(seconds) * SECOND);
         let key = (client, address);
-        let gone = self.entries.insert(key, Named { name, until });
+        let before = self.entries.peek(&key).filter(|named| named.name == name && named.until >= now);
+        let since = before.map_or(now, |named| named.since);
+        let gone = self.entries.insert(key, Named { name, since, until });
         self.evicted += u64::from(gone.is_some_and(|(old, named)| old != key && named.until > now));
     }
 
@@ -65,6 +69,12 @@ impl NameCache {
             return None;
         }
         self.entries.get(&key).map(|named| &named.name)
+    }
+
+    /// The name that `client` knew for `address` at a time which may lie before the last answers.
+    pub fn known_at(&self, client: IpAddr, address: IpAddr, time: u64) -> Option<&Text> {
+        let named = self.entries.peek(&(client, address))?;
+        (named.since..=named.until).contains(&time).then_some(&named.name)
     }
 
     /// Entries in the cache.

@@ -84,6 +84,17 @@ fn answers_count_as_long_as_floor_and_ceiling_let_them() {
 }
 
 #[test]
+fn a_name_is_known_from_when_it_was_told_and_that_it_is_told_again_does_not_change_that() {
+    let mut cache = NameCache::new(CacheConfig::default());
+    let known = |cache: &NameCache, time| cache.known_at(CLIENT, address(1), time).map(ToString::to_string);
+    cache.insert(CLIENT, address(1), Text::from("a"), 60, 10);
+    cache.insert(CLIENT, address(1), Text::from("a"), 60, 20);
+    assert_eq!([9, 10, 30].map(|at| known(&cache, at).is_some()), [false, true, true]);
+    cache.insert(CLIENT, address(1), Text::from("b"), 60, 30);
+    assert_eq!([29, 30].map(|at| known(&cache, at)), [None, Some("b".to_owned())]);
+}
+
+#[test]
 fn the_cache_is_bounded_and_keeps_what_is_used() {
     let mut cache = NameCache::new(CacheConfig { entries: 10, ..CacheConfig::default() });
     for n in 0..100 {

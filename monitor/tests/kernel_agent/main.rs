@@ -19,6 +19,7 @@ mod traffic;
 mod agent;
 mod applications;
 mod clients;
+mod equal;
 mod exposition;
 mod forwarding;
 mod interfaces;

@@ -33,7 +33,7 @@ pub(crate) fn wait_for_name(agent: &Agent<'_>, port: u16, expected: [&str; 4]) {
 }
 
 /// A web server with a page of this many bytes on port 8080.
-fn http_server(ns: &Namespace, directory: &tempfile::TempDir, bytes: usize) -> Running {
+pub(crate) fn http_server(ns: &Namespace, directory: &tempfile::TempDir, bytes: usize) -> Running {
     std::fs::write(directory.path().join("page"), vec![b'p'; bytes]).expect("a page");
     let path = directory.path().to_str().expect("a path");
     let server = Running::start(
@@ -44,7 +44,7 @@ fn http_server(ns: &Namespace, directory: &tempfile::TempDir, bytes: usize) -> R
 }
 
 /// A TLS server on port 8443, with a certificate of its own making.
-fn tls_server(ns: &Namespace, directory: &tempfile::TempDir) -> Running {
+pub(crate) fn tls_server(ns: &Namespace, directory: &tempfile::TempDir) -> Running {
     let path = |name: &str| directory.path().join(name).to_str().expect("a path").to_owned();
     let (key, certificate) = (path("key.pem"), path("certificate.pem"));
     ns.sh(&format!(
@@ -58,7 +58,7 @@ fn tls_server(ns: &Namespace, directory: &tempfile::TempDir) -> Running {
 }
 
 /// A DNS server that knows one name.
-fn dns_server(ns: &Namespace, name: &str, address: &str) -> Running {
+pub(crate) fn dns_server(ns: &Namespace, name: &str, address: &str) -> Running {
     let record = format!("--host-record={name},{address}");
     let listen = format!("--listen-address={THERE}");
     let server = Running::start(ns.command(
