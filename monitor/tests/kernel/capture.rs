@@ -46,12 +46,8 @@ impl Capture {
         Self::start_cut(ns, device, "200")
     }
 
-    /// Captures whole packets.
-    pub(crate) fn start_whole(ns: &Namespace, device: &str) -> Self {
-        Self::start_cut(ns, device, "0")
-    }
-
-    fn start_cut(ns: &Namespace, device: &str, snaplen: &str) -> Self {
+    /// Captures so many bytes of each packet; 0: whole packets.
+    pub(crate) fn start_cut(ns: &Namespace, device: &str, snaplen: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("capture.pcap");
         let mut process = ns.spawn(

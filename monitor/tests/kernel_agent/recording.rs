@@ -88,7 +88,7 @@ fn packets_of_a_recording_are_those_that_tcpdump_sees_and_give_its_flows() {
     let (here, there) = cable();
     let directory = tempfile::tempdir().expect("a directory");
     let output = directory.path().join("taken");
-    let capture = Capture::start_whole(&here, "eth0");
+    let capture = Capture::start_cut(&here, "eth0", "0");
     let mut recording = record(&here, &output, &["--packets"]);
     traffic::tcp(&here, &there, THERE, 1_000, 200_000, Ending::Client);
     traffic::tcp(&there, &here, HERE, 10, 20, Ending::Reset);

@@ -18,7 +18,7 @@ pub(super) const UDP: u8 = 17;
 
 /// Captures whole packets, since names stand in them.
 pub(super) fn capture(ns: &Namespace) -> Capture {
-    Capture::start_whole(ns, "eth0")
+    Capture::start_cut(ns, "eth0", "0")
 }
 
 /// The client's ports of some flows; all clients here have one address.
