@@ -1,9 +1,6 @@
 //! A drain of flows that go on allocates nothing.
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-};
+mod counting;
 
 use monitor_common::{
     abi::{Address, Direction, Flow, FlowKey},
@@ -14,36 +11,6 @@ use monitor_core::{
     engine::{Engine, EngineConfig},
     host::LocalNetwork,
 };
-
-/// The system's allocator, which counts what this thread asks of it.
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-// SAFETY: every call goes to the system's allocator as it came; counting allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const FLOWS: u32 = 1000;
 const SECOND: u64 = 1_000_000_000;
@@ -108,9 +75,9 @@ fn a_drain_of_flows_that_go_on_allocates_nothing() {
             );
         }
         now += SECOND;
-        let before = ALLOCATIONS.get();
+        let before = counting::allocations();
         assert_eq!(drain(&mut engine, &slots, now), FLOWS);
-        let after = ALLOCATIONS.get();
+        let after = counting::allocations();
         // The first rounds fill the table and give the keys of services and peers their series.
         if round >= 2 {
             assert_eq!(after - before, 0, "round {round}");
