@@ -34,13 +34,19 @@ pub enum OutputError {
     /// Packets cannot be taken from their sockets.
     #[error("packets: {0}; run as root or grant CAP_NET_RAW")]
     Packets(#[source] io::Error),
-    /// No flow begins there.
+    /// No flow has that frame.
     #[error(
-        "--flow: no flow begins with frame {first_frame}; `first_frame` of a flow's record is its number"
+        "--flow: frame {frame} is of no flow; `first_frame` of a flow's record is one, and from standard input it must be the first"
     )]
     NoFlow {
         /// What was given.
-        first_frame: u64,
+        frame: u64,
+    },
+    /// What names a frame is none.
+    #[error("--flow: {given}: write the frame's number, or FILE:NUMBER with one of the files")]
+    Frame {
+        /// What was given.
+        given: String,
     },
     /// No record that is written has a field of that name.
     #[error("--fields: {name}: no such field{}; `--fields help` lists them", meant(nearest.as_deref()))]

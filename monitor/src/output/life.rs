@@ -1,6 +1,11 @@
 //! One connection's life: what each side did and when, with frame numbers.
 
+mod find;
+mod words;
+
 use std::{fmt::Write as _, net::IpAddr};
+
+pub use find::{Find, Found};
 
 use monitor_common::{
     abi::Side,
@@ -8,7 +13,7 @@ use monitor_common::{
 };
 use monitor_core::{
     offline::{Outcome, Table, TableConfig},
-    record::{AnyRecord, FlowRecord, Identity, Peer},
+    record::{AnyRecord, FlowRecord, Identity, NameSource, Peer, Text},
 };
 
 use super::{Output, OutputError, PacketView, packets::flags};
@@ -19,15 +24,23 @@ const LINES: usize = 20_000;
 /// Follows the flow that begins with a frame, and prints its life when nothing more comes.
 #[derive(Debug)]
 pub struct Life {
-    first: u64,
+    target: Found,
+    /// Names of the files, if there are several.
+    files: Vec<Text>,
     slot: Option<u32>,
+    ends: Option<Ends>,
     /// The same rules once more for this flow alone, to see what each packet changed.
     table: Table,
     events: Vec<Event>,
     beyond: u64,
-    messages: Vec<(u64, Identity, String)>,
+    messages: Vec<(u64, String)>,
+    /// The DNS answer that had the server's address last before the flow had a name.
+    answer: Option<String>,
     flow: Option<Box<FlowRecord>>,
 }
+
+/// Both ends of a flow, the lower first.
+type Ends = [(IpAddr, u16); 2];
 
 /// Packets of one side with the same meaning, one after the other.
 #[derive(Debug)]
@@ -42,15 +55,18 @@ struct Event {
 }
 
 impl Life {
-    /// Of the flow whose record has this `first_frame`.
-    pub fn new(first_frame: u64) -> Self {
+    /// Of the flow that begins with the frame of `target`.
+    pub fn new(target: Found, files: Vec<Text>) -> Self {
         Self {
-            first: first_frame,
+            target,
+            files,
             slot: None,
+            ends: None,
             table: Table::new(TableConfig { max_flows: 16, ..TableConfig::default() }),
             events: Vec::new(),
             beyond: 0,
             messages: Vec::new(),
+            answer: None,
             flow: None,
         }
     }
@@ -90,6 +106,8 @@ impl Life {
             monitor_common::abi::IpVersion::V6
         };
         let from = (packet.source.to_ip(version), packet.source_port);
+        let to = (packet.destination.to_ip(version), packet.destination_port);
+        self.ends = Some([from.min(to), from.max(to)]);
         let plain = packet.protocol != 6 || packet.tcp_flags & !(tcp_flags::ACK | tcp_flags::PSH) == 0;
         let payload = u64::from(packet.payload_length);
         let flags = if plain { String::new() } else { flags(packet.tcp_flags) };
@@ -148,7 +166,7 @@ impl Life {
             what.retain(|part| !part.is_empty());
             lines.push((event.time, format!("{frames:>13} {way} {}", what.join(" "))));
         }
-        for (time, _, message) in self.messages.iter().filter(|(_, ends, _)| ends == id) {
+        for (time, message) in &self.messages {
             lines.push((*time, format!("{:>13}    {message}", "")));
         }
         lines.sort_by_key(|(time, _)| *time);
@@ -168,6 +186,9 @@ impl Life {
         if let Some(peer) = flow.closed_by {
             let who = if peer == Peer::Client { "client" } else { "server" };
             let _ = writeln!(out, "closed by the {who}");
+        }
+        if let (Some(NameSource::Dns), Some(answer)) = (flow.name_source, &self.answer) {
+            let _ = writeln!(out, "named by the {answer}");
         }
         let _ = writeln!(out, "Wireshark: {}", display_filter(flow));
         out
@@ -192,13 +213,19 @@ fn display_filter(flow: &FlowRecord) -> String {
         way
     };
     let (client, server) = ((id.client_ip, id.client_port), (id.server_ip, id.server_port));
-    format!(
-        "frame.number >= {} && frame.number <= {} && (({}) || ({}))",
-        flow.first_frame.unwrap_or(0),
-        flow.last_frame.unwrap_or(u64::MAX),
-        way(client, server),
-        way(server, client)
-    )
+    let mut frames = format!("frame.number >= {}", flow.first_frame.unwrap_or(0));
+    // What goes on in another file has other numbers there.
+    if let Some(last) = flow.last_frame.filter(|_| flow.first_file == flow.last_file) {
+        let _ = write!(frames, " && frame.number <= {last}");
+    }
+    format!("{frames} && (({}) || ({}))", way(client, server), way(server, client))
+}
+
+/// The ends that a record names.
+fn ends(identity: &Identity) -> Ends {
+    let client = (identity.client_ip, identity.client_port);
+    let server = (identity.server_ip, identity.server_port);
+    [client.min(server), client.max(server)]
 }
 
 impl Output for Life {
@@ -211,7 +238,7 @@ impl Output for Life {
             return Ok(());
         };
         if opened {
-            if view.frame.number == self.first && view.frame.file == 0 {
+            if (view.frame.file, view.frame.number) == (self.target.file, self.target.frame) {
                 self.slot = Some(slot);
             } else if self.slot == Some(slot) {
                 self.slot = None;
@@ -225,30 +252,32 @@ impl Output for Life {
 
     fn records(&mut self, records: &[AnyRecord]) -> Result<(), OutputError> {
         for record in records {
-            match record {
-                AnyRecord::Flow(flow) if flow.first_frame == Some(self.first) && self.flow.is_none() => {
-                    self.flow = Some(flow.clone());
-                    self.slot = None;
-                }
-                AnyRecord::Tls(tls) if self.slot.is_some() && self.messages.len() < LINES => {
-                    let name = tls.server_name.as_ref().map_or("none", |name| name.as_str());
-                    let alpn: Vec<&str> = tls.alpn.iter().map(AsRef::as_ref).collect();
-                    let text = format!("hello: name {name}, ALPN {}, JA4 {}", alpn.join(" "), tls.ja4);
-                    self.messages.push((tls.time.0, tls.identity.clone(), text));
-                }
-                AnyRecord::Http(http) if self.slot.is_some() && self.messages.len() < LINES => {
-                    let part = |text: &Option<monitor_core::record::Text>| {
-                        text.as_ref().map(ToString::to_string).unwrap_or_default()
-                    };
-                    let text = match http.status {
-                        Some(status) => format!("response {status}"),
-                        None => {
-                            format!("request {} {} {}", part(&http.method), part(&http.host), part(&http.uri))
-                        }
-                    };
-                    self.messages.push((http.time.0, http.identity.clone(), text));
-                }
-                _ => {}
+            if let AnyRecord::Flow(flow) = record
+                && self.flow.is_none()
+                && flow.first_frame == Some(self.target.frame)
+                && flow.first_file.as_ref() == self.files.get(self.target.file as usize)
+            {
+                self.flow = Some(flow.clone());
+                self.slot = None;
+            }
+            if let (AnyRecord::Dns(dns), Some(flow)) = (record, &self.target.flow)
+                && dns.response
+                && dns.identity.client_ip == flow.identity.client_ip
+                && dns.time <= flow.end
+                && words::gives(dns, flow.identity.server_ip, flow.name.as_ref())
+            {
+                self.answer =
+                    Some(format!("{} of {} at {}", words::dns(dns), dns.identity.server_ip, dns.time));
+            }
+            let of_flow = record.identity().is_some_and(|identity| Some(ends(identity)) == self.ends);
+            if self.slot.is_some() && of_flow && self.messages.len() < LINES {
+                let text = match record {
+                    AnyRecord::Tls(tls) => words::tls(tls),
+                    AnyRecord::Http(http) => words::http(http),
+                    AnyRecord::Dns(dns) => words::dns(dns),
+                    _ => continue,
+                };
+                self.messages.push((record.time().0, text));
             }
         }
         Ok(())
@@ -256,7 +285,7 @@ impl Output for Life {
 
     fn finish(&mut self) -> Result<(), OutputError> {
         let Some(flow) = &self.flow else {
-            return Err(OutputError::NoFlow { first_frame: self.first });
+            return Err(OutputError::NoFlow { frame: self.target.frame });
         };
         let text = self.text(flow);
         let mut out = std::io::stdout().lock();

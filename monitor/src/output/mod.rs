@@ -27,7 +27,7 @@ pub use directory::Directory;
 pub use error::OutputError;
 pub use fields::{Fields, list as list_fields};
 pub use json::Json;
-pub use life::Life;
+pub use life::{Find, Found, Life};
 pub use packets::Packets;
 pub use report::{Destination, ReportOutput};
 pub use save::Save;

@@ -8,7 +8,7 @@ use std::{
 
 use monitor_core::{record::AnyRecord, report::Report};
 
-use super::{Ending, Output, OutputError, PacketView};
+use super::{Ending, Output, OutputError, PacketView, part::Part};
 use crate::view::report::{Options, html, sections, terminal};
 
 /// Where a report goes.
@@ -74,7 +74,13 @@ impl Output for ReportOutput {
             }
             Destination::Html(path) => {
                 let page = html::render(&sections, &self.report, &self.options);
-                fs::write(path, page).map_err(|source| OutputError::File { path: path.clone(), source })?;
+                if path.metadata().is_ok_and(|there| !there.is_file()) {
+                    // A device or a pipe, which is not to be replaced.
+                    return fs::write(path, page).map_err(OutputError::file(path));
+                }
+                let (part, mut file) = Part::create(path, true)?;
+                file.write_all(page.as_bytes()).map_err(OutputError::file(path))?;
+                part.commit(&file)?;
             }
         }
         Ok(())

@@ -176,3 +176,13 @@ pub(crate) fn unnamed() -> Vec<u8> {
     capture.connection(50_001, 9_999, b"?", b"!");
     capture.bytes
 }
+
+/// A name that is asked for, and a connection to its address that says none: frames 3 and on.
+pub(crate) fn resolved() -> Vec<u8> {
+    let mut capture = Capture::default();
+    let (client, resolver) = (End(CLIENT, 40_102), End(RESOLVER, 53));
+    capture.udp(client, resolver, &dns("only.example.net", false));
+    capture.udp(resolver, client, &dns("only.example.net", true));
+    capture.connection(40_103, 9_999, b"\x00\x01\x02", b"\x03\x04\x05");
+    capture.bytes
+}

@@ -194,8 +194,32 @@ fn the_life_of_a_flow_is_told_with_frames_and_a_filter_that_shows_it() {
             .unwrap();
         assert_eq!(text(&shown.stdout), "1\n2\n3\n4\n5\n6\n7\n8\n9\n");
     }
-    let output = weir(&["pcap", &place.capture, "--flow", "2"]);
+    // Any of its frames names it; a frame that is of no flow names none.
+    let by_another = weir(&["pcap", &place.capture, "--flow", "capture.pcap:7"]);
+    assert_eq!(text(&by_another.stdout), life);
+    let output = weir(&["pcap", &place.capture, "--flow", "9999"]);
     assert!(!output.status.success() && text(&output.stderr).contains("first_frame"));
+    // A query and its answer.
+    let output = weir(&["pcap", &place.capture, "--flow", "11"]);
+    let life = text(&output.stdout);
+    for part in ["10 -> ", "DNS query A =cmd.example.org", "11 <- ", "DNS answer A =cmd.example.org: A "] {
+        assert!(life.contains(part), "{part} in {life}");
+    }
+}
+
+#[test]
+fn the_life_of_a_flow_says_which_answer_named_it_and_of_several_files_takes_the_one_that_is_meant() {
+    let place = Place::new();
+    let other = place.path("other.pcap");
+    fs::write(&other, capture::resolved()).unwrap();
+    let output = weir(&["pcap", &place.capture, &other, "--flow", "other.pcap:4"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let life = text(&output.stdout);
+    for part in
+        ["  only.example.net", "named by the DNS answer A only.example.net: A 198.51.100.", "3 -> SYN"]
+    {
+        assert!(life.contains(part), "{part} in {life}");
+    }
 }
 
 #[test]
@@ -279,4 +303,55 @@ fn an_output_that_fails_leaves_no_file_that_looks_whole() {
     let output = weir(&["pcap", &missing, "--csv", &directory, "--parquet", &directory]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(place.names("out"), [""; 0]);
+}
+
+#[test]
+fn what_finds_the_disk_full_fails_in_one_line_and_leaves_nothing_under_a_final_name() {
+    let place = Place::new();
+    let directory = place.path("out");
+    let path = |name: &str| format!("{directory}/{name}");
+    let fails = |arguments: &[&str]| {
+        let mut all = vec!["pcap", &place.capture];
+        all.extend(arguments);
+        let output = weir(&all);
+        let said = text(&output.stderr);
+        assert!(!output.status.success(), "{arguments:?}");
+        assert!(said.lines().count() == 1 && said.contains("No space left"), "{arguments:?}: {said}");
+    };
+    for form in ["csv", "parquet"] {
+        fs::create_dir(&directory).unwrap();
+        // A file under its passing name is where no byte finds room.
+        for (kind, _) in monitor_core::record::RECORDS {
+            std::os::unix::fs::symlink("/dev/full", path(&format!("{kind}.{form}.part"))).unwrap();
+        }
+        fails(&[&format!("--{form}"), &directory]);
+        assert_eq!(place.names("out"), [""; 0]);
+        fs::remove_dir(&directory).unwrap();
+    }
+    fs::create_dir(&directory).unwrap();
+    for arguments in [
+        ["--packets", "p.csv"].as_slice(),
+        &["--packets", "p.parquet"],
+        &["--html", "p.html"],
+        &["--filter", "tcp", "-w", "p.pcapng"],
+    ] {
+        let (last, before) = arguments.split_last().unwrap();
+        std::os::unix::fs::symlink("/dev/full", path(&format!("{last}.part"))).unwrap();
+        fails(&[before, &[&path(last)]].concat());
+        assert_eq!(place.names("out"), [""; 0]);
+    }
+}
+
+#[test]
+fn standard_output_that_takes_no_more_is_one_line_and_an_error() {
+    let place = Place::new();
+    for arguments in [["--json"].as_slice(), &["--prometheus"], &["--flow", "1"], &[]] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+        command.args(["pcap", &place.capture]).args(arguments).stdin(Stdio::null()).stdout(full);
+        let output = command.output().unwrap();
+        let said = text(&output.stderr);
+        assert!(!output.status.success(), "{arguments:?}");
+        assert!(said.lines().count() == 1 && said.contains("No space left"), "{arguments:?}: {said}");
+    }
 }

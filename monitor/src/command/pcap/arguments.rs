@@ -72,10 +72,10 @@ pub struct Arguments {
     /// Write a row a packet, as CSV or Parquet by the end of the file's name.
     #[arg(long, value_name = "FILE.csv|FILE.parquet")]
     pub(super) packets: Option<PathBuf>,
-    /// Print the life of the flow that begins with this frame (`first_frame` of its record; of several files,
-    /// the first).
+    /// Print the life of the flow that has this frame, by its number as Wireshark shows it; of several files
+    /// the first, else `FILE:FRAME`. From standard input the flow's first frame.
     #[arg(long, value_name = "FRAME", conflicts_with_all = ["json", "filter"])]
-    pub(super) flow: Option<u64>,
+    pub(super) flow: Option<String>,
     /// Fields to write, such as `start,name,sent.bytes`; `sent` is all below it, `help` prints a list.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     pub(super) fields: Vec<String>,

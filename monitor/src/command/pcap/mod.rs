@@ -1,6 +1,7 @@
 //! `weir pcap`: what a capture says.
 
 mod arguments;
+mod frame;
 mod progress;
 mod read;
 mod select;
@@ -18,9 +19,7 @@ use read::How;
 
 use super::CommandError;
 use crate::{
-    output::{
-        Destination, Directory, Fields, Form, Json, Life, Output, Packets, ReportOutput, Save, list_fields,
-    },
+    output::{Destination, Directory, Fields, Form, Json, Output, Packets, ReportOutput, Save, list_fields},
     source::pcap::expand,
     view::report::{Options, Owners},
 };
@@ -37,6 +36,9 @@ pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
     let filter = arguments.filter.as_deref().map(str::parse).transpose().map_err(CommandError::PcapFilter)?;
     let mut outputs = outputs(arguments, &paths)?;
     let mut progress = Progress::new(arguments.json);
+    if let Some(given) = &arguments.flow {
+        outputs.push(Box::new(frame::life(given, &paths, &mut progress)?));
+    }
     let selection = select::find(filter, &paths, &mut progress)?;
     let how = How {
         paths: &paths,
@@ -85,10 +87,7 @@ fn outputs(arguments: &Arguments, paths: &[PathBuf]) -> Result<Vec<Box<dyn Outpu
     if let Some(path) = &arguments.write {
         outputs.push(Box::new(Save::create(path, arguments.force)?));
     }
-    if let Some(first) = arguments.flow {
-        outputs.push(Box::new(Life::new(first)));
-    }
-    if outputs.is_empty() && !arguments.prometheus {
+    if outputs.is_empty() && !arguments.prometheus && arguments.flow.is_none() {
         outputs.push(report(arguments, paths, Destination::Terminal { plain: arguments.no_color })?);
     }
     Ok(outputs)

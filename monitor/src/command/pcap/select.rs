@@ -55,8 +55,7 @@ pub(super) fn find(
     if filter.is_about_packets() {
         return Ok(Selection::Packets(filter));
     }
-    let once = |path: &&PathBuf| path.as_os_str() == "-" || !path.is_file() && path.exists();
-    if let Some(path) = paths.iter().find(once) {
+    if let Some(path) = once(paths) {
         return Err(CommandError::Once { path: path.clone() });
     }
     let mut flows = Flows::default();
@@ -66,6 +65,11 @@ pub(super) fn find(
     read::run(how, &mut outputs, progress)?;
     drop(outputs);
     Ok(Selection::Flows(flows))
+}
+
+/// A path that cannot be read twice.
+pub(super) fn once(paths: &[PathBuf]) -> Option<&PathBuf> {
+    paths.iter().find(|path| path.as_os_str() == "-" || !path.is_file() && path.exists())
 }
 
 impl Selection {
