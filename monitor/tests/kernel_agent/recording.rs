@@ -42,7 +42,7 @@ fn packets(file: &Path) -> Vec<String> {
 }
 
 /// What flow records say of packets, without what depends on when a packet was looked at.
-fn flows(records: Vec<serde_json::Value>) -> Vec<String> {
+fn flows(records: &[serde_json::Value]) -> Vec<String> {
     let part = |r: &serde_json::Value| {
         [
             "transport",
@@ -112,9 +112,9 @@ fn packets_of_a_recording_are_those_that_tcpdump_sees_and_give_its_flows() {
     assert_eq!((only(&ours, &theirs), only(&theirs, &ours)), (Vec::new(), Vec::new()));
     assert_eq!(ours.len(), theirs.len());
 
-    let live = flows(lines(&output.join("records.json")));
+    let live = flows(&lines(&output.join("records.json")));
     assert!(live.len() >= 4, "{live:?}");
-    assert_eq!(flows(of_capture(&file)), live);
+    assert_eq!(flows(&of_capture(&file)), live);
 
     // The file says of what interface it is, and has its statistics.
     let said = run("capinfos", &["-A", text(&file)]);

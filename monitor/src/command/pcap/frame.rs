@@ -23,7 +23,8 @@ pub(super) fn life(given: &str, paths: &[PathBuf], progress: &mut Progress) -> R
     let mut found = None;
     let mut outputs: [Box<dyn Output + '_>; 1] =
         [Box::new(Find::new(file, frame, files.clone(), &mut found))];
-    let how = How { paths, strict: false, complain: false, selection: &Selection::All, page: false };
+    let how =
+        How { paths, strict: false, complain: false, selection: &Selection::All, page: false, local: &[] };
     read::run(how, &mut outputs, progress)?;
     drop(outputs);
     let found = found.ok_or(OutputError::NoFlow { frame })?;
