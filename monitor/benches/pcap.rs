@@ -1,15 +1,15 @@
 //! CPU time and memory of `weir pcap` on a large capture made here, beside softflowd, nfpcapd, tcpdump and
-//! tshark where they are installed; and memory on one ten times as large, with ten times as many flows of
-//! which no more are live at once.
+//! tshark where they are installed; and memory when it comes ten times over standard input, each time later.
 //!
-//! Arguments: packets (2,000,000 unless given), `--large` for the one ten times as large.
-#![expect(clippy::expect_used, reason = "a bench that cannot go on says why")]
+//! Arguments: packets (2,000,000 unless given: 1.4 GB below target, removed at the end), `--large` for ten
+//! times as many.
+#![expect(clippy::expect_used, clippy::panic, reason = "a bench that cannot go on says why")]
 
 use std::{
     fs::File,
-    io::{BufWriter, Write},
+    io::{BufReader, BufWriter, ErrorKind, Read, Write},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{ChildStdin, Command, Stdio},
 };
 
 use nix::sys::resource::{UsageWho, getrusage};
@@ -28,15 +28,16 @@ fn main() {
     if let Some((MEASURE, command)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         return measured(command);
     }
+    let large = arguments.iter().any(|argument| argument == "--large");
     let packets = arguments.iter().find_map(|argument| argument.parse().ok()).unwrap_or(2_000_000);
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let capture = make(directory, packets);
     compare(&capture, directory);
-    if arguments.iter().any(|argument| argument == "--large") {
-        let large = make(directory, packets * 10);
-        let usage = measure(&weir(&["--json"], &large)).expect("weir runs");
-        println!("\nten times as large: {}", usage.line());
-        drop(std::fs::remove_file(large));
+    for times in if large { &[1, 10][..] } else { &[] } {
+        let command = weir(&["--json"], Path::new("-"));
+        let seconds = (packets * STEP / 1_000_000) as u32 + 1;
+        let usage = measure_fed(&command, |to| repeat(&capture, *times, seconds, to)).expect("weir runs");
+        println!("weir pcap --json - {times:2} x {}", usage.line());
     }
     drop(std::fs::remove_file(capture));
 }
@@ -82,9 +83,24 @@ fn measured(command: &[String]) {
 
 /// `None`: the program is not there, or it failed.
 fn measure(command: &[String]) -> Option<Usage> {
+    measure_fed(command, drop)
+}
+
+/// The same of a program whose standard input `feed` writes.
+fn measure_fed(command: &[String], feed: impl FnOnce(BufWriter<ChildStdin>)) -> Option<Usage> {
     let itself = std::env::current_exe().expect("this program");
-    let output =
-        Command::new(itself).arg(MEASURE).args(command).stderr(Stdio::null()).output().expect("itself");
+    let mut started = Command::new(itself)
+        .arg(MEASURE)
+        .args(command)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("itself");
+    if let Some(stdin) = started.stdin.take() {
+        feed(BufWriter::with_capacity(1 << 20, stdin));
+    }
+    let output = started.wait_with_output().expect("itself");
     let text = String::from_utf8(output.stdout).expect("numbers");
     let numbers: Vec<f64> = text.split_whitespace().filter_map(|number| number.parse().ok()).collect();
     match numbers[..] {
@@ -128,6 +144,34 @@ fn compare(capture: &Path, directory: &Path) {
         println!("{name:20} {}  {:5.2} x", usage.line(), usage.cpu() / base);
     }
     drop(std::fs::remove_dir_all(flows));
+}
+
+/// Writes a capture several times as one, each time `seconds` later.
+fn repeat(capture: &Path, times: u32, seconds: u32, mut to: BufWriter<ChildStdin>) {
+    let mut header = [0; 24];
+    let mut packet = Vec::new();
+    for round in 0..times {
+        let mut from = BufReader::with_capacity(1 << 20, File::open(capture).expect("the capture"));
+        from.read_exact(&mut header).expect("a capture");
+        if round == 0 {
+            to.write_all(&header).expect("a reader");
+        }
+        loop {
+            let mut record = [0; 16];
+            match from.read_exact(&mut record) {
+                Ok(()) => {}
+                Err(end) if end.kind() == ErrorKind::UnexpectedEof => break,
+                Err(error) => panic!("{error}"),
+            }
+            let [[a, b, c, d], _, [e, f, g, h], _] = *record.as_chunks::<4>().0 else { break };
+            let time = u32::from_le_bytes([a, b, c, d]) + round * seconds;
+            record[..4].copy_from_slice(&time.to_le_bytes());
+            packet.resize(u32::from_le_bytes([e, f, g, h]) as usize, 0);
+            from.read_exact(&mut packet).expect("a packet");
+            to.write_all(&record).and_then(|()| to.write_all(&packet)).expect("a reader");
+        }
+    }
+    to.flush().expect("a reader");
 }
 
 /// The run that took least: others only add to it.

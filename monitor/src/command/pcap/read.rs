@@ -130,13 +130,16 @@ impl<'a, 'o> Reading<'a, 'o> {
 
     /// Counts packets that lie together.
     fn batch(&mut self, file: u32, capture: &Capture, batch: &Batch) -> Result<(), OutputError> {
-        let mut captured = Vec::with_capacity(batch.len());
+        // Only who looks at packets needs them beside their frames.
+        let mut captured = Vec::with_capacity(if self.packets { batch.len() } else { 0 });
         let mut frames = Vec::with_capacity(batch.len());
         for packet in capture.packets_of(batch) {
             match frame(file, &packet) {
                 Some(frame) => {
                     frames.push(frame);
-                    captured.push(packet);
+                    if self.packets {
+                        captured.push(packet);
+                    }
                 }
                 None => *self.unknown.entry(packet.link_type).or_insert(0) += 1,
             }
