@@ -22,6 +22,7 @@ Usage: cargo xtask TASK
   setup [--toolchain]      install what building and testing need (or building alone)
   bench NAME [-- ARGUMENTS]
                            datapath, drain, scrape, race (as root), dpi, pcap or all
+  boards [--check]         write Grafana's boards into dashboards/ (check: them, the rules and their tests instead)
   fuzz [--seconds N] [TARGET…]
                            what reads foreign bytes, under libFuzzer, 60 seconds each unless told
   help                     this text
@@ -40,6 +41,8 @@ pub(crate) enum Command {
     Build { profile: Profile },
     /// Build and start the agent.
     Run { arguments: Vec<String> },
+    /// Write or check Grafana's boards.
+    Boards { check: bool },
     /// Check and test everything.
     Test,
     /// Test the kernel side on other kernels.
@@ -66,6 +69,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
         },
         // Without `--` too: nothing of `run` could be meant for xtask itself.
         "run" => return Ok(Command::Run { arguments: own.into_iter().chain(rest).collect() }),
+        "boards" => Command::Boards { check: flag("boards", "--check", &own)? },
         "test" => none("test", &own).map(|()| Command::Test)?,
         "test-kernels" => Command::TestKernels { plan: plan(&own)? },
         "fuzz" => Command::Fuzz { plan: fuzz_plan(own)? },
@@ -84,6 +88,7 @@ impl Command {
             Self::Ebpf => "ebpf",
             Self::Build { .. } => "build",
             Self::Run { .. } => "run",
+            Self::Boards { .. } => "boards",
             Self::Test => "test",
             Self::TestKernels { .. } => "test-kernels",
             Self::Bench { .. } => "bench",
@@ -189,6 +194,8 @@ mod tests {
         assert_eq!(read("ebpf"), Ok(Command::Ebpf));
         let plan = fuzz::Plan { targets: vec!["tls".into()], seconds: 5 };
         assert_eq!(read("fuzz tls --seconds 5"), Ok(Command::Fuzz { plan }));
+        assert_eq!(read("boards"), Ok(Command::Boards { check: false }));
+        assert_eq!(read("boards --check"), Ok(Command::Boards { check: true }));
         assert_eq!(read("test"), Ok(Command::Test));
         assert_eq!(read("bench race"), Ok(Command::Bench { benches: vec![Bench::Race], arguments: vec![] }));
         assert_eq!(read("bench all"), Ok(Command::Bench { benches: Bench::ALL.to_vec(), arguments: vec![] }));

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bench;
+mod boards;
 mod build;
 mod check;
 mod error;
@@ -47,6 +48,8 @@ fn dispatch(command: Command) -> Result<(), Error> {
             build::agent(&project, profile).map(|path| println!("{}", path.display()))
         }
         Command::Run { arguments } => run::run(&project, &arguments),
+        Command::Boards { check: true } => boards::check(&project),
+        Command::Boards { check: false } => boards::write(&project),
         Command::Test => suite::run(&project),
         Command::TestKernels { plan } => kernels::run(&project, plan),
         Command::Fuzz { plan } => fuzz::run(&project, &plan),

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::boards;
 use crate::build::{self, OBJECT_VARIABLE};
 use crate::check;
 use crate::error::Error;
@@ -101,6 +102,7 @@ fn project_steps(project: &Project, report: &mut Report) {
     report.step("licences", || check::licences::run(project).map(passed));
     report.step("dependencies are explained", || check::dependencies::run(project).map(passed));
     report.step("metrics are documented", || check::metrics::run(project).map(passed));
+    report.step("boards and rules", || boards::check(project).map(passed));
 }
 
 /// What needs neither root nor the eBPF toolchain.
