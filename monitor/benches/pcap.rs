@@ -163,10 +163,10 @@ fn repeat(capture: &Path, times: u32, seconds: u32, mut to: BufWriter<ChildStdin
                 Err(end) if end.kind() == ErrorKind::UnexpectedEof => break,
                 Err(error) => panic!("{error}"),
             }
-            let [[a, b, c, d], _, [e, f, g, h], _] = *record.as_chunks::<4>().0 else { break };
-            let time = u32::from_le_bytes([a, b, c, d]) + round * seconds;
+            let [time, _, captured, _] = *record.as_chunks().0 else { break };
+            let time = u32::from_le_bytes(time) + round * seconds;
             record[..4].copy_from_slice(&time.to_le_bytes());
-            packet.resize(u32::from_le_bytes([e, f, g, h]) as usize, 0);
+            packet.resize(u32::from_le_bytes(captured) as usize, 0);
             from.read_exact(&mut packet).expect("a packet");
             to.write_all(&record).and_then(|()| to.write_all(&packet)).expect("a reader");
         }
