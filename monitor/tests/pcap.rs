@@ -474,3 +474,44 @@ fn packets_that_were_cut_count_with_their_length_on_the_wire() {
         assert_eq!(numbers, [1, 1040, 1040, 1000], "{side}");
     }
 }
+
+/// A request with its response, and then a packet a second of others.
+fn with_request(seconds_after: u32) -> Vec<u8> {
+    let request = b"GET / HTTP/1.1\r\nHost: www.weir.example\r\n\r\n";
+    let mut out = header(101);
+    let acked = 101 + request.len() as u32;
+    for (at, bytes) in [
+        (0, tcp(CLIENT, SERVER, 100, 0, 0x02, b"")),
+        (10, tcp(SERVER, CLIENT, 500, 101, 0x12, b"")),
+        (20, tcp(CLIENT, SERVER, 101, 501, 0x18, request)),
+        (30, tcp(SERVER, CLIENT, 501, acked, 0x18, b"HTTP/1.1 204 No Content\r\n\r\n")),
+        (40, tcp(CLIENT, SERVER, acked, 528, 0x11, b"")),
+        (50, tcp(SERVER, CLIENT, 528, acked + 1, 0x11, b"")),
+        (60, tcp(CLIENT, SERVER, acked + 1, 529, 0x10, b"")),
+    ] {
+        packet(&mut out, at, &bytes);
+    }
+    for second in 1..=seconds_after {
+        packet(&mut out, second * 1000, &udp(([203, 0, 113, 9], 9), ([203, 0, 113, 8], 9), b"later"));
+    }
+    out
+}
+
+#[test]
+fn the_page_of_metrics_counts_flows_under_their_names_whether_they_have_ended_or_not() {
+    for (seconds, active) in [(0, 1), (200, 0)] {
+        let output = run(&["pcap", "--prometheus", "-"], &with_request(seconds));
+        let page = String::from_utf8(output.stdout).unwrap();
+        let packets = page
+            .lines()
+            .find(|line| {
+                line.starts_with(r#"weir_domain_io_packets_total{domain="weir.example",source="http","#)
+            })
+            .and_then(|line| line.rsplit(' ').next());
+        assert_eq!(packets, Some("7"), "{seconds} s: {page}");
+        let served = page.contains(r#"application="http",direction="receive"} 349"#);
+        assert!(served, "{seconds} s: {page}");
+        let active = format!(r#"weir_flows_active{{transport="tcp"}} {active}"#);
+        assert!(page.contains(&active), "{seconds} s: {page}");
+    }
+}

@@ -506,6 +506,8 @@ impl Engine {
     pub fn close(&mut self, slot: u32, flow: &Flow, reason: EndReason) {
         let packets = [flow.hot[0].packets.get(), flow.hot[1].packets.get()];
         self.observe_changed(slot, flow, packets);
+        // Whoever was never observed before counts now, under the name that its payload told.
+        self.learn(slot);
         self.leave(slot, reason);
     }
 

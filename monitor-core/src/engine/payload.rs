@@ -67,7 +67,7 @@ impl Engine {
     }
 
     /// Gives the flow in a slot what is known of it by its payload.
-    pub(super) fn learn(&mut self, slot: u32) {
+    pub(crate) fn learn(&mut self, slot: u32) {
         let Some(entry) = self.table.entry_mut(slot) else { return };
         let of = match entry.earlier.as_deref_mut() {
             Some(earlier) => earlier,

@@ -252,6 +252,7 @@ impl Session {
         self.engine.begin_drain(now, &hooks);
         for (slot, flow) in self.table.live() {
             self.engine.observe(slot, flow);
+            self.engine.learn(slot);
         }
         // None ends here: that is the session's to say.
         drop(self.engine.expired(&hooks));

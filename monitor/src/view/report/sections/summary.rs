@@ -185,9 +185,12 @@ fn findings_in_short(context: &Context<'_>) -> Cell {
             None => kinds.push((what, *n)),
         }
     }
-    let parts: Vec<String> =
-        kinds.iter().map(|(kind, n)| format!("{kind} {} times", units::count(*n))).collect();
+    let parts: Vec<String> = kinds.iter().map(|(kind, n)| format!("{kind} {}", times(*n))).collect();
     Cell::text(parts.join(", ")).tone(first.0)
+}
+
+fn times(n: u64) -> String {
+    if n == 1 { "once".to_owned() } else { format!("{} times", units::count(n)) }
 }
 
 pub(super) fn findings(context: &Context<'_>) -> Said {
