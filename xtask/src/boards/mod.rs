@@ -4,6 +4,7 @@ mod dns;
 mod domains;
 mod flows;
 mod hosts;
+mod json;
 mod model;
 mod overview;
 mod own;
