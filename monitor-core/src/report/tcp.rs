@@ -21,6 +21,8 @@ pub struct Tcp {
     pub established: u64,
     /// What both sides sent.
     pub segments: TcpTraffic,
+    /// How often clients said that they have no room, reading slower than they are sent.
+    pub client_zero_windows: u64,
     /// Handshakes.
     pub handshake: Latency,
     /// Mean round trip of each flow between the place of capture and the client.
@@ -57,6 +59,7 @@ impl Tcp {
         for tcp in [&flow.sent.tcp, &flow.received.tcp].into_iter().flatten() {
             self.segments(tcp);
         }
+        self.client_zero_windows += flow.sent.tcp.as_ref().map_or(0, |tcp| tcp.zero_windows);
         flow.handshake_seconds.into_iter().for_each(|s| self.handshake.observe(s));
         flow.rtt_seconds.client.iter().for_each(|rtt| self.client_rtt.observe(rtt.mean));
         flow.rtt_seconds.server.iter().for_each(|rtt| self.server_rtt.observe(rtt.mean));

@@ -138,6 +138,8 @@ pub struct NameStat {
     pub tcp_packets: u64,
     /// TCP segments that were sent again.
     pub retransmissions: u64,
+    /// How often clients said that they have no room, reading slower than they are sent.
+    pub client_zero_windows: u64,
 }
 
 impl NameStat {
@@ -159,6 +161,7 @@ impl NameStat {
         if flow.state.is_some() {
             self.tcp_packets += flow.sent.packets + flow.received.packets;
             self.retransmissions += sent_again;
+            self.client_zero_windows += flow.sent.tcp.as_ref().map_or(0, |tcp| tcp.zero_windows);
         }
     }
 
@@ -199,6 +202,7 @@ impl Weighed for NameStat {
         self.response.merge(&other.response);
         self.tcp_packets += other.tcp_packets;
         self.retransmissions += other.retransmissions;
+        self.client_zero_windows += other.client_zero_windows;
     }
 }
 

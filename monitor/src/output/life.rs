@@ -16,7 +16,11 @@ use monitor_core::{
     record::{AnyRecord, FlowRecord, Identity, NameSource, Peer, Text},
 };
 
-use super::{Output, OutputError, PacketView, packets::flags};
+use super::{
+    Output, OutputError, PacketView,
+    packets::flags,
+    waits::{SILENCE, Waits},
+};
 
 /// Lines that are kept; what comes beyond is counted.
 const LINES: usize = 20_000;
@@ -33,6 +37,7 @@ pub struct Life {
     table: Table,
     events: Vec<Event>,
     beyond: u64,
+    waits: Waits,
     messages: Vec<(u64, String)>,
     /// The DNS answer that had the server's address last before the flow had a name.
     answer: Option<String>,
@@ -46,9 +51,12 @@ type Ends = [(IpAddr, u16); 2];
 #[derive(Debug)]
 struct Event {
     time: u64,
+    last: u64,
     frames: (u64, u64),
     from: (IpAddr, u16),
     packets: u64,
+    /// Packets without data of the other side in between, which only acknowledge.
+    acknowledged: u64,
     payload: u64,
     flags: String,
     what: String,
@@ -65,6 +73,7 @@ impl Life {
             table: Table::new(TableConfig { max_flows: 16, ..TableConfig::default() }),
             events: Vec::new(),
             beyond: 0,
+            waits: Waits::default(),
             messages: Vec::new(),
             answer: None,
             flow: None,
@@ -111,26 +120,46 @@ impl Life {
         let plain = packet.protocol != 6 || packet.tcp_flags & !(tcp_flags::ACK | tcp_flags::PSH) == 0;
         let payload = u64::from(packet.payload_length);
         let flags = if plain { String::new() } else { flags(packet.tcp_flags) };
+        let (number, time) = (view.frame.number, view.frame.time);
+        if what == "zero window" {
+            self.waits.full();
+        } else if (payload > 0 || !plain) && what != "keep-alive" {
+            let again = what.contains("retransmission") || what.contains("SYN again");
+            self.waits.packet(time, number, from, again);
+        }
         if let Some(last) = self.events.last_mut()
             && plain
             && last.flags.is_empty()
             && what.is_empty()
             && last.what.is_empty()
-            && last.from == from
-            && (last.payload == 0) == (payload == 0)
+            && time.saturating_sub(last.last) < SILENCE
         {
-            last.packets += 1;
-            last.payload += payload;
-            last.frames.1 = view.frame.number;
-            return;
+            let same = last.from == from && (last.payload == 0) == (payload == 0);
+            let acknowledges = last.from != from && last.payload != 0 && payload == 0;
+            if same || acknowledges {
+                last.packets += u64::from(same);
+                last.acknowledged += u64::from(acknowledges);
+                last.payload += payload;
+                last.frames.1 = number;
+                last.last = time;
+                return;
+            }
         }
         if self.events.len() >= LINES {
             self.beyond += 1;
             return;
         }
-        let number = view.frame.number;
-        let time = view.frame.time;
-        self.events.push(Event { time, frames: (number, number), from, packets: 1, payload, flags, what });
+        self.events.push(Event {
+            time,
+            last: time,
+            frames: (number, number),
+            from,
+            packets: 1,
+            acknowledged: 0,
+            payload,
+            flags,
+            what,
+        });
     }
 
     fn text(&self, flow: &FlowRecord) -> String {
@@ -162,6 +191,9 @@ impl Life {
                 (0, packets) => format!("{packets} without data"),
                 (bytes, packets) => format!("{bytes} bytes in {packets}"),
             });
+            what.extend(
+                (event.acknowledged > 0).then(|| format!("({} back without data)", event.acknowledged)),
+            );
             what.extend((!event.what.is_empty()).then(|| format!("[{}]", event.what)));
             what.retain(|part| !part.is_empty());
             lines.push((event.time, format!("{frames:>13} {way} {}", what.join(" "))));
@@ -183,6 +215,7 @@ impl Life {
                 let _ = writeln!(out, "{name} {:.3} ms", seconds * 1e3);
             }
         }
+        self.waits.write(&mut out, flow);
         if let Some(peer) = flow.closed_by {
             let who = if peer == Peer::Client { "client" } else { "server" };
             let _ = writeln!(out, "closed by the {who}");

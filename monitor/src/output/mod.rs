@@ -14,6 +14,7 @@ mod pcapng;
 mod report;
 mod save;
 mod table;
+mod waits;
 
 use std::collections::BTreeMap;
 

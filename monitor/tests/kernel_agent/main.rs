@@ -11,7 +11,6 @@ mod frames;
 #[path = "../kernel/hooks.rs"]
 mod hooks;
 #[path = "../kernel/netns.rs"]
-#[expect(dead_code, reason = "shared with the tests of the kernel side, which use all of it")]
 mod netns;
 #[path = "../kernel/traffic.rs"]
 mod traffic;
@@ -31,4 +30,5 @@ mod prometheus;
 mod recording;
 mod refusals;
 mod risks;
+mod tasks;
 mod web;

@@ -72,12 +72,17 @@ pub(super) fn tcp(context: &Context<'_>) -> Said {
     for (label, n) in [
         ("Out of order", segments.out_of_order),
         ("Duplicate ACKs", segments.duplicate_acks),
-        ("Zero windows", segments.zero_windows),
-        ("Not captured", segments.lost_segments),
+        ("Gaps", segments.lost_segments),
     ] {
         if n > 0 {
             facts.push((label, Cell::count(n)));
         }
+    }
+    if segments.zero_windows > 0 {
+        let clients = tcp.client_zero_windows;
+        let servers = segments.zero_windows.saturating_sub(clients);
+        let text = format!("{} from clients, {} from servers", units::count(clients), units::count(servers));
+        facts.push(("Zero windows", Cell::text(text)));
     }
     for (label, latency) in [
         ("Handshake", &tcp.handshake),
@@ -115,7 +120,8 @@ pub(super) fn slow_names<'a>(context: &Context<'a>) -> Vec<(String, &'a NameStat
 
 /// Where the time to a response goes.
 pub(super) fn blame(stat: &NameStat) -> Cell {
-    if stat.tcp_packets >= 20 && loss_tone(stat.retransmissions, stat.tcp_packets) == Tone::Bad {
+    // One or two segments sent again are no rate.
+    if stat.retransmissions >= 3 && loss_tone(stat.retransmissions, stat.tcp_packets) == Tone::Bad {
         return Cell::text("loss").tone(Tone::Bad);
     }
     let (Some(response), handshake) = (stat.response.median(), stat.handshake.median()) else {
@@ -126,6 +132,8 @@ pub(super) fn blame(stat: &NameStat) -> Cell {
         Some(trip) if response > 0.2 && response - trip > 2.0 * trip => Cell::text("server").tone(Tone::Warn),
         Some(trip) if trip > 0.2 => Cell::text("network").tone(Tone::Warn),
         None if response > 1.0 => Cell::text("slow").tone(Tone::Warn),
+        // The answer comes in time, and then waits until the client reads it.
+        _ if stat.client_zero_windows > 0 => Cell::text("client"),
         _ => Cell::text("fine").tone(Tone::Good),
     }
 }

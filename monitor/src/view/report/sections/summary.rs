@@ -106,7 +106,7 @@ fn speed(context: &Context<'_>) -> Option<Cell> {
     let again = tcp.segments.retransmissions;
     parts.push(format!("{} sent again", units::percent(again, tcp.packets)));
     let slow = health::slow_names(context);
-    let slowest = slow.iter().find(|(_, stat, _)| health::blame(stat).tone != Tone::Good);
+    let slowest = slow.iter().find(|(_, stat, _)| matches!(health::blame(stat).tone, Tone::Warn | Tone::Bad));
     let mut tone = health::loss_tone(again, tcp.packets);
     if let Some((name, stat, time)) = slowest {
         parts.push(format!("slowest {name} {} ({})", units::seconds(*time), health::blame(stat).text));
