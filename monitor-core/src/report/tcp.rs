@@ -39,7 +39,7 @@ pub struct Tcp {
 
 impl Tcp {
     pub(super) fn flow(&mut self, flow: &FlowRecord) {
-        let Some(state) = flow.state else { return };
+        let Some(state) = flow.state.map(|state| seen(flow, state)) else { return };
         self.flows += 1;
         self.packets += flow.sent.packets + flow.received.packets;
         if let Some(count) =
@@ -69,9 +69,9 @@ impl Tcp {
             Some(Peer::Server) => &mut self.server_ended,
             None => return,
         };
-        match state {
-            TcpState::Refused | TcpState::TimedOut => {}
-            TcpState::Reset => ended.1 += 1,
+        match flow.state {
+            Some(TcpState::Refused | TcpState::TimedOut) => {}
+            Some(TcpState::Reset) => ended.1 += 1,
             _ => ended.0 += 1,
         }
     }
@@ -99,4 +99,11 @@ impl Tcp {
     pub fn state(&self, state: TcpState) -> u64 {
         TcpState::ALL.iter().position(|s| *s == state).and_then(|i| self.states.get(i)).copied().unwrap_or(0)
     }
+}
+
+/// A probe without SYN (FIN, NULL, Xmas) that is answered by RST breaks no connection off: none was opened.
+fn seen(flow: &FlowRecord, state: TcpState) -> TcpState {
+    let opens = |tcp: &TcpTraffic| tcp.syn + tcp.syn_ack > 0;
+    let opened = [&flow.sent.tcp, &flow.received.tcp].into_iter().flatten().any(opens);
+    if state == TcpState::Reset && !opened { TcpState::Midstream } else { state }
 }

@@ -24,7 +24,12 @@ fn flow(client: u32, server: u32, port: u16, state: TcpState, bytes: u64) -> Flo
             ..small().identity
         },
         state: Some(state),
-        sent: Sent { packets: 1, bytes, tcp: Some(TcpTraffic::default()), ..Sent::default() },
+        sent: Sent {
+            packets: 1,
+            bytes,
+            tcp: Some(TcpTraffic { syn: 1, ..TcpTraffic::default() }),
+            ..Sent::default()
+        },
         ..small()
     }
 }
@@ -157,4 +162,15 @@ fn findings_are_summed_by_what_and_where_and_fanouts_keep_the_most() {
         findings.has(FindingKind::OldTls, "TLSv1.1") && !findings.has(FindingKind::WeakCipher, "TLSv1.1")
     );
     assert_eq!(findings.fanouts.get(&(ip(1), FanoutKind::Hosts)), Some(&Most(200)));
+}
+
+#[test]
+fn a_probe_without_syn_is_no_attempt_and_breaks_nothing_off() {
+    let reset = flow(1, 2, 3390, TcpState::Reset, 54);
+    let probe = FlowRecord {
+        sent: Sent { tcp: Some(TcpTraffic { fin: 1, ..TcpTraffic::default() }), ..reset.sent.clone() },
+        ..reset.clone()
+    };
+    let tcp = report([reset, probe]).tcp;
+    assert_eq!((tcp.flows, tcp.attempts, tcp.state(TcpState::Reset)), (2, 1, 1));
 }
