@@ -64,6 +64,7 @@ pub(crate) fn tests() -> Vec<Package> {
         program("iperf3", "TCP and UDP traffic", "iperf3"),
         program("nmap", "nping sends packets of every kind", "nping"),
         program("curl", "HTTP traffic, and reads the metrics", "curl"),
+        program("jq", "picks from records, as the pages by task do", "jq"),
         program("prometheus", "a real scrape, and promtool; its service is not started", "prometheus"),
         program("iproute2", "network namespaces and interfaces", "ip"),
         program("ethtool", "switches offloads of test interfaces", "ethtool"),
