@@ -5,16 +5,18 @@
 
 use std::{hint::black_box, net::IpAddr, sync::Arc, time::Instant};
 
-use monitor_common::abi::Side;
+use monitor_common::abi::{Address, FlowKey, Side};
 use monitor_core::{
     dpi::{
+        Understanding, UnderstandingConfig,
         dns::{Entry, Exchange, MatchConfig, Message, QueryTable},
         http::{Connection, Dialect},
+        inspector::{Payload, Subject, TcpHeader},
         quic::{Initials, Keys, Sealed, seal, suite},
         tls::{self, ClientHello},
     },
     names::{CacheConfig, NameCache, PublicNames, domain, learn},
-    record::Carrier,
+    record::{AnyRecord, Carrier},
 };
 use rustls::{ClientConfig, ClientConnection, RootCertStore, pki_types::ServerName};
 use simple_dns::{CLASS, Name, Packet, QCLASS, QTYPE, Question, ResourceRecord, TYPE, rdata, rdata::RData};
@@ -126,6 +128,75 @@ fn hellos() {
     });
 }
 
+/// Samples as the kernel side gives them, each flow in a slot that held another one before.
+struct Samples {
+    understanding: Understanding,
+    records: Vec<AnyRecord>,
+    key: FlowKey,
+}
+
+impl Samples {
+    const SLOTS: u32 = 1024;
+
+    fn new(protocol: u8, server_port: u16) -> Self {
+        let key = FlowKey {
+            lower: Address::from_v4_octets([10, 0, 0, 1]),
+            upper: Address::from_v4_octets([192, 0, 2, 1]),
+            lower_port: 40_000,
+            upper_port: server_port,
+            protocol,
+            ip_version: 4,
+            ..FlowKey::default()
+        };
+        let understanding = Understanding::new(UnderstandingConfig::default());
+        Self { understanding, records: Vec::new(), key }
+    }
+
+    /// The next sample of the `n`th flow: `seq` bytes came before it from its sender. Returns how many
+    /// records that gave.
+    fn sample(&mut self, n: u32, sender: Side, seq: u32, bytes: &[u8]) -> usize {
+        let time = u64::from(n) * 1_000;
+        let (slot, first) = (n % Self::SLOTS, time + 1);
+        let subject =
+            Subject { slot, key: &self.key, first, connection: 0, client: Side::Lower, interface: "eth0" };
+        let tcp = (self.key.protocol == 6).then_some(TcpHeader { seq, ack: None, syn: false });
+        let payload = Payload { time, sender, bytes, length: bytes.len() as u32, tcp };
+        self.understanding.payload(&subject, &payload, &mut self.records);
+        self.records.drain(..).count()
+    }
+}
+
+/// What all of user space costs a sample, but for the ring.
+fn samples(query: &[u8], response: &[u8], request: &[u8], answer: &[u8]) {
+    let nothing = [0xa5; 1000];
+    for (name, protocol) in [("TCP", 6), ("UDP", 17)] {
+        let mut flows = Samples::new(protocol, 7_777);
+        measure(&format!("sample: first of an unknown flow of {name}"), |n| {
+            assert_eq!(flows.sample(n, Side::Lower, 1, black_box(&nothing)), 0);
+        });
+        measure(&format!("sample: next of an unknown flow of {name}"), |n| {
+            flows.sample(7, Side::Lower, 1 + n * 1000, black_box(&nothing));
+        });
+    }
+    let mut flows = Samples::new(6, 443);
+    let record = hello();
+    let mut told = 0;
+    measure("sample: hello in one segment, and its flow", |n| {
+        told += flows.sample(n, Side::Lower, 1, black_box(&record));
+    });
+    assert!(told > 0, "a hello is told when its slot holds another flow");
+    let mut flows = Samples::new(17, 53);
+    measure("samples: query and response, and their flow", |n| {
+        let told = flows.sample(n, Side::Lower, 0, query) + flows.sample(n, Side::Upper, 0, response);
+        assert!(told > 0);
+    });
+    let mut flows = Samples::new(6, 80);
+    measure("samples: request and answer, and their flow", |n| {
+        let told = flows.sample(n, Side::Lower, 1, request) + flows.sample(n, Side::Upper, 1, answer);
+        assert!(told > 0);
+    });
+}
+
 fn main() {
     hellos();
     let mut packet = Packet::new_query(7);
@@ -168,6 +239,7 @@ fn main() {
         Accept: text/html,application/xhtml+xml\r\nAccept-Language: en\r\nAccept-Encoding: gzip\r\nCookie: a=b\r\n\r\n";
     let answer =
         b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Type: text/html\r\nContent-Length: 10\r\n\r\n0123456789";
+    samples(&query, &response, request, answer);
     let mut connection = Connection::new(Dialect::Known);
     measure("http: request and response", |n| {
         let mut count = 0;
