@@ -128,7 +128,8 @@ fn landmarks(output: &str) -> Vec<String> {
         let words = kept.split_whitespace().filter(|word| {
             word.chars().any(char::is_alphabetic) && !word.chars().any(|c| c.is_ascii_digit())
         });
-        words.collect::<Vec<_>>().join(" ")
+        // Later words may be, too: of two sides that close at the same time, either is the first.
+        words.take(if heads { usize::MAX } else { 3 }).collect::<Vec<_>>().join(" ")
     });
     lines.filter(|kept| !kept.is_empty()).collect()
 }
