@@ -293,7 +293,8 @@ fn a_filter_takes_flows_and_with_them_their_messages() {
         ("packets > 100", &[]),
     ] {
         let output = run(&["pcap", "--json", "--filter", filter, &path], b"");
-        assert!(output.status.success() && output.stderr.is_empty(), "{}", complaint(&output));
+        assert!(output.status.success(), "{}", complaint(&output));
+        assert_eq!(complaint(&output).is_empty(), !expected.is_empty(), "{}", complaint(&output));
         assert_eq!(kinds(&output), expected, "{filter}");
     }
 }
@@ -514,4 +515,22 @@ fn the_page_of_metrics_counts_flows_under_their_names_whether_they_have_ended_or
         let active = format!(r#"weir_flows_active{{transport="tcp"}} {active}"#);
         assert!(page.contains(&active), "{seconds} s: {page}");
     }
+}
+
+#[test]
+fn what_cannot_mean_anything_is_told_in_one_line() {
+    let mut capture = header(101);
+    packet(&mut capture, 1, &tcp(CLIENT, SERVER, 1, 0, 2, b""));
+    let nothing = run(&["pcap", "--json", "--filter", "port 1", "-"], &capture);
+    assert_eq!(
+        (nothing.status.code(), complaint(&nothing).as_str()),
+        (Some(0), "weir: no flow passes the filter\n")
+    );
+    assert!(nothing.stdout.is_empty());
+    let alone = run(&["pcap", "--fields", "name", "-"], &capture);
+    assert!(complaint(&alone).contains("--json") && alone.status.code() == Some(1), "{}", complaint(&alone));
+    let empty = run(&["pcap", "-"], b"");
+    assert!(complaint(&empty).contains("standard input: it is empty"), "{}", complaint(&empty));
+    let nowhere = run(&["pcap", "--html", "/nonexistent/page.html", "-"], &capture);
+    assert!(complaint(&nowhere).contains("make the directory first"), "{}", complaint(&nowhere));
 }

@@ -12,7 +12,7 @@ pub enum OutputError {
     #[error("standard output: {0}; free space or redirect it elsewhere")]
     Standard(#[source] io::Error),
     /// A file or directory cannot be written.
-    #[error("{}: {source}; free space, or choose another place", path.display())]
+    #[error("{}: {source}; {}", path.display(), remedy(source))]
     File {
         /// Which.
         path: PathBuf,
@@ -48,6 +48,9 @@ pub enum OutputError {
         /// What was given.
         given: String,
     },
+    /// Fields were chosen, and nothing that has any is written.
+    #[error("--fields: the report has no fields; add --json, --csv DIR, --parquet DIR or --packets FILE")]
+    FieldsAlone,
     /// No record that is written has a field of that name.
     #[error("--fields: {name}: no such field{}; `--fields help` lists them", meant(nearest.as_deref()))]
     Field {
@@ -60,6 +63,17 @@ pub enum OutputError {
 
 fn meant(nearest: Option<&str>) -> String {
     nearest.map(|name| format!("; did you mean {name}?")).unwrap_or_default()
+}
+
+/// What to do about a file that cannot be written.
+fn remedy(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::NotFound => "make the directory first, or choose another place",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "choose a place that you may write to"
+        }
+        _ => "free space, or choose another place",
+    }
 }
 
 impl OutputError {

@@ -19,7 +19,10 @@ use read::How;
 
 use super::CommandError;
 use crate::{
-    output::{Destination, Directory, Fields, Form, Json, Output, Packets, ReportOutput, Save, list_fields},
+    output::{
+        Destination, Directory, Fields, Form, Json, Output, OutputError, Packets, ReportOutput, Save,
+        list_fields,
+    },
     source::pcap::expand,
     view::report::{Options, Owners},
 };
@@ -80,6 +83,9 @@ fn outputs(arguments: &Arguments, paths: &[PathBuf]) -> Result<Vec<Box<dyn Outpu
     }
     if let Some(path) = &arguments.packets {
         outputs.push(Box::new(Packets::create(path, &fields, read::files(paths), arguments.force)?));
+    }
+    if outputs.is_empty() && !arguments.fields.is_empty() {
+        return Err(OutputError::FieldsAlone.into());
     }
     if let Some(path) = &arguments.html {
         outputs.push(report(arguments, paths, Destination::Html(path.clone()))?);

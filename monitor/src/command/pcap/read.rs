@@ -102,6 +102,8 @@ struct Reading<'a, 'o> {
     /// Packets of link types that are not known, by their number.
     unknown: BTreeMap<u32, u64>,
     files: u64,
+    /// Whether anything was written.
+    passed: bool,
 }
 
 impl<'a, 'o> Reading<'a, 'o> {
@@ -127,6 +129,7 @@ impl<'a, 'o> Reading<'a, 'o> {
             records: Vec::new(),
             unknown: BTreeMap::new(),
             files: paths.len() as u64,
+            passed: false,
         }
     }
 
@@ -146,7 +149,7 @@ impl<'a, 'o> Reading<'a, 'o> {
                 None => *self.unknown.entry(packet.link_type).or_insert(0) += 1,
             }
         }
-        let Self { session, selection, outputs, packets, records, .. } = self;
+        let Self { session, selection, outputs, packets, records, passed, .. } = self;
         session.packets(&frames, records, |at, outcome, packet, records| {
             if *packets
                 && let (Some(frame), Some(captured)) = (frames.get(at), captured.get(at))
@@ -165,14 +168,17 @@ impl<'a, 'o> Reading<'a, 'o> {
                     output.packet(&view)?;
                 }
             }
-            if records.is_empty() { Ok(()) } else { write(selection, outputs, records) }
+            if !records.is_empty() {
+                *passed |= write(selection, outputs, records)?;
+            }
+            Ok(())
         })
     }
 
     /// Ends all flows, and says what was left out.
     fn finish(mut self, loud: bool) -> Result<(), CommandError> {
         self.session.finish(&mut self.records);
-        write(self.selection, self.outputs, &mut self.records)?;
+        self.passed |= write(self.selection, self.outputs, &mut self.records)?;
         let ending = Ending { files: self.files, unknown: &self.unknown };
         for output in &mut *self.outputs {
             output.ended(&ending)?;
@@ -184,6 +190,9 @@ impl<'a, 'o> Reading<'a, 'o> {
             complain(&format_args!(
                 "{packets} packets of link type {link_type}, which is not known, were skipped"
             ));
+        }
+        if !self.passed && !matches!(self.selection, Selection::All) {
+            complain(&"no flow passes the filter");
         }
         let overflow = self.session.table().counters().overflow;
         if overflow != 0 {
@@ -220,17 +229,19 @@ fn frame<'a>(file: u32, packet: &Packet<'a>) -> Option<Frame<'a>> {
     })
 }
 
+/// Writes and empties `records`; returns whether any passed.
 fn write(
     selection: &Selection,
     outputs: &mut [Box<dyn Output + '_>],
     records: &mut Vec<AnyRecord>,
-) -> Result<(), OutputError> {
+) -> Result<bool, OutputError> {
     if !matches!(selection, Selection::All) {
         records.retain(|record| selection.record(record));
     }
     for output in outputs {
         output.records(records)?;
     }
+    let any = !records.is_empty();
     records.clear();
-    Ok(())
+    Ok(any)
 }

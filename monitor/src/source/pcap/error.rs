@@ -8,6 +8,9 @@ pub enum Damage {
     /// The system could not read on, or decompression failed.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// Not one byte.
+    #[error("it is empty")]
+    Empty,
     /// Unknown first bytes.
     #[error("the file is neither pcap nor pcapng")]
     NoCapture,

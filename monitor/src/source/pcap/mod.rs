@@ -284,7 +284,10 @@ impl<R: Read> Read for Counted<R> {
 
 /// Which format it is, by its first four bytes.
 fn detect(buffer: &mut Buffer<Box<dyn Read>>) -> Result<Format, Damage> {
-    let Some(magic) = buffer.need(4)?.first_chunk::<4>().copied() else { return Err(Damage::NoCapture) };
+    let first = buffer.need(4)?;
+    let Some(magic) = first.first_chunk::<4>().copied() else {
+        return Err(if first.is_empty() { Damage::Empty } else { Damage::NoCapture });
+    };
     if magic == ng::SECTION_HEADER {
         return Ok(Format::Ng(Ng::open(buffer)?));
     }
