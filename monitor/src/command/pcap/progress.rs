@@ -1,11 +1,12 @@
 //! How far reading has come, on a terminal.
 
 use std::{
+    fmt::Write,
     io::{self, IsTerminal},
     time::Duration,
 };
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{DecimalBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::clock::Stopwatch;
 
@@ -47,10 +48,11 @@ impl Progress {
 
     #[cold]
     fn show(&mut self, read: u64) {
-        if self.begin.elapsed() < PATIENCE {
+        let elapsed = self.begin.elapsed();
+        if elapsed < PATIENCE {
             return;
         }
-        self.bar.get_or_insert_with(|| bar(self.size)).set_position(read);
+        self.bar.get_or_insert_with(|| bar(self.size).with_elapsed(elapsed)).set_position(read);
     }
 
     /// Writes something where the bar is.
@@ -73,13 +75,29 @@ fn bar(size: Option<u64>) -> ProgressBar {
     let (bar, template) = match size {
         Some(size) => (
             ProgressBar::new(size),
-            "{bar:30} {percent} %  {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} to go",
+            "{bar:30} {percent} %  {decimal_bytes} of {decimal_total_bytes}, {rate}, {left} to go",
         ),
-        None => (ProgressBar::no_length(), "{spinner} {decimal_bytes}, {decimal_bytes_per_sec}"),
+        None => (ProgressBar::no_length(), "{spinner} {decimal_bytes}, {rate}"),
     };
     bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
     match ProgressStyle::with_template(template) {
-        Ok(style) => bar.with_style(style),
+        Ok(style) => bar.with_style(style.with_key("rate", write_rate).with_key("left", write_left)),
         Err(_) => bar,
     }
+}
+
+/// Bytes a second since reading began: the bar comes late, and its own estimate would begin with it.
+fn rate(state: &ProgressState) -> f64 {
+    state.pos() as f64 / state.elapsed().as_secs_f64().max(0.001)
+}
+
+fn write_rate(state: &ProgressState, to: &mut dyn Write) {
+    // Text into memory: it does not fail.
+    let _ = write!(to, "{}/s", DecimalBytes(rate(state) as u64));
+}
+
+fn write_left(state: &ProgressState, to: &mut dyn Write) {
+    let left = state.len().unwrap_or(0).saturating_sub(state.pos());
+    let left = Duration::try_from_secs_f64(left as f64 / rate(state).max(1.0)).unwrap_or_default();
+    let _ = write!(to, "{}", HumanDuration(left));
 }
