@@ -2,6 +2,7 @@
 
 use monitor_common::{
     abi::{FragmentKey, FragmentPorts},
+    account::fragment_key,
     wire::{Fragment, Packet},
 };
 
@@ -10,13 +11,7 @@ use crate::maps::FRAGMENTS;
 /// Remembers the ports of a first fragment, or gives them to a later one.
 #[inline(always)]
 pub(crate) fn resolve(packet: &mut Packet, ifindex: u32, key: &mut FragmentKey) {
-    key.source = packet.source;
-    key.destination = packet.destination;
-    key.id = packet.fragment_id;
-    key.ifindex = ifindex;
-    key.protocol = packet.protocol;
-    key.ip_version = packet.ip_version;
-    key.reserved = [0; 2];
+    fragment_key(packet, ifindex, key);
     if packet.fragment == Fragment::First as u8 {
         let ports = FragmentPorts { source: packet.source_port, destination: packet.destination_port };
         // A table that takes nothing more costs a later fragment its ports, never a count.

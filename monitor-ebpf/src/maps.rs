@@ -12,8 +12,8 @@ use aya_ebpf::{
 };
 use monitor_common::{
     abi::{
-        CoarseKey, Flow, FlowKey, FragmentKey, FragmentPorts, HookCounters, KernelConfig, MAX_INTERFACES,
-        SAMPLE_DATA_MAX, SampleHeader, Sampling,
+        CoarseKey, FRAGMENTED_DATAGRAMS, Flow, FlowKey, FragmentKey, FragmentPorts, HookCounters,
+        KernelConfig, MAX_INTERFACES, SAMPLE_DATA_MAX, SampleHeader, Sampling,
     },
     cell::Cell64,
     wire::{Packet, ParseState, TunnelPorts},
@@ -41,7 +41,8 @@ pub(crate) static HOOKS: PerCpuArray<HookCounters> = PerCpuArray::with_max_entri
 
 /// Ports of datagrams whose fragments may still come. It forgets the oldest; it holds no counts.
 #[map]
-pub(crate) static FRAGMENTS: LruHashMap<FragmentKey, FragmentPorts> = LruHashMap::with_max_entries(8192, 0);
+pub(crate) static FRAGMENTS: LruHashMap<FragmentKey, FragmentPorts> =
+    LruHashMap::with_max_entries(FRAGMENTED_DATAGRAMS, 0);
 
 /// Counters of a coarse key, the kernel's view of [`monitor_common::abi::CoarseCounters`].
 #[repr(C)]

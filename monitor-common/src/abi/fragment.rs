@@ -3,6 +3,9 @@
 
 use super::Address;
 
+/// Datagrams whose ports are remembered at once.
+pub const FRAGMENTED_DATAGRAMS: u32 = 8192;
+
 /// What the fragments of one datagram share (RFC 791, 3.2; RFC 8200, 4.5), and the interface.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

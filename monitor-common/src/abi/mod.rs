@@ -11,7 +11,7 @@ mod key;
 pub use config::{KernelConfig, Sampling};
 pub use event::{SAMPLE_DATA_MAX, SampleHeader, SampleKind};
 pub use flow::{ClientRule, Counters, Flow, Head, Hot, Timing, bits};
-pub use fragment::{FragmentKey, FragmentPorts};
+pub use fragment::{FRAGMENTED_DATAGRAMS, FragmentKey, FragmentPorts};
 pub use hook::{
     CoarseCounters, CoarseKey, Direction, HookCounters, MAX_INTERFACES, TRAFFIC_CLASSES, Transport,
     hook_flags,

@@ -5,7 +5,7 @@
 
 mod tcp;
 
-use crate::abi::{Address, ClientRule, Direction, Flow, FlowKey, Side, View, hook_flags};
+use crate::abi::{Address, ClientRule, Direction, Flow, FlowKey, FragmentKey, Side, View, hook_flags};
 use crate::wire::{Fragment, Packet, tcp_flags};
 
 /// The time, in nanoseconds of one monotonic clock.
@@ -80,6 +80,19 @@ pub fn key(packet: &Packet, ifindex: u32, hook_flags: u32, direction: Direction,
     key.view = view(hook_flags & hook_flags::ONE_SIDED != 0, direction, side) as u8;
     key.reserved = 0;
     side
+}
+
+/// Writes the key that the fragments of a datagram have in common (RFC 791, 3.2; RFC 8200, 4.5), apart for
+/// each interface.
+#[inline(always)]
+pub fn fragment_key(packet: &Packet, ifindex: u32, key: &mut FragmentKey) {
+    key.source = packet.source;
+    key.destination = packet.destination;
+    key.id = packet.fragment_id;
+    key.ifindex = ifindex;
+    key.protocol = packet.protocol;
+    key.ip_version = packet.ip_version;
+    key.reserved = [0; 2];
 }
 
 /// Through which hook a side's packets of an entry were seen.

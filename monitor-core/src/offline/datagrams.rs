@@ -5,6 +5,7 @@
 
 use monitor_common::{
     abi::FragmentKey,
+    account::fragment_key,
     wire::{self, Link, Packet, ParseState, TunnelPorts},
 };
 
@@ -68,15 +69,8 @@ impl Datagrams {
     /// Takes a fragment. Returns the payload of the datagram, transport header first, if it is whole now.
     fn add(&mut self, packet: &Packet, frame: &[u8], ifindex: u32) -> Option<Vec<u8>> {
         let part = part(packet, frame)?;
-        let key = FragmentKey {
-            source: packet.source,
-            destination: packet.destination,
-            id: packet.fragment_id,
-            ifindex,
-            protocol: packet.protocol,
-            ip_version: packet.ip_version,
-            reserved: [0; 2],
-        };
+        let mut key = FragmentKey::default();
+        fragment_key(packet, ifindex, &mut key);
         if self.waiting.peek(&key).is_none() {
             self.waiting.insert(key, Pieces::default());
         }
@@ -274,15 +268,9 @@ mod tests {
     }
 
     fn key_of(packet: &Packet) -> FragmentKey {
-        FragmentKey {
-            source: packet.source,
-            destination: packet.destination,
-            id: packet.fragment_id,
-            ifindex: 1,
-            protocol: packet.protocol,
-            ip_version: packet.ip_version,
-            reserved: [0; 2],
-        }
+        let mut key = FragmentKey::default();
+        fragment_key(packet, 1, &mut key);
+        key
     }
 
     #[test]

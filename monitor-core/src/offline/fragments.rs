@@ -4,12 +4,10 @@ use std::collections::{HashMap, VecDeque};
 
 use foldhash::fast::RandomState;
 use monitor_common::{
-    abi::{FragmentKey, FragmentPorts},
+    abi::{FRAGMENTED_DATAGRAMS, FragmentKey, FragmentPorts},
+    account::fragment_key,
     wire::{Fragment, Packet},
 };
-
-/// Datagrams that are remembered, as many as the kernel side remembers.
-const CAPACITY: usize = 8192;
 
 /// Ports of first fragments; the oldest are forgotten first.
 #[derive(Debug, Default)]
@@ -21,20 +19,13 @@ pub(super) struct Fragments {
 impl Fragments {
     /// Remembers the ports of a first fragment, or gives them to a later one.
     pub(super) fn resolve(&mut self, packet: &mut Packet, ifindex: u32) {
-        let key = FragmentKey {
-            source: packet.source,
-            destination: packet.destination,
-            id: packet.fragment_id,
-            ifindex,
-            protocol: packet.protocol,
-            ip_version: packet.ip_version,
-            reserved: [0; 2],
-        };
+        let mut key = FragmentKey::default();
+        fragment_key(packet, ifindex, &mut key);
         if packet.fragment == Fragment::First as u8 {
             let ports = FragmentPorts { source: packet.source_port, destination: packet.destination_port };
             if self.ports.insert(key, ports).is_none() {
                 self.order.push_back(key);
-                if self.order.len() > CAPACITY
+                if self.order.len() > FRAGMENTED_DATAGRAMS as usize
                     && let Some(oldest) = self.order.pop_front()
                 {
                     self.ports.remove(&oldest);
