@@ -1,24 +1,33 @@
 //! What a drain costs for each live slot: CPU time of the thread that drains, the engine's work
 //! included, the wait for the grace period not.
-#![expect(clippy::panic, reason = "a bench that cannot go on says why")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a bench that cannot go on says why")]
 
-mod common;
+#[path = "common/cpu.rs"]
+mod cpu;
+#[path = "common/engine.rs"]
+mod engine;
+#[path = "common/kernel_side.rs"]
+mod kernel_side;
+#[path = "common/numbers.rs"]
+mod numbers;
 
-use common::{acknowledgment, cpu_time, quartiles, test_run::test_run, verdict};
+use cpu::cpu_time;
+use kernel_side::{acknowledgment, test_run};
 use monitor::{clock, source::ebpf::Options};
+use numbers::{quartiles, verdict};
 
 const ROUNDS: usize = 30;
 
 fn main() {
-    common::alone();
+    kernel_side::alone();
     let frame = acknowledgment();
     for (live, mask) in [(1_000, 0x3ff_u32), (100_000, 0xffff_ffff), (1_000_000, 0xffff_ffff)] {
         let max_flows = if live == 1_000_000 { 1_200_000 } else { 131_072 };
         let options = Options { max_flows, bench_mask: mask, ..Options::default() };
         let table = options.table_bytes() >> 20;
-        let mut source = common::source(options);
-        let engine = common::engine(false, max_flows);
-        let program = common::program(&mut source, "weir_ingress");
+        let mut source = kernel_side::source(options);
+        let engine = engine::engine(false, max_flows);
+        let program = kernel_side::program(&mut source, "weir_ingress");
         test_run(&program, &frame, if mask == 0x3ff { 50_000 } else { live });
         let drain = |source: &mut monitor::source::ebpf::Source| {
             let start = cpu_time();

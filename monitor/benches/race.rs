@@ -1,30 +1,33 @@
 //! Thirty million packets on one core while flows end on the other: not one is lost.
 #![expect(clippy::expect_used, clippy::panic, reason = "a bench that cannot go on says why")]
 
-mod common;
+#[path = "common/engine.rs"]
+mod engine;
+#[path = "common/kernel_side.rs"]
+mod kernel_side;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{acknowledgment, test_run::test_run};
+use kernel_side::{acknowledgment, test_run};
 use monitor::{clock, source::ebpf::Options};
 use monitor_core::label::Outcome;
 
 fn main() {
-    common::alone();
+    kernel_side::alone();
     // The last: a program holds its slot for a while before it counts, which makes every race wider.
     for (packets, call, flows, mask, bench_hold) in [
         (30_000_000_u64, 500_000_u32, 64_u32, 63_u32, 0),
         (30_000_000, 500_000, 1024, 1023, 0),
         (500_000, 200, 64, 63, 1000),
     ] {
-        let mut source = common::source(Options {
+        let mut source = kernel_side::source(Options {
             max_flows: flows * 4,
             bench_mask: mask,
             bench_hold,
             ..Options::default()
         });
-        let engine = common::engine(true, flows * 4);
-        let program = common::program(&mut source, "weir_ingress");
+        let engine = engine::engine(true, flows * 4);
+        let program = kernel_side::program(&mut source, "weir_ingress");
         let frame = acknowledgment();
         let done = AtomicBool::new(false);
         let (mut ended, mut drains) = (0_u64, 0_u64);

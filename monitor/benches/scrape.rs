@@ -1,10 +1,12 @@
 //! What a page of 100,000 series costs, plain and compressed, in both text formats: CPU time.
 #![expect(clippy::expect_used, reason = "a bench that cannot go on says why")]
-#![expect(clippy::panic, reason = "the shared parts do")]
 
-mod common;
+#[path = "common/cpu.rs"]
+mod cpu;
+#[path = "common/numbers.rs"]
+mod numbers;
 
-use common::{cpu_time, quartiles, verdict};
+use cpu::cpu_time;
 use monitor::{
     clock,
     telemetry::Events,
@@ -18,6 +20,7 @@ use monitor_core::{
     series::SeriesConfig,
     totals::ServiceKey,
 };
+use numbers::{quartiles, verdict};
 
 const SERIES: u32 = 100_000;
 const ROUNDS: usize = 40;
