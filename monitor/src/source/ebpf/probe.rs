@@ -27,8 +27,13 @@ pub fn kernel_release() -> String {
 
 /// Features of the running kernel.
 pub fn kernel_features() -> Result<Features, Error> {
+    features_of(KernelVersion::current().ok())
+}
+
+/// Features of a kernel of this version, which may not be known.
+fn features_of(version: Option<KernelVersion>) -> Result<Features, Error> {
     let too_old = |missing| Error::KernelTooOld { version: kernel_release(), missing };
-    let version = KernelVersion::current().map_err(|_| too_old("its version cannot be read"))?;
+    let version = version.ok_or_else(|| too_old("its version cannot be read"))?;
     if version < KernelVersion::new(5, 10, 0) {
         return Err(too_old("BPF ring buffers, batch operations, mappable arrays"));
     }
@@ -88,6 +93,21 @@ pub(super) fn capability_names() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_kernel_has_the_features_of_its_version_and_one_before_5_10_is_refused_in_a_line() {
+        let features = |major, minor| features_of(Some(KernelVersion::new(major, minor, 0))).unwrap();
+        let none = Features { coarse_clock: false, xdp_frags: false, tcx: false };
+        assert_eq!(features(5, 10), none);
+        assert_eq!(features(5, 11), Features { coarse_clock: true, ..none });
+        assert_eq!(features(5, 18), Features { coarse_clock: true, xdp_frags: true, ..none });
+        assert_eq!(features(6, 6), Features { coarse_clock: true, xdp_frags: true, tcx: true });
+        for version in [Some(KernelVersion::new(5, 9, 16)), Some(KernelVersion::new(4, 19, 0)), None] {
+            let error = features_of(version).unwrap_err().to_string();
+            assert!(error.contains("too old: 5.10 or newer is needed"), "{error}");
+            assert_eq!(error.lines().count(), 1, "{error}");
+        }
+    }
 
     #[test]
     fn a_program_before_ours_hides_packets_and_one_behind_it_does_not() {
