@@ -24,4 +24,4 @@ pub use keys::{Keys, Sealed};
 pub use version::{Suite, suite, version_name};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -3,6 +3,7 @@
 use monitor_common::abi::{Side, Transport};
 
 use super::{
+    quic::tests::{crypto, initial},
     tls::tests::{hello_record, long_hello},
     *,
 };
@@ -112,6 +113,25 @@ fn tls_is_found_after_another_protocol_began() {
         }
     }
     assert_eq!(names(&events), [(1, "mail.example.com")]);
+}
+
+#[test]
+fn a_connection_that_moves_while_it_begins_names_both_flows_and_is_told_once() {
+    let hello = long_hello("moves.example");
+    let packet = initial(1, b"12345678", b"12345678", 0, &crypto(0, &hello));
+    let other = initial(1, b"87654321", b"87654321", 0, &crypto(0, &hello));
+    let mut dpi = Dpi::new(DpiConfig::default());
+    let mut events = Vec::new();
+    // The same Initial from another port, as after a change of a NAT's mapping; and another connection.
+    for (flow, packet) in [(1, &packet), (2, &packet), (3, &other)] {
+        dpi.payload(&datagram(flow, packet), &mut events);
+    }
+    dpi.finish(&mut events);
+    let all = ["moves.example"; 3];
+    assert_eq!(names(&events), [(1, all[0]), (2, all[1]), (3, all[2])]);
+    let told: Vec<_> =
+        events.iter().filter(|event| matches!(event.what, What::Tls(_))).map(|event| event.flow).collect();
+    assert_eq!(told, [1, 3]);
 }
 
 #[test]

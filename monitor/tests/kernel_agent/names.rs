@@ -239,6 +239,8 @@ fn domains_have_exactly_the_bytes_that_were_moved_and_shares_add_up() {
             assert_eq!(page.sum("weir_domain_connections_total", &connections), f64::from(REQUESTS));
             let handshakes = page.sum("weir_domain_handshake_seconds_count", &[("domain", domain)]);
             assert_eq!(handshakes, f64::from(REQUESTS));
+            let responses = page.sum("weir_domain_first_response_seconds_count", &[("domain", domain)]);
+            assert_eq!(responses, f64::from(REQUESTS));
         }
         let dns = [("domain", "example.co.uk"), ("source", "dns")];
         let bytes = page.sum("weir_domain_io_bytes_total", &dns);

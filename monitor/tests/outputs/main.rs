@@ -4,6 +4,7 @@
 mod browser;
 mod capture;
 mod report;
+mod terminal;
 
 use std::{
     collections::HashMap,

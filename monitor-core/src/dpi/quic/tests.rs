@@ -34,7 +34,13 @@ const SERVER_INITIAL: &str = "cf000000010008f067a5502a4262b5004075c0d95a482cd099
     562bfb19fb84022f8ef4cdd93795d77d06edbb7aaf2f58891850abbdca3d20398c276456cbc42158407dd074ee";
 
 /// An Initial of the client with the keys of `original`.
-fn initial(version: u32, original: &[u8], destination: &[u8], number: u32, frames: &[u8]) -> Vec<u8> {
+pub(in crate::dpi) fn initial(
+    version: u32,
+    original: &[u8],
+    destination: &[u8],
+    number: u32,
+    frames: &[u8],
+) -> Vec<u8> {
     let suite = suite(version).unwrap();
     let keys = Keys::new(&suite, original, Sealed::ByClient).unwrap();
     let mut header = vec![0xc3 | suite.initial << 4];
@@ -48,7 +54,7 @@ fn initial(version: u32, original: &[u8], destination: &[u8], number: u32, frame
 }
 
 /// A CRYPTO frame.
-fn crypto(offset: usize, bytes: &[u8]) -> Vec<u8> {
+pub(in crate::dpi) fn crypto(offset: usize, bytes: &[u8]) -> Vec<u8> {
     let mut out = vec![6];
     out.extend((0x4000 | offset as u16).to_be_bytes());
     out.extend((0x4000 | bytes.len() as u16).to_be_bytes());
@@ -157,6 +163,25 @@ fn frames_come_in_any_order_over_packets_and_datagrams() {
         assert_eq!(names([&together]), ["scrambled.example"]);
         assert_eq!(names([&one, &one, &two, &two, &one]), ["scrambled.example"]);
     }
+}
+
+#[test]
+fn early_data_beside_the_hello_is_passed_over() {
+    let hello = initial(V1, &CONNECTION, &CONNECTION, 0, &padded(unhex(CRYPTO), 600));
+    // RFC 9000, 17.2.3: a type and a length, and then what the keys of Initials do not open.
+    let mut early = vec![0xd3];
+    early.extend(V1.to_be_bytes());
+    early.push(CONNECTION.len() as u8);
+    early.extend(CONNECTION);
+    early.extend([0, 0x40, 200]);
+    early.extend([0x5a; 200]);
+    for datagram in [[&hello[..], &early].concat(), [&early[..], &hello].concat()] {
+        assert_eq!(names([&datagram]), ["example.com"]);
+    }
+    let mut initials = Initials::default();
+    let read = initials.read(CLIENT, &early, 0, &mut Vec::new());
+    assert!(read.hello.is_none() && read.failure.is_none() && !initials.is_done());
+    assert!(initials.read(CLIENT, &hello, 0, &mut Vec::new()).hello.is_some());
 }
 
 #[test]
