@@ -153,7 +153,7 @@ impl Page {
             line.push_str(&pad(column.title, width, column.number));
             line.push_str(&" ".repeat(GAP));
         }
-        self.line(&[(Paint::Dim, &line)]);
+        self.line(&[(Paint::Dim, line.trim_end())]);
     }
 
     fn row(&mut self, row: &Row, columns: &[Column], layout: &[(usize, usize)]) {
@@ -240,7 +240,7 @@ fn chosen<'a>(
 }
 
 /// Which columns are shown, and how wide: those that may go do so while it is too narrow to read, then bars
-/// become shorter, then columns of text narrower, the widest first.
+/// become shorter, then columns of text narrower, the widest first; then the last columns go.
 fn layout(table: &Table, room: usize) -> Vec<(usize, usize)> {
     let mut layout: Vec<(usize, usize)> =
         (0..table.columns.len()).map(|index| (index, natural(table, index))).collect();
@@ -274,6 +274,9 @@ fn layout(table: &Table, room: usize) -> Vec<(usize, usize)> {
         if let Some((_, width)) = layout.get_mut(place) {
             *width -= 1;
         }
+    }
+    while layout.len() > 1 && total(&layout, &|at| at.1) > room {
+        layout.pop();
     }
     layout
 }
