@@ -169,7 +169,7 @@ fn too_few_file_descriptors() {
 #[test]
 fn too_little_memory_for_the_table() {
     let (here, _there) = cable();
-    let script = "ulimit -v 3000000; exec \"$0\" run --interface=eth0 --max-flows=16777216";
+    let script = "ulimit -v 700000; exec \"$0\" run --interface=eth0 --max-flows=2097152";
     let said =
         refused(&here, without_settings(here.command("sh", &["-c", script, env!("CARGO_BIN_EXE_weir")])));
     assert_says(&said, &["memory", "--max-flows"]);
