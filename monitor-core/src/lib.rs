@@ -14,6 +14,7 @@ pub mod flow;
 pub mod histogram;
 pub mod host;
 pub mod label;
+pub mod live;
 pub mod lru;
 pub mod names;
 pub mod offline;

@@ -5,6 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use monitor_core::engine::Engine;
 
+use crate::clock::Stopwatch;
+use crate::host;
 use crate::telemetry::Events;
 use crate::view::prometheus::{KernelStatus, Own};
 
@@ -17,6 +19,10 @@ pub struct State {
     pub kernel: Mutex<KernelStatus>,
     /// Weir's own instruments.
     pub own: Own,
+    /// Name of this host.
+    pub host: String,
+    /// Since this state is there.
+    pub started: Stopwatch,
     /// Weir's own events.
     pub events: Events,
     ready: AtomicBool,
@@ -34,6 +40,8 @@ impl State {
         Self {
             engine: Mutex::new(engine),
             kernel: Mutex::default(),
+            host: host::name(),
+            started: Stopwatch::start(),
             own,
             events: Events::default(),
             ready: AtomicBool::new(false),

@@ -4,7 +4,7 @@ use monitor_common::abi::{self, FlowKey, Side};
 
 use super::Engine;
 use crate::flow::{
-    Endpoint, FlowView, Sent,
+    Endpoint, FlowId, FlowView, Sent,
     entry::Entry,
     reading::{Event, SideReading},
     record, role,
@@ -29,7 +29,7 @@ impl Engine {
         let service = self.config.services.name(transport, end(server).port);
         let connection = &entry.connection;
         FlowView {
-            slot,
+            id: FlowId { slot, first: entry.first },
             interface: self
                 .hooks
                 .interface_of(entry.attachment)

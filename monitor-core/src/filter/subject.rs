@@ -258,7 +258,7 @@ mod tests {
 
     use super::*;
     use crate::filter::Filter;
-    use crate::flow::{Endpoint, Rate, Sent};
+    use crate::flow::{Endpoint, FlowId, Rate, Sent};
     use crate::label::ClientRule;
     use crate::record::tests::full;
 
@@ -268,7 +268,7 @@ mod tests {
         sent.flags[TcpFlag::Rst.index()] = 2;
         let rtt = RoundTrip { min: 0.001, mean: 0.01, max: 0.1, samples: 3 };
         FlowView {
-            slot: 1,
+            id: FlowId { slot: 1, first: 1 },
             interface: "veth0",
             ifindex: 7,
             duplicate: false,

@@ -11,4 +11,4 @@ pub(crate) mod state;
 pub(crate) mod table;
 mod view;
 
-pub use view::{Endpoint, FlowView, Rate, RoundTrip, Sent};
+pub use view::{Endpoint, FlowId, FlowView, NoFlowId, Rate, RoundTrip, Sent};

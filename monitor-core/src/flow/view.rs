@@ -1,13 +1,73 @@
 //! An active flow as others see it: the API, the filter, the live page.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 
 use monitor_common::abi::{Direction, IpVersion, Transport};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::label::{ClientRule, Role, Scope, TcpFlag, TcpState};
 use crate::names::Name;
 use crate::record::ApplicationSource;
 pub use crate::record::RoundTrip;
+
+/// Tells an active flow from all others, also from those that have its slot later. Shown as the time of the
+/// first packet on the flow clock and the slot, in hexadecimal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FlowId {
+    /// The slot that it is in.
+    pub slot: u32,
+    /// Its first packet, flow clock.
+    pub first: u64,
+}
+
+impl fmt::Display for FlowId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}-{:x}", self.first, self.slot)
+    }
+}
+
+/// A text that is no [`FlowId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoFlowId;
+
+impl fmt::Display for NoFlowId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no id of a flow")
+    }
+}
+
+impl std::error::Error for NoFlowId {}
+
+impl FromStr for FlowId {
+    type Err = NoFlowId;
+
+    fn from_str(text: &str) -> Result<Self, NoFlowId> {
+        let (first, slot) = text.split_once('-').ok_or(NoFlowId)?;
+        // Signs are numbers to the standard library.
+        let digits = |part: &str| part.bytes().all(|b| b.is_ascii_hexdigit());
+        if !digits(first) || !digits(slot) {
+            return Err(NoFlowId);
+        }
+        let first = u64::from_str_radix(first, 16).map_err(|_| NoFlowId)?;
+        let slot = u32::from_str_radix(slot, 16).map_err(|_| NoFlowId)?;
+        Ok(Self { slot, first })
+    }
+}
+
+impl Serialize for FlowId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for FlowId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Cow::<str>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
 
 /// Address and port of one end; port 0 where the protocol has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,8 +125,8 @@ pub struct Rate {
 /// An active flow.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FlowView<'a> {
-    /// The slot that it is in.
-    pub slot: u32,
+    /// Tells it from all others.
+    pub id: FlowId,
     /// Interface that saw it.
     pub interface: &'a str,
     /// That interface's index.
@@ -135,5 +195,27 @@ impl FlowView<'_> {
     /// Bytes a second of both directions, smoothed.
     pub fn smoothed_bytes(&self) -> f64 {
         self.sent_rate.smoothed_bytes + self.received_rate.smoothed_bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_as_it_is_shown() {
+        let id = FlowId { slot: 0x1f, first: u64::MAX };
+        assert_eq!(id.to_string(), "ffffffffffffffff-1f");
+        assert_eq!(id.to_string().parse(), Ok(id));
+        let json = serde_json::to_string(&id).unwrap();
+        assert_eq!(serde_json::from_str::<FlowId>(&json).unwrap(), id);
+    }
+
+    #[test]
+    fn what_is_no_id_is_refused() {
+        for text in ["", "-", "1", "1-", "+1-1", "1-+1", "x-1", "1-1-1", "1-100000000", "10000000000000000-1"]
+        {
+            assert_eq!(text.parse::<FlowId>(), Err(NoFlowId), "{text}");
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! Points in time as records show them.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 const SECOND: u64 = 1_000_000_000;
 const DAY: u64 = 86_400;
@@ -107,6 +108,13 @@ impl Serialize for Time {
     }
 }
 
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("no time of RFC 3339"))
+    }
+}
+
 fn digits(bytes: &[u8], at: usize, width: usize) -> Option<u64> {
     let part = bytes.get(at..at + width)?;
     part.iter().try_fold(0, |sum, b| b.is_ascii_digit().then(|| sum * 10 + u64::from(b - b'0')))
@@ -159,6 +167,8 @@ mod tests {
         ] {
             assert_eq!(Time(ns).to_string(), text);
             assert_eq!(Time::parse(text), Some(Time(ns)));
+            let json = serde_json::to_string(&Time(ns)).unwrap();
+            assert_eq!(serde_json::from_str::<Time>(&json).unwrap(), Time(ns));
         }
     }
 

@@ -7,9 +7,16 @@ mod promiscuous;
 use std::io;
 
 use monitor_core::host::{Listener, LocalNetwork};
+use monitor_core::record::Text;
 
 use crate::config::types::Pattern;
 pub use promiscuous::Promiscuous;
+
+/// Name of this host, made harmless; empty where the kernel does not tell.
+pub fn name() -> String {
+    let name = std::fs::read("/proc/sys/kernel/hostname").unwrap_or_default();
+    Text::escaped(name.trim_ascii()).into_owned()
+}
 
 /// An interface.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,17 +1,17 @@
 //! Active flows as JSON: the field names of the flow records where they mean the same.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
 use monitor_common::abi::{Direction, Transport};
-use monitor_core::flow::{FlowView, Rate, RoundTrip, Sent};
-use monitor_core::label::TcpState;
+use monitor_core::flow::{FlowId, FlowView, Rate, RoundTrip, Sent};
 use monitor_core::names::Name;
 use monitor_core::record::Time;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// By what flows are sorted, most first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
     /// Bytes a second, smoothed.
@@ -48,7 +48,7 @@ impl Order {
             Self::Last => b.last.cmp(&a.last),
         }
         // Equals keep one order from page to page.
-        .then(a.slot.cmp(&b.slot))
+        .then(a.id.slot.cmp(&b.id.slot))
     }
 }
 
@@ -85,72 +85,117 @@ pub struct Answer<'a> {
     pub flows: Vec<Flow<'a>>,
 }
 
-/// A flow.
-#[derive(Debug, Serialize)]
+/// A flow. Read from JSON it owns its texts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Flow<'a> {
-    interface: &'a str,
-    transport: String,
-    client_ip: IpAddr,
-    client_port: u16,
-    server_ip: IpAddr,
-    server_port: u16,
-    client_rule: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    service: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name_source: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    domain: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    application: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    application_source: Option<&'static str>,
-    role: &'static str,
-    scope: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    state: Option<&'static str>,
-    duplicate: bool,
-    start: Time,
-    last: Time,
-    sent: Side,
-    received: Side,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    handshake_seconds: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    first_response_seconds: Option<f64>,
-    rtt_seconds: RoundTrips,
+    /// Tells it from all others as long as it lives.
+    pub id: FlowId,
+    /// Interface that saw it.
+    pub interface: Cow<'a, str>,
+    /// Transport by name, or the number of its IP protocol.
+    pub transport: Cow<'a, str>,
+    /// Who began: address.
+    pub client_ip: IpAddr,
+    /// Who began: port; 0 where the protocol has none.
+    pub client_port: u16,
+    /// Who was spoken to: address.
+    pub server_ip: IpAddr,
+    /// Who was spoken to: port.
+    pub server_port: u16,
+    /// How it is known who the client is.
+    pub client_rule: Cow<'a, str>,
+    /// Name of the server's port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<Cow<'a, str>>,
+    /// Name of the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Cow<'a, str>>,
+    /// Where the name comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name_source: Option<Cow<'a, str>>,
+    /// Registrable domain of the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<Cow<'a, str>>,
+    /// What is spoken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<Cow<'a, str>>,
+    /// How that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application_source: Option<Cow<'a, str>>,
+    /// What this host is in it.
+    pub role: Cow<'a, str>,
+    /// Where the peer is.
+    pub scope: Cow<'a, str>,
+    /// TCP: its state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<Cow<'a, str>>,
+    /// Whether the same flow is counted on another interface: leave it out of sums.
+    pub duplicate: bool,
+    /// First packet.
+    pub start: Time,
+    /// Last packet.
+    pub last: Time,
+    /// Client to server.
+    pub sent: Side<'a>,
+    /// Server to client.
+    pub received: Side<'a>,
+    /// From the SYN to the handshake's last ACK.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handshake_seconds: Option<f64>,
+    /// From the client's last byte before the server's first byte to that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_response_seconds: Option<f64>,
+    /// Round trips.
+    pub rtt_seconds: RoundTrips,
 }
 
-#[derive(Debug, Serialize)]
-struct Side {
-    direction: &'static str,
-    packets: u64,
-    bytes: u64,
-    payload_bytes: u64,
-    retransmissions: u32,
-    out_of_order: u32,
-    duplicate_acks: u32,
-    zero_windows: u32,
-    bytes_per_second: f64,
-    packets_per_second: f64,
+/// What one side of a flow sent since it began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Side<'a> {
+    /// `receive` or `transmit`, as this host sees it.
+    pub direction: Cow<'a, str>,
+    /// Packets on the wire.
+    pub packets: u64,
+    /// Bytes on the wire.
+    pub bytes: u64,
+    /// TCP or UDP payload.
+    pub payload_bytes: u64,
+    /// TCP segments sent again.
+    pub retransmissions: u32,
+    /// TCP segments that came after a later one.
+    pub out_of_order: u32,
+    /// Duplicate acknowledgments.
+    pub duplicate_acks: u32,
+    /// Segments that advertise a window of zero.
+    pub zero_windows: u32,
+    /// Bytes a second, smoothed over ten seconds.
+    pub bytes_per_second: f64,
+    /// Packets a second, smoothed likewise.
+    pub packets_per_second: f64,
 }
 
-#[derive(Debug, Serialize)]
-struct RoundTrips {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client: Option<Distribution>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    server: Option<Distribution>,
+/// Round trips by whose acknowledgments they end with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RoundTrips {
+    /// Of the server's data, acknowledged by the client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<Distribution>,
+    /// Of the client's data, acknowledged by the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<Distribution>,
 }
 
-#[derive(Debug, Serialize)]
-struct Distribution {
-    min: f64,
-    mean: f64,
-    max: f64,
-    samples: u32,
+/// Times in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// Shortest.
+    pub min: f64,
+    /// Mean.
+    pub mean: f64,
+    /// Longest.
+    pub max: f64,
+    /// How many.
+    pub samples: u32,
 }
 
 impl From<RoundTrip> for Distribution {
@@ -166,7 +211,7 @@ impl<'a> From<&FlowView<'a>> for Flow<'a> {
             Direction::Transmit => Direction::Receive,
         };
         let side = |sent: &Sent, rate: &Rate, direction: Direction| Side {
-            direction: direction.as_str(),
+            direction: direction.as_str().into(),
             packets: sent.packets,
             bytes: sent.bytes,
             payload_bytes: sent.payload_bytes,
@@ -178,25 +223,26 @@ impl<'a> From<&FlowView<'a>> for Flow<'a> {
             packets_per_second: rate.smoothed_packets,
         };
         Self {
-            interface: flow.interface,
+            id: flow.id,
+            interface: flow.interface.into(),
             transport: match flow.transport {
-                Transport::Other => flow.protocol.to_string(),
-                known => known.as_str().to_owned(),
+                Transport::Other => flow.protocol.to_string().into(),
+                known => known.as_str().into(),
             },
             client_ip: flow.client.ip,
             client_port: flow.client.port,
             server_ip: flow.server.ip,
             server_port: flow.server.port,
-            client_rule: flow.client_rule.as_str(),
-            service: flow.service,
-            name: flow.name.map(|name| name.text.as_str()),
-            name_source: flow.name.map(|name| name.source.as_str()),
-            domain: flow.name.and_then(Name::domain),
-            application: flow.application.map(|(application, _)| application),
-            application_source: flow.application.map(|(_, source)| source.as_str()),
-            role: flow.role.as_str(),
-            scope: flow.scope.as_str(),
-            state: flow.state.map(TcpState::as_str),
+            client_rule: flow.client_rule.as_str().into(),
+            service: flow.service.map(Into::into),
+            name: flow.name.map(|name| name.text.as_str().into()),
+            name_source: flow.name.map(|name| name.source.as_str().into()),
+            domain: flow.name.and_then(Name::domain).map(Into::into),
+            application: flow.application.map(|(application, _)| application.into()),
+            application_source: flow.application.map(|(_, source)| source.as_str().into()),
+            role: flow.role.as_str().into(),
+            scope: flow.scope.as_str().into(),
+            state: flow.state.map(|state| state.as_str().into()),
             duplicate: flow.duplicate,
             start: Time(flow.start),
             last: Time(flow.last),

@@ -2,6 +2,7 @@
 
 pub mod fanout;
 pub mod flows;
+pub mod live;
 pub mod prometheus;
 pub mod report;
 pub mod units;

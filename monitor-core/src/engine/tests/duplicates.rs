@@ -58,7 +58,7 @@ fn the_interface_that_saw_it_first_counts_whatever_slot_it_is_in() {
     w.see(BRIDGE, Direction::Transmit, &packet);
     w.drain();
     let counting = w.engine.flows().find(|f| !f.duplicate).unwrap();
-    assert_eq!((counting.interface, counting.slot, counting.role), ("eth0", 1, Role::Forwarded));
+    assert_eq!((counting.interface, counting.id.slot, counting.role), ("eth0", 1, Role::Forwarded));
     assert_eq!(w.engine.families().services.total(), &[142, 0, 1, 0]);
 }
 
