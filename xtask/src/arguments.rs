@@ -23,6 +23,7 @@ Usage: cargo xtask TASK
   bench NAME [-- ARGUMENTS]
                            datapath, drain, scrape, race (as root), dpi, pcap or all
   boards [--check]         write Grafana's boards into dashboards/ (check: them, the rules and their tests instead)
+  page [--check]           bundle the live page from monitor/page/src into monitor/page/dist (check: that it is current)
   fuzz [--seconds N] [TARGET…]
                            what reads foreign bytes, under libFuzzer, 60 seconds each unless told
   help                     this text
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     Run { arguments: Vec<String> },
     /// Write or check Grafana's boards.
     Boards { check: bool },
+    /// Build or check the live page.
+    Page { check: bool },
     /// Check and test everything.
     Test,
     /// Test the kernel side on other kernels.
@@ -70,6 +73,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
         // Without `--` too: nothing of `run` could be meant for xtask itself.
         "run" => return Ok(Command::Run { arguments: own.into_iter().chain(rest).collect() }),
         "boards" => Command::Boards { check: flag("boards", "--check", &own)? },
+        "page" => Command::Page { check: flag("page", "--check", &own)? },
         "test" => none("test", &own).map(|()| Command::Test)?,
         "test-kernels" => Command::TestKernels { plan: plan(&own)? },
         "fuzz" => Command::Fuzz { plan: fuzz_plan(own)? },
@@ -89,6 +93,7 @@ impl Command {
             Self::Build { .. } => "build",
             Self::Run { .. } => "run",
             Self::Boards { .. } => "boards",
+            Self::Page { .. } => "page",
             Self::Test => "test",
             Self::TestKernels { .. } => "test-kernels",
             Self::Bench { .. } => "bench",

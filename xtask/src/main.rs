@@ -9,6 +9,7 @@ mod error;
 mod fuzz;
 mod kernels;
 mod packages;
+mod page;
 mod process;
 mod project;
 mod python;
@@ -50,6 +51,8 @@ fn dispatch(command: Command) -> Result<(), Error> {
         Command::Run { arguments } => run::run(&project, &arguments),
         Command::Boards { check: true } => boards::check(&project),
         Command::Boards { check: false } => boards::write(&project),
+        Command::Page { check: true } => page::check(&project),
+        Command::Page { check: false } => page::write(&project),
         Command::Test => suite::run(&project),
         Command::TestKernels { plan } => kernels::run(&project, plan),
         Command::Fuzz { plan } => fuzz::run(&project, &plan),

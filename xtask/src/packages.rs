@@ -80,6 +80,8 @@ pub(crate) fn tests() -> Vec<Package> {
         program("nginx-light", "a web server with HTTP/2; its service is not started", "nginx"),
         program("chromium", "opens the page of a report, and speaks TLS and QUIC as browsers do", "chromium"),
         program("chromium-driver", "tells that browser what to do", "chromedriver"),
+        program("nodejs", "bundles the live page", "node"),
+        program("npm", "brings what it is bundled from", "npm"),
         program("python3", "small servers for test traffic", "python3"),
         Package {
             name: "python3-venv",

@@ -7,6 +7,7 @@ use crate::build::{self, OBJECT_VARIABLE};
 use crate::check;
 use crate::error::Error;
 use crate::kernels;
+use crate::page::{self, AXE_VARIABLE};
 use crate::project::Project;
 use crate::python::{self, PYTHON_VARIABLE};
 use crate::setup::{self, Scope};
@@ -102,6 +103,7 @@ fn project_steps(project: &Project, report: &mut Report) {
     report.step("licences", || check::licences::run(project).map(passed));
     report.step("dependencies are explained", || check::dependencies::run(project).map(passed));
     report.step("metrics are documented", || check::metrics::run(project).map(passed));
+    report.step("live page is current", || page::check(project).map(passed));
     report.step("boards and rules", || boards::check(project).map(passed));
 }
 
@@ -132,12 +134,15 @@ fn kernel_steps(project: &Project, report: &mut Report) {
     });
     report.step("tests that need root, as root", || match &object {
         None => Ok(Outcome::Skipped("the kernel side did not build")),
-        Some(object) => {
-            build::cargo_as_root(project, "test", object, &[(PYTHON_VARIABLE, python::interpreter(project))])?
-                .args(["--locked", "--package", "monitor", "--features", ROOT_FEATURE, "--test", "kernel*"])
-                .run()
-                .map(passed)
-        }
+        Some(object) => build::cargo_as_root(
+            project,
+            "test",
+            object,
+            &[(PYTHON_VARIABLE, python::interpreter(project)), (AXE_VARIABLE, page::axe(project))],
+        )?
+        .args(["--locked", "--package", "monitor", "--features", ROOT_FEATURE, "--test", "kernel*"])
+        .run()
+        .map(passed),
     });
     report.step("oldest and newest kernel", || match &object {
         None => Ok(Outcome::Skipped("the kernel side did not build")),

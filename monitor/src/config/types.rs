@@ -207,7 +207,7 @@ impl UrlPath {
 impl Scalar for UrlPath {
     fn read(text: &str) -> Result<Self, ValueError> {
         let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-_.~".contains(&b));
-        let taken = text == "/" || text.starts_with("/-/") || text.starts_with("/api/");
+        let taken = text == "/" || ["/-/", "/api/", "/page/"].iter().any(|own| text.starts_with(own));
         if !text.starts_with('/') || !plain || taken || text.contains("//") {
             return Err(ValueError::Form {
                 text: text.to_owned(),
@@ -396,7 +396,7 @@ mod tests {
 
     #[test]
     fn telemetry_path_leaves_other_pages_alone() {
-        for text in ["metrics", "/", "/-/healthy", "/api/v1/flows", "/a b", "//x"] {
+        for text in ["metrics", "/", "/-/healthy", "/api/v1/flows", "/page/page.js", "/a b", "//x"] {
             assert!(UrlPath::read(text).is_err(), "{text}");
         }
         assert_eq!(UrlPath::read("/weir/metrics").unwrap().as_str(), "/weir/metrics");

@@ -1,4 +1,4 @@
-//! The HTTP server: metrics, health, the API and a page to begin with.
+//! The HTTP server: metrics, health, the API and the live page.
 //!
 //! Everything that a stranger can use up is bounded: connections, header size and time, bodies (none
 //! is taken), time of a request, time that a reader may stop reading, pages written at once.
@@ -6,9 +6,9 @@
 mod api;
 mod auth;
 pub mod config;
-mod landing;
 mod metrics;
 mod negotiate;
+mod page;
 mod server;
 mod stall;
 mod tls;
@@ -68,6 +68,7 @@ pub struct Web {
     guard: auth::Guard,
     writers: Semaphore,
     sizes: metrics::Sizes,
+    index: page::File,
 }
 
 impl Web {
@@ -80,6 +81,7 @@ impl Web {
         let config = config_file.as_deref().map(WebConfig::read).transpose()?.unwrap_or_default();
         Ok(Self {
             state,
+            index: page::File::index(&telemetry_path),
             telemetry_path,
             config_file,
             config: Mutex::new(Arc::new(config)),
@@ -108,7 +110,8 @@ impl Web {
     /// All paths.
     fn router(self: &Arc<Self>) -> Router {
         Router::new()
-            .route("/", get(landing::page))
+            .route("/", get(page::index))
+            .route("/page/{file}", get(page::file))
             .route("/-/healthy", get(|| async { "Weir is healthy.\n" }))
             .route("/-/ready", get(ready))
             .route("/api/v1/flows", get(api::flows))

@@ -5,6 +5,8 @@ mod browser;
 mod capture;
 mod report;
 mod terminal;
+#[expect(dead_code, reason = "shared with the tests of the live page, which use all of it")]
+mod webdriver;
 
 use std::{
     collections::HashMap,

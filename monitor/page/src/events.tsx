@@ -1,0 +1,26 @@
+import type { Event } from "./api";
+import { clock } from "./format";
+import { Name, Panel, Scroll } from "./parts";
+
+export function EventsPanel({ events }: { events: Event[] }) {
+  return (
+    <Panel class="third events" title="Events" hint={events.length ? undefined : "scans, risks, interfaces"}>
+      {events.length ? (
+        <Scroll label="Events">
+          <ol class="log">
+            {events.map((event) => (
+              <li key={event.id} class={event.severity}>
+                <time dateTime={event.time}>{clock(event.time)}</time>
+                <span class="mark" aria-hidden="true">{event.severity === "warning" ? "▲" : "●"}</span>
+                <span class="text">
+                  {event.severity === "warning" && <span class="hidden">Warning: </span>}
+                  <Name>{event.text}</Name>
+                </span>
+              </li>
+            ))}
+          </ol>
+        </Scroll>
+      ) : <p class="none">Nothing to report.</p>}
+    </Panel>
+  );
+}

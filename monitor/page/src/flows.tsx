@@ -1,0 +1,206 @@
+// The flows that take most, or began last, or were heard of last; what of them to show is for weir to choose.
+
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+
+import { type Flow, type Live, roundTrip, type Sort, ways } from "./api";
+import type { Actions, Model } from "./app";
+import { count, endpoint, milliseconds, percent, seconds, span } from "./format";
+import { Bytes, Count, Name, Panel, Rate, Scroll } from "./parts";
+import { Arrow } from "./throughput";
+
+interface FlowsProps {
+  live: Live;
+  model: Model;
+  actions: Actions;
+}
+
+export function FlowsPanel({ live, model, actions }: FlowsProps) {
+  const more = live.matched > live.flows.length ? ` of ${count(live.matched)}` : "";
+  return (
+    <Panel class="flows" title="Flows" hint={<>{`${count(live.flows.length)}${more}`}{live.flows.length === 1 && !more ? " flow" : " flows"}</>}>
+      <Filter model={model} actions={actions} />
+      <FlowTable live={live} model={model} actions={actions} />
+    </Panel>
+  );
+}
+
+function Filter({ model, actions }: Pick<FlowsProps, "model" | "actions">) {
+  const kept = model.view.filter;
+  const [text, write] = useState(kept);
+  useEffect(() => write(kept), [kept]);
+  const wrong = model.problem;
+  return (
+    <form
+      class="filter"
+      role="search"
+      onSubmit={(event) => {
+        event.preventDefault();
+        actions.go({ filter: text.trim() });
+      }}
+    >
+      <label class="hidden" for="filter">Filter of flows</label>
+      <input
+        id="filter"
+        type="text"
+        value={text}
+        placeholder="port 443 and bytes > 1M"
+        autocomplete="off"
+        autocapitalize="off"
+        spellcheck={false}
+        maxLength={4096}
+        aria-invalid={wrong !== undefined}
+        aria-describedby="filter-help"
+        onInput={(event) => write(event.currentTarget.value)}
+      />
+      <button type="submit" class="button">Filter</button>
+      {kept && (
+        <button type="button" class="button" onClick={() => actions.go({ filter: "" })}>
+          Clear
+        </button>
+      )}
+      <p id="filter-help" role="alert" class={wrong === undefined ? "hidden" : "wrong"}>
+        {wrong !== undefined && (
+          <>
+            <strong>Not understood, so all flows are shown.</strong> <Name>{wrong.replaceAll("\n", " ")}</Name>
+          </>
+        )}
+      </p>
+    </form>
+  );
+}
+
+interface Heading {
+  name: string;
+  sort?: Sort;
+  number?: boolean;
+  // Only where there is room.
+  extra?: boolean;
+}
+
+const HEADINGS: Heading[] = [
+  { name: "Server" },
+  { name: "Client", extra: true },
+  { name: "Service" },
+  { name: "State", extra: true },
+  { name: "Rate", sort: "rate", number: true },
+  { name: "Bytes", sort: "bytes", number: true },
+  { name: "Packets", sort: "packets", number: true, extra: true },
+  { name: "Round trip", number: true },
+  { name: "Sent again", number: true, extra: true },
+  { name: "Age", sort: "start", number: true },
+  { name: "Last", sort: "last", number: true },
+];
+
+// While somebody points at a row, or has the focus in one, no row goes away from under the finger.
+function useSteady(flows: Flow[], held: { current: boolean }): Flow[] {
+  const order = useRef<string[]>([]);
+  if (held.current) {
+    const place = new Map(order.current.map((id, at) => [id, at]));
+    const of = (flow: Flow): number => place.get(flow.id) ?? order.current.length;
+    flows = [...flows].sort((a, b) => of(a) - of(b));
+  }
+  order.current = flows.map((flow) => flow.id);
+  return flows;
+}
+
+function FlowTable({ live, model, actions }: FlowsProps) {
+  const held = useRef(false);
+  const { sort } = model.view;
+  const sorted = useRef(sort);
+  if (sorted.current !== sort) held.current = false;
+  sorted.current = sort;
+  const flows = useSteady(live.flows, held);
+  const now = milliseconds(live.snapshot.time);
+  const hold = (on: boolean) => () => {
+    held.current = on;
+  };
+  if (!flows.length) return <p class="none">{model.view.filter ? "No flow matches the filter." : "No active flow."}</p>;
+  return (
+    <Scroll label="Flows">
+      <table class="wide">
+        <thead>
+          <tr>
+            {HEADINGS.map((heading) => (
+              <Head heading={heading} current={sort} actions={actions} />
+            ))}
+          </tr>
+        </thead>
+        <tbody onMouseEnter={hold(true)} onMouseLeave={hold(false)} onFocusIn={hold(true)} onFocusOut={hold(false)}>
+          {flows.map((flow) => (
+            <Row key={flow.id} flow={flow} now={now} href={actions.link({ flow: flow.id })} />
+          ))}
+        </tbody>
+      </table>
+    </Scroll>
+  );
+}
+
+function Head({ heading: { name, sort, number, extra }, current, actions }: { heading: Heading; current: Sort; actions: Actions }) {
+  const chosen = sort !== undefined && sort === current;
+  return (
+    <th scope="col" class={[number && "number", extra && "extra"].filter(Boolean).join(" ")} aria-sort={chosen ? (sort === "start" || sort === "last" ? "ascending" : "descending") : undefined}>
+      {sort === undefined ? name : (
+        <button type="button" onClick={() => actions.go({ sort })}>
+          {name}
+          <span class="mark" aria-hidden="true">{chosen ? (sort === "start" || sort === "last" ? "▲" : "▼") : ""}</span>
+        </button>
+      )}
+    </th>
+  );
+}
+
+export function serverName(flow: Flow): string {
+  return flow.name ?? flow.server_ip;
+}
+
+function Row({ flow, now, href }: { flow: Flow; now: number; href: string }) {
+  const { received, transmitted } = ways(flow);
+  const again = flow.sent.retransmissions + flow.received.retransmissions;
+  const packets = flow.sent.packets + flow.received.packets;
+  return (
+    <tr>
+      <th scope="row">
+        <a href={href}>
+          <Name>{serverName(flow)}</Name>
+        </a>
+        {flow.name !== undefined && <Address>{endpoint(flow.server_ip, flow.server_port)}</Address>}
+        {flow.name === undefined && flow.server_port > 0 && <Address>port {flow.server_port}</Address>}
+      </th>
+      <td class="extra">
+        {flow.client_ip}
+        <Address>{flow.client_port > 0 ? `port ${flow.client_port}` : ""}</Address>
+      </td>
+      <td>
+        <Name>{flow.service ?? flow.application ?? flow.transport}</Name>
+        <Address>{[flow.transport, flow.application].filter((t) => t && t !== flow.service).join(" ")}</Address>
+      </td>
+      <td class="extra">{(flow.state ?? "–").replaceAll("_", " ")}</td>
+      <td class="number">
+        <Two way="in"><Rate value={received.bytes_per_second} /></Two>
+        <Two way="out"><Rate value={transmitted.bytes_per_second} /></Two>
+      </td>
+      <td class="number">
+        <Two way="in"><Bytes value={received.bytes} /></Two>
+        <Two way="out"><Bytes value={transmitted.bytes} /></Two>
+      </td>
+      <td class="number extra"><Count value={packets} /></td>
+      <td class="number">{seconds(roundTrip(flow))}</td>
+      <td class="number extra">{again ? percent(again / Math.max(1, packets)) : "–"}</td>
+      <td class="number">{span((now - milliseconds(flow.start)) / 1000)}</td>
+      <td class="number">{span((now - milliseconds(flow.last)) / 1000)}</td>
+    </tr>
+  );
+}
+
+const Address = ({ children }: { children: ComponentChildren }) => <span class="address">{children}</span>;
+
+function Two({ way, children }: { way: "in" | "out"; children: ComponentChildren }) {
+  return (
+    <span class="two">
+      <Arrow way={way} />
+      <span class="hidden">{way} </span>
+      {children}
+    </span>
+  );
+}

@@ -1,0 +1,67 @@
+import { clock, span, window as shown } from "./format";
+import type { Props } from "./page";
+import { Name } from "./parts";
+import { WINDOWS } from "./view";
+
+export function Header({ model, actions }: Props) {
+  const snapshot = model.live?.snapshot;
+  return (
+    <header class="top">
+      <div class="brand">
+        <a href="#" class="mark" aria-label="Weir: all traffic">
+          <svg viewBox="0 0 32 32" aria-hidden="true">
+            <path class="in" d="M3 11c5 0 5-4 10-4s5 4 10 4 4-2 6-3" />
+            <path class="out" d="M3 23c5 0 5-4 10-4s5 4 10 4 4-2 6-3" />
+          </svg>
+          <h1>Weir</h1>
+        </a>
+        {snapshot && (
+          <p class="host">
+            <Name>{snapshot.host}</Name>
+            <span class="soft">
+              {" "}
+              up {span(snapshot.uptime_seconds)}, {snapshot.interfaces.map((i) => i.name).join(", ")}
+            </span>
+          </p>
+        )}
+      </div>
+      <div class="controls">
+        <Status model={model} />
+        <fieldset class="choice">
+          <legend class="hidden">Time shown</legend>
+          {WINDOWS.map((seconds) => (
+            <label>
+              <input
+                type="radio"
+                name="window"
+                checked={model.view.window === seconds}
+                onChange={() => actions.go({ window: seconds })}
+              />
+              <span>{shown(seconds)}</span>
+            </label>
+          ))}
+        </fieldset>
+        <button type="button" class="button" onClick={() => actions.pause(!model.paused)}>
+          {model.paused ? "Resume" : "Pause"}
+        </button>
+      </div>
+    </header>
+  );
+}
+
+function Status({ model }: Pick<Props, "model">) {
+  const time = model.live?.snapshot.time;
+  const [kind, text] = model.paused
+    ? ["paused", `Paused at ${time ? clock(time) : "the start"}`]
+    : model.away !== undefined
+      ? ["gone", `No answer since ${clock(model.away)}, trying again`]
+      : time
+        ? ["live", "Live"]
+        : ["gone", "Connecting"];
+  return (
+    <p class={`status ${kind}`} role="status">
+      <span class="dot" aria-hidden="true" />
+      {text}
+    </p>
+  );
+}

@@ -1,0 +1,50 @@
+import type { Actions, Model } from "./app";
+import { DnsPanel } from "./dns";
+import { DomainPlace } from "./domain";
+import { DomainsPanel } from "./domains";
+import { EventsPanel } from "./events";
+import { FlowPlace } from "./flow";
+import { FlowsPanel } from "./flows";
+import { Header } from "./header";
+import { MapPanel } from "./map";
+import { ServicesPanel } from "./services";
+import { TcpPanel } from "./tcp";
+import { ThroughputPanel } from "./throughput";
+import { Tiles } from "./tiles";
+
+export interface Props {
+  model: Model;
+  actions: Actions;
+}
+
+export function Page(props: Props) {
+  return (
+    <>
+      <Header {...props} />
+      <main class={props.model.away === undefined ? undefined : "away"}>
+        <Place {...props} />
+      </main>
+    </>
+  );
+}
+
+function Place({ model, actions }: Props) {
+  const { live, view } = model;
+  if (view.flow !== undefined) return <FlowPlace id={view.flow} model={model} actions={actions} />;
+  if (!live) return <p class="waiting">Waiting for the first second of traffic …</p>;
+  const snapshot = live.snapshot;
+  if (view.domain !== undefined) return <DomainPlace live={live} model={model} actions={actions} />;
+  return (
+    <div class="grid">
+      <ThroughputPanel model={model} snapshot={snapshot} />
+      <Tiles model={model} snapshot={snapshot} />
+      <DomainsPanel snapshot={snapshot} actions={actions} />
+      <MapPanel paths={snapshot.map} window={snapshot.window_seconds} actions={actions} />
+      <FlowsPanel live={live} model={model} actions={actions} />
+      <TcpPanel snapshot={snapshot} />
+      <DnsPanel snapshot={snapshot} />
+      <ServicesPanel snapshot={snapshot} actions={actions} />
+      <EventsPanel events={snapshot.events} />
+    </div>
+  );
+}

@@ -1,0 +1,39 @@
+import type { Snapshot } from "./api";
+import type { Actions } from "./app";
+import { percent, window as shown } from "./format";
+import { Bar, Bytes, Name, Panel } from "./parts";
+
+export function ServicesPanel({ snapshot, actions }: { snapshot: Snapshot; actions: Actions }) {
+  const services = snapshot.services.filter((s) => s.received_bytes + s.transmitted_bytes > 0).slice(0, 12);
+  const name = (service: string) => <Name>{service === "other" ? "all others" : service}</Name>;
+  return (
+    <Panel class="third" title="Services" hint={`share of bytes, ${shown(snapshot.window_seconds)}`}>
+      {services.length ? (
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Service</th>
+              <th scope="col" class="number" colSpan={2}>Share</th>
+              <th scope="col" class="number">Bytes</th>
+            </tr>
+          </thead>
+          <tbody>
+            {services.map((s) => (
+              <tr key={`${s.service}/${s.transport}`}>
+                <th scope="row">
+                  {s.service === "other" ? name(s.service) : (
+                    <a href={actions.link({ filter: `service "${s.service.replace(/[\\"]/g, "\\$&")}"` })}>{name(s.service)}</a>
+                  )}
+                  <span class="soft"> {s.transport}</span>
+                </th>
+                <td class="barcell"><Bar share={s.share} /></td>
+                <td class="number">{percent(s.share)}</td>
+                <td class="number"><Bytes value={s.received_bytes + s.transmitted_bytes} /></td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      ) : <p class="none">No traffic in this time.</p>}
+    </Panel>
+  );
+}
