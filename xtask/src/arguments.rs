@@ -12,6 +12,8 @@ pub(crate) const HELP: &str = "\
 Usage: cargo xtask TASK
 
   run [-- ARGUMENTS]       set up, build and start `weir run` on this host (sudo only for packages and for that)
+  demo [--seconds N]       a small network with real traffic, Weir on its hosts and Prometheus over them, until
+                           Ctrl-C or so long: to look at boards, rules and pages
   test                     set up, then every check and test, those that need root too
   test-kernels [--quick | --everything] [--record]
                            what the kernel side needs on Debian's kernels from 5.10 to the newest, in emulated
@@ -22,6 +24,7 @@ Usage: cargo xtask TASK
   setup [--toolchain]      install what building and testing need (or building alone)
   bench NAME [-- ARGUMENTS]
                            datapath, drain, scrape, race (as root), dpi, pcap or all
+  views                    the tests of all that shows something: boards, live page, terminal (as root)
   boards [--check]         write Grafana's boards into dashboards/ (check: them, the rules and their tests instead)
   page [--check]           bundle the live page from monitor/page/src into monitor/page/dist (check: that it is current)
   fuzz [--seconds N] [TARGET…]
@@ -42,6 +45,10 @@ pub(crate) enum Command {
     Build { profile: Profile },
     /// Build and start the agent.
     Run { arguments: Vec<String> },
+    /// Show Weir on a network of its own.
+    Demo { seconds: Option<u32> },
+    /// Test what shows something.
+    Views,
     /// Write or check Grafana's boards.
     Boards { check: bool },
     /// Build or check the live page.
@@ -72,6 +79,8 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
         },
         // Without `--` too: nothing of `run` could be meant for xtask itself.
         "run" => return Ok(Command::Run { arguments: own.into_iter().chain(rest).collect() }),
+        "demo" => Command::Demo { seconds: demo_seconds(&own)? },
+        "views" => none("views", &own).map(|()| Command::Views)?,
         "boards" => Command::Boards { check: flag("boards", "--check", &own)? },
         "page" => Command::Page { check: flag("page", "--check", &own)? },
         "test" => none("test", &own).map(|()| Command::Test)?,
@@ -92,6 +101,8 @@ impl Command {
             Self::Ebpf => "ebpf",
             Self::Build { .. } => "build",
             Self::Run { .. } => "run",
+            Self::Demo { .. } => "demo",
+            Self::Views => "views",
             Self::Boards { .. } => "boards",
             Self::Page { .. } => "page",
             Self::Test => "test",
@@ -126,6 +137,19 @@ fn benches(words: &[String]) -> Result<Vec<Bench>, Error> {
         .find(|bench| bench.as_str() == name)
         .map(|bench| vec![bench])
         .ok_or_else(|| usage(Usage::Argument { task: "bench", argument: name.clone() }))
+}
+
+fn demo_seconds(words: &[String]) -> Result<Option<u32>, Error> {
+    let missing = || usage(Usage::Missing { task: "demo", argument: "a number of seconds after --seconds" });
+    match words {
+        [] => Ok(None),
+        [option, rest @ ..] if option == "--seconds" => {
+            let (number, more) = rest.split_first().ok_or_else(missing)?;
+            none("demo", more)?;
+            number.parse().map(Some).map_err(|_| missing())
+        }
+        [other, ..] => Err(usage(Usage::Argument { task: "demo", argument: other.clone() })),
+    }
 }
 
 fn plan(words: &[String]) -> Result<Plan, Error> {
@@ -199,6 +223,9 @@ mod tests {
         assert_eq!(read("ebpf"), Ok(Command::Ebpf));
         let plan = fuzz::Plan { targets: vec!["tls".into()], seconds: 5 };
         assert_eq!(read("fuzz tls --seconds 5"), Ok(Command::Fuzz { plan }));
+        assert_eq!(read("demo"), Ok(Command::Demo { seconds: None }));
+        assert_eq!(read("demo --seconds 60"), Ok(Command::Demo { seconds: Some(60) }));
+        assert_eq!(read("views"), Ok(Command::Views));
         assert_eq!(read("boards"), Ok(Command::Boards { check: false }));
         assert_eq!(read("boards --check"), Ok(Command::Boards { check: true }));
         assert_eq!(read("test"), Ok(Command::Test));
@@ -230,6 +257,11 @@ mod tests {
             "bench race drain",
             "fuzz --seconds",
             "fuzz --second 5",
+            "demo 5",
+            "demo --seconds",
+            "demo --seconds soon",
+            "demo --seconds 5 6",
+            "views boards",
         ] {
             let error = read(line).unwrap_err();
             assert!(error.contains("cargo xtask help"), "{line}: {error}");

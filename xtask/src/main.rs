@@ -5,6 +5,7 @@ mod bench;
 mod boards;
 mod build;
 mod check;
+mod demo;
 mod error;
 mod fuzz;
 mod kernels;
@@ -18,6 +19,7 @@ mod setup;
 mod suite;
 mod toolchain;
 mod version;
+mod views;
 
 use std::process::ExitCode;
 
@@ -49,6 +51,8 @@ fn dispatch(command: Command) -> Result<(), Error> {
             build::agent(&project, profile).map(|path| println!("{}", path.display()))
         }
         Command::Run { arguments } => run::run(&project, &arguments),
+        Command::Demo { seconds } => demo::run(&project, seconds),
+        Command::Views => views::run(&project),
         Command::Boards { check: true } => boards::check(&project),
         Command::Boards { check: false } => boards::write(&project),
         Command::Page { check: true } => page::check(&project),

@@ -56,32 +56,15 @@ pub(crate) fn linker(llvm: &Llvm) -> Vec<Package> {
     ]
 }
 
-/// What the tests use.
-pub(crate) fn tests() -> Vec<Package> {
+/// What the demo runs, and tests too.
+pub(crate) fn demo() -> Vec<Package> {
     vec![
-        program("tcpdump", "captures what the agent should count", "tcpdump"),
-        program("tshark", "reads captures: the oracle of the tests", "tshark"),
-        program("iperf3", "TCP and UDP traffic", "iperf3"),
-        program("nmap", "nping sends packets of every kind", "nping"),
-        program("curl", "HTTP traffic, and reads the metrics", "curl"),
-        program("jq", "picks from records, as the pages by task do", "jq"),
         program("prometheus", "a real scrape, and promtool; its service is not started", "prometheus"),
         program("iproute2", "network namespaces and interfaces", "ip"),
         program("ethtool", "switches offloads of test interfaces", "ethtool"),
         program("iputils-ping", "sends ICMP and ICMPv6 in tests", "ping"),
         program("nftables", "drops and translates test traffic", "nft"),
-        program("busybox-static", "the programs of those machines", "busybox"),
-        file("debian-archive-keyring", "proves that their kernels are Debian's", kernels::KEYRING),
-        program("dnsmasq-base", "a DNS server", "dnsmasq"),
-        program("bind9-dnsutils", "a DNS client", "dig"),
         program("openssl", "a TLS server", "openssl"),
-        program("unbound", "a DNS server over UDP, TCP and TLS; its service is not started", "unbound"),
-        program("knot-dnsutils", "a DNS client that speaks TLS", "kdig"),
-        program("nginx-light", "a web server with HTTP/2; its service is not started", "nginx"),
-        program("chromium", "opens the page of a report, and speaks TLS and QUIC as browsers do", "chromium"),
-        program("chromium-driver", "tells that browser what to do", "chromedriver"),
-        program("nodejs", "bundles the live page", "node"),
-        program("npm", "brings what it is bundled from", "npm"),
         program("python3", "small servers for test traffic", "python3"),
         Package {
             name: "python3-venv",
@@ -89,6 +72,31 @@ pub(crate) fn tests() -> Vec<Package> {
             proof: Proof::Module("ensurepip"),
         },
     ]
+}
+
+/// What the tests use.
+pub(crate) fn tests() -> Vec<Package> {
+    let mut all = demo();
+    all.extend([
+        program("tcpdump", "captures what the agent should count", "tcpdump"),
+        program("tshark", "reads captures: the oracle of the tests", "tshark"),
+        program("iperf3", "TCP and UDP traffic", "iperf3"),
+        program("nmap", "nping sends packets of every kind", "nping"),
+        program("curl", "HTTP traffic, and reads the metrics", "curl"),
+        program("jq", "picks from records, as the pages by task do", "jq"),
+        program("busybox-static", "the programs of those machines", "busybox"),
+        file("debian-archive-keyring", "proves that their kernels are Debian's", kernels::KEYRING),
+        program("dnsmasq-base", "a DNS server", "dnsmasq"),
+        program("bind9-dnsutils", "a DNS client", "dig"),
+        program("unbound", "a DNS server over UDP, TCP and TLS; its service is not started", "unbound"),
+        program("knot-dnsutils", "a DNS client that speaks TLS", "kdig"),
+        program("nginx-light", "a web server with HTTP/2; its service is not started", "nginx"),
+        program("chromium", "opens the page of a report, and speaks TLS and QUIC as browsers do", "chromium"),
+        program("chromium-driver", "tells that browser what to do", "chromedriver"),
+        program("nodejs", "bundles the live page, and checks boards", "node"),
+        program("npm", "brings what both need", "npm"),
+    ]);
+    all
 }
 
 /// Packages whose services apt would start, and these services.

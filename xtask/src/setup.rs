@@ -5,6 +5,7 @@
 
 use std::fs;
 
+use crate::boards;
 use crate::error::Error;
 use crate::packages::{self, Apt, Package};
 use crate::project::Project;
@@ -16,6 +17,8 @@ use crate::toolchain::{self, Compiler, LINKER_VERSION, Llvm};
 pub(crate) enum Scope {
     /// What builds the agent.
     Toolchain,
+    /// That, and what the demo runs.
+    Demo,
     /// That, and what the tests use.
     Everything,
 }
@@ -30,12 +33,17 @@ pub(crate) fn run(project: &Project, scope: Scope) -> Result<(), Error> {
         Err(error) => return Err(error),
     };
     let mut wanted = linker_llvm.map(packages::linker).unwrap_or_default();
-    if scope == Scope::Everything {
-        wanted.extend(packages::tests());
+    match scope {
+        Scope::Toolchain => {}
+        Scope::Demo => wanted.extend(packages::demo()),
+        Scope::Everything => wanted.extend(packages::tests()),
     }
     install(apt.as_ref(), &packages::missing(wanted))?;
-    if scope == Scope::Everything {
+    if scope != Scope::Toolchain {
         python::setup(project)?;
+    }
+    if scope == Scope::Everything {
+        boards::setup(project)?;
     }
     match linker_llvm {
         Some(llvm) => build_linker(project, llvm),

@@ -22,13 +22,25 @@ const PAUSE: Duration = Duration::from_millis(5);
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// Polls until `done` gives a value.
-pub(crate) fn wait_for<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, done: impl FnMut() -> Option<T>) -> T {
+    wait_at_most(DEADLINE, what, done)
+}
+
+/// The same with a deadline of its own.
+pub(crate) fn wait_at_most<T>(deadline: Duration, what: &str, done: impl FnMut() -> Option<T>) -> T {
+    poll(deadline, done).unwrap_or_else(|| panic!("waited {deadline:?} for {what}"))
+}
+
+/// The same, and says if it waited in vain.
+pub(crate) fn poll<T>(deadline: Duration, mut done: impl FnMut() -> Option<T>) -> Option<T> {
     let start = now();
     loop {
         if let Some(value) = done() {
-            return value;
+            return Some(value);
         }
-        assert!(start.elapsed() < DEADLINE, "waited {DEADLINE:?} for {what}");
+        if start.elapsed() >= deadline {
+            return None;
+        }
         // What is waited for needs the processor more than the question does.
         std::thread::park_timeout(PAUSE);
     }

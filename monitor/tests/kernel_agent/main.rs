@@ -17,6 +17,7 @@ mod traffic;
 
 mod agent;
 mod applications;
+mod boards;
 mod clients;
 mod equal;
 mod exposition;

@@ -1,6 +1,6 @@
 //! A real Prometheus reads the page.
 
-use std::{io::Write as _, process::Stdio};
+use std::{collections::BTreeMap, io::Write as _, process::Stdio};
 
 use serde_json::Value;
 
@@ -11,6 +11,61 @@ use crate::{
     netns::{Namespace, wait_for},
     traffic,
 };
+
+/// One series of an answer.
+#[derive(Debug)]
+pub(crate) struct Series {
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) value: f64,
+}
+
+impl Series {
+    /// Whether it has all of these labels.
+    pub(crate) fn has(&self, labels: &[(&str, &str)]) -> bool {
+        labels.iter().all(|(label, value)| self.labels.get(*label).is_some_and(|is| is == value))
+    }
+}
+
+/// What the Prometheus at an address answers to an instant query. `None`: it does not.
+pub(crate) fn ask(address: &str, expression: &str) -> Option<Vec<Series>> {
+    let answer = api(address, &format!("query?query={}", escaped(expression)))?;
+    let series = answer["result"].as_array().unwrap_or_else(|| panic!("{expression}: {answer}"));
+    let read = |series: &Value| {
+        let labels = serde_json::from_value(series["metric"].clone()).ok()?;
+        Some(Series { labels, value: series["value"][1].as_str()?.parse().ok()? })
+    };
+    series.iter().map(read).collect()
+}
+
+/// The data of an answer of Prometheus' API.
+pub(crate) fn api(address: &str, path: &str) -> Option<Value> {
+    let answer = get(address, &format!("/api/v1/{path}"), "")?;
+    let chunked = answer.head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    let body = if chunked { whole(&answer.body)? } else { answer.body };
+    let mut answer: Value = serde_json::from_str(&body).ok()?;
+    assert_eq!(answer["status"], "success", "{path}: {answer}");
+    Some(answer["data"].take())
+}
+
+/// For a URL.
+pub(crate) fn escaped(text: &str) -> String {
+    let one = |b: u8| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") };
+    text.bytes().map(one).collect()
+}
+
+/// A body that came in chunks.
+fn whole(mut chunks: &str) -> Option<String> {
+    let mut body = String::new();
+    loop {
+        let (size, rest) = chunks.split_once("\r\n")?;
+        let size = usize::from_str_radix(size, 16).ok()?;
+        if size == 0 {
+            return Some(body);
+        }
+        body.push_str(rest.get(..size)?);
+        chunks = rest.get(size..)?.strip_prefix("\r\n")?;
+    }
+}
 
 /// A Prometheus that scrapes the agent of its namespace.
 struct Prometheus<'n> {
@@ -40,16 +95,9 @@ impl<'n> Prometheus<'n> {
 
     /// The one number of an instant query; `None` while there is none.
     fn query(&self, expression: &str) -> Option<f64> {
-        let escaped: String = expression
-            .bytes()
-            .map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") })
-            .collect();
-        let path = format!("/api/v1/query?query={escaped}");
-        let answer = self.ns.enter(|| get(Self::ADDRESS, &path, ""))?;
-        let answer: Value = serde_json::from_str(&answer.body).ok()?;
-        let result = answer["data"]["result"].as_array()?;
-        assert!(result.len() <= 1, "{expression} has more than one answer: {answer}");
-        result.first()?["value"][1].as_str()?.parse().ok()
+        let series = self.ns.enter(|| ask(Self::ADDRESS, expression))?;
+        assert!(series.len() <= 1, "{expression} has more than one answer: {series:?}");
+        Some(series.first()?.value)
     }
 
     fn wait_for(&self, expression: &str, value: f64) {

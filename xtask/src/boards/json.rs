@@ -237,7 +237,7 @@ impl Panel {
                 "legend": { "show": true },
                 "rowsFrame": { "layout": "auto" },
                 "showValue": "never",
-                "tooltip": { "show": true, "yHistogram": false },
+                "tooltip": { "mode": "single", "yHistogram": false },
                 "yAxis": { "axisPlacement": "left", "reverse": false, "unit": Unit::Seconds.id() },
             }),
             Kind::Table => {
@@ -245,7 +245,6 @@ impl Panel {
                 json!({
                     "showHeader": true,
                     "cellHeight": "sm",
-                    "footer": { "show": false, "reducer": ["sum"], "countRows": false, "fields": "" },
                     "sortBy": [{ "displayName": first, "desc": true }],
                 })
             }
@@ -284,7 +283,7 @@ fn datasource() -> Value {
 
 fn choice(name: &str, label: &str, query: &str) -> Value {
     json!({
-        "name": name, "label": label, "type": "query", "datasource": datasource(), "definition": query,
+        "name": name, "label": label, "type": "query", "datasource": datasource(),
         "query": { "query": query, "refId": "StandardVariableQuery" },
         "hide": 0, "includeAll": true, "allValue": ".*", "multi": true, "refresh": 2, "regex": "", "sort": 1,
         "options": [], "skipUrlSync": false,

@@ -2,6 +2,7 @@
 
 mod dns;
 mod domains;
+mod fleet;
 mod flows;
 mod hosts;
 mod json;
@@ -11,6 +12,7 @@ mod own;
 mod promtool;
 mod query;
 mod rules;
+mod schema;
 mod tcp;
 mod tls;
 mod vocabulary;
@@ -50,8 +52,15 @@ pub(crate) fn write(project: &Project) -> Result<(), Error> {
     Ok(())
 }
 
+/// Installs what [`check`] needs.
+pub(crate) fn setup(project: &Project) -> Result<(), Error> {
+    schema::setup(project)
+}
+
 /// Fails when a committed board is not what the code makes, when boards or rules use what docs/metrics.md does
-/// not have, when an alert has no page, or when `promtool` cannot read an expression or a rule's test fails.
+/// not have, when an alert has no page, when a board is none by Grafana's own types, or when `promtool` cannot read
+/// an expression, when one gives more than a person can read where there are hundreds of hosts, or when a rule's test
+/// fails.
 pub(crate) fn check(project: &Project) -> Result<(), Error> {
     let list = read(&project.root().join("docs/metrics.md"))?;
     let vocabulary = Vocabulary::of(&list);
@@ -76,7 +85,9 @@ pub(crate) fn check(project: &Project) -> Result<(), Error> {
     if !findings.is_empty() {
         return Err(Error::Check { findings, hint: "type `cargo xtask boards` to write the boards anew" });
     }
+    schema::check(project, &boards)?;
     promtool::expressions(project, &boards)?;
+    fleet::check(project, &boards, &vocabulary)?;
     promtool::rules(project)
 }
 

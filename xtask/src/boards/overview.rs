@@ -118,22 +118,24 @@ fn hosts() -> Row {
     let io = |direction: &str| {
         rate("instance", "weir_network_io_bytes_total", &format!("$link, direction=\"{direction}\""))
     };
+    let busiest = format!("topk($top, {})", rate("instance", "weir_network_io_bytes_total", "$link"));
+    let of_busiest = |by_host: &str| format!("({by_host}) and {busiest}");
     Row {
         title: "Hosts",
         panels: vec![
             Panel::table(
                 "Which host is worth a look?",
-                "One row a host, the busiest on top; a click on one shows this board for it alone.",
+                "One row a host, the busiest; a click on one shows this board for it alone.",
             )
-            .column("In", Unit::BytesPerSecond, io("receive"))
-            .column("Out", Unit::BytesPerSecond, io("transmit"))
-            .column("Flows", Unit::Count, "sum by (instance) (weir_flows_active{$host})")
-            .column("Sent again", Unit::Share, retransmitted("instance", "$rate"))
-            .column("Failed connections", Unit::Share, failed_attempts("instance", "$rate"))
+            .column("In", Unit::BytesPerSecond, of_busiest(&io("receive")))
+            .column("Out", Unit::BytesPerSecond, of_busiest(&io("transmit")))
+            .column("Flows", Unit::Count, of_busiest("sum by (instance) (weir_flows_active{$host})"))
+            .column("Sent again", Unit::Share, of_busiest(&retransmitted("instance", "$rate")))
+            .column("Failed connections", Unit::Share, of_busiest(&failed_attempts("instance", "$rate")))
             .column(
                 "Round trip, mean",
                 Unit::Seconds,
-                mean("instance", "weir_tcp_rtt_seconds", "$host", "$rate"),
+                of_busiest(&mean("instance", "weir_tcp_rtt_seconds", "$host", "$rate")),
             )
             .link("instance", "overview", "instance"),
         ],

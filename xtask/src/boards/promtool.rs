@@ -22,7 +22,7 @@ const VALUES: [(&str, &str); 7] = [
 ];
 
 /// An expression as Prometheus gets it.
-fn substituted(expression: &str) -> String {
+pub(super) fn substituted(expression: &str) -> String {
     VALUES.iter().fold(expression.to_owned(), |text, (name, value)| text.replace(name, value))
 }
 

@@ -67,6 +67,11 @@ impl Vocabulary {
         Self { series }
     }
 
+    /// Every series and its labels.
+    pub(crate) fn series(&self) -> impl Iterator<Item = (&str, &BTreeSet<String>)> {
+        self.series.iter().map(|(name, labels)| (name.as_str(), labels))
+    }
+
     /// Adds what a recording rule makes.
     pub(crate) fn record(&mut self, name: &str, expression: &str) {
         let labels = named(expression).groups.into_iter().chain(OF_PROMETHEUS).map(str::to_owned);

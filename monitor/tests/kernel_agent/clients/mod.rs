@@ -9,3 +9,5 @@ mod tls;
 mod truth;
 mod tunnels;
 mod web;
+
+pub(crate) use servers::python;

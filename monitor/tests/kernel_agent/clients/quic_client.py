@@ -32,7 +32,8 @@ class Client(QuicConnectionProtocol):
         self.transmit()
 
 
-async def main(address, port, name, version, length):
+async def fetch(address, port, name, version, length):
+    """A page of this length."""
     version = QuicProtocolVersion[f"VERSION_{version}"]
     configuration = QuicConfiguration(
         alpn_protocols=H3_ALPN,
@@ -42,9 +43,10 @@ async def main(address, port, name, version, length):
         supported_versions=[version],
     )
     async with connect(address, int(port), configuration=configuration, create_protocol=Client) as client:
-        client.ask(name.encode(), b"/" + length.encode())
+        client.ask(name.encode(), f"/{length}".encode())
         await client.done
         assert client.received >= int(length), client.received
 
 
-asyncio.run(asyncio.wait_for(main(*sys.argv[1:]), 25))
+if __name__ == "__main__":
+    asyncio.run(asyncio.wait_for(fetch(*sys.argv[1:]), 25))

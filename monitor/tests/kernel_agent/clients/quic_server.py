@@ -31,13 +31,19 @@ class Server(QuicConnectionProtocol):
         self.transmit()
 
 
-async def main(address, port, certificate, key, *options):
+async def start(address, port, certificate, key, *options):
+    """Listens; serves as long as the loop runs."""
     configuration = QuicConfiguration(is_client=False, alpn_protocols=H3_ALPN)
     configuration.load_cert_chain(certificate, key)
     await serve(
         address, int(port), configuration=configuration, create_protocol=Server, retry="retry" in options
     )
+
+
+async def main():
+    await start(*sys.argv[1:])
     await asyncio.Future()
 
 
-asyncio.run(main(*sys.argv[1:]))
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -12,7 +12,7 @@ use crate::{
 const PYTHON_VARIABLE: &str = "WEIR_TEST_PYTHON";
 
 /// The interpreter.
-pub(super) fn python() -> String {
+pub(crate) fn python() -> String {
     std::env::var(PYTHON_VARIABLE).unwrap_or_else(|_| {
         panic!("{PYTHON_VARIABLE} names Python with aioquic and websockets, as xtask makes it")
     })

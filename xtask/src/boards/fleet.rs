@@ -1,0 +1,91 @@
+//! Boards with hundreds of hosts: how many lines or rows each query gives, as Prometheus computes it.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::failed;
+use super::model::{Board, Kind, Panel, Query};
+use super::promtool::substituted;
+use super::vocabulary::Vocabulary;
+use crate::error::Error;
+use crate::process::Program;
+use crate::project::Project;
+
+/// How many hosts there are.
+const HOSTS: usize = 200;
+
+/// More than this nobody can tell apart. `$top` is 10; labels with few values give some more.
+const LINES: usize = 16;
+
+/// Values of labels that have few; any other label has another value on each host.
+const VALUES: [(&str, &[&str]); 10] = [
+    ("direction", &["receive", "transmit"]),
+    ("role", &["client", "server"]),
+    ("scope", &["local", "remote"]),
+    ("le", &["0.1", "+Inf"]),
+    ("kind", &["dns", "ports"]),
+    ("rcode", &["NOERROR", "SERVFAIL"]),
+    ("result", &["established", "refused"]),
+    ("source", &["none", "sni"]),
+    ("transport", &["tcp"]),
+    ("version", &["TLSv1.3"]),
+];
+
+/// Labels that have as many values as hosts and their traffic make up.
+const OPEN: [&str; 7] = ["instance", "interface", "domain", "name", "peer", "server_port", "service"];
+
+/// Fails when a query answers with more than a person can read where there are hundreds of hosts, each with a domain,
+/// a name, a peer and a service of its own.
+pub(super) fn check(project: &Project, boards: &[Board], vocabulary: &Vocabulary) -> Result<(), Error> {
+    let queries: Vec<(&Panel, &Query)> = boards
+        .iter()
+        .flat_map(Board::panels)
+        .flat_map(|panel| panel.queries.iter().map(move |query| (panel, query)))
+        .collect();
+    let used = |name: &str| queries.iter().any(|(_, query)| query.expression.contains(name));
+    let series = vocabulary.series().filter(|(name, _)| used(name));
+    let series: Vec<Value> = series
+        .flat_map(|(name, labels)| (0..HOSTS).flat_map(move |host| of_host(name, labels, host)))
+        .map(|series| json!({ "series": series, "values": "0+15x20" }))
+        .collect();
+    let tests: Vec<Value> = queries.iter().map(|(panel, query)| few(panel, query)).collect();
+    let test = json!({
+        "evaluation_interval": "15s",
+        "tests": [{ "interval": "15s", "input_series": series, "promql_expr_test": tests }],
+    });
+    let path = project.target().join("boards.fleet.yaml");
+    // JSON is YAML too.
+    fs::write(&path, test.to_string()).map_err(failed("write", &path))?;
+    Program::new("promtool").args(["test", "rules"]).arg(&path).run()
+}
+
+/// That a query has few answers, and a lone number one.
+fn few(panel: &Panel, query: &Query) -> Value {
+    let most = if panel.kind == Kind::Number { 1 } else { LINES };
+    let expression = substituted(&query.expression).replace("1h", "5m");
+    json!({
+        "expr": format!("(count({expression}) or vector(0)) <= bool {most}"),
+        "eval_time": "5m",
+        "exp_samples": [{ "labels": "{}", "value": 1 }],
+    })
+}
+
+/// Series of a metric on a host, one for each value of a label that has few.
+fn of_host(name: &str, labels: &BTreeSet<String>, host: usize) -> Vec<String> {
+    let mut all = vec![String::new()];
+    for label in labels {
+        let values: Vec<String> = match VALUES.iter().find(|(known, _)| known == label) {
+            Some((_, values)) => values.iter().map(|&value| value.to_owned()).collect(),
+            None if label == "job" => vec!["weir".to_owned()],
+            None if OPEN.contains(&label.as_str()) => vec![format!("{label}{host}")],
+            None => vec!["one".to_owned()],
+        };
+        all = all
+            .iter()
+            .flat_map(|before| values.iter().map(move |value| format!("{before}{label}=\"{value}\",")))
+            .collect();
+    }
+    all.iter().map(|inner| format!("{name}{{{}}}", inner.trim_end_matches(','))).collect()
+}
