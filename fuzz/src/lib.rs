@@ -17,7 +17,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 14] = [
     Target { name: "wire", run: target::wire::run },
     Target { name: "tls", run: target::tls::run },
     Target { name: "dtls", run: target::tls::datagrams },
@@ -28,7 +28,9 @@ pub const TARGETS: [Target; 12] = [
     Target { name: "session", run: target::session::run },
     Target { name: "pcap", run: target::pcap::run },
     Target { name: "config", run: target::text::config },
+    Target { name: "web-config", run: target::text::web_config },
     Target { name: "filter", run: target::text::filter },
+    Target { name: "request", run: target::request::run },
     Target { name: "names", run: target::text::names },
 ];
 

@@ -242,3 +242,11 @@ pub struct Totals {
     /// Records that were turned away because their queue was full.
     pub records_dropped: u64,
 }
+
+impl Totals {
+    /// Packets that found no slot, on all interfaces.
+    pub fn overflow_packets(&self) -> u64 {
+        let hooks = self.interfaces.iter().flat_map(|interface| &interface.hooks);
+        hooks.fold(0, |sum, hook| sum.wrapping_add(hook.accounted[Outcome::Overflow.index()]))
+    }
+}

@@ -12,8 +12,8 @@ use aya_ebpf::{
 };
 use monitor_common::{
     abi::{
-        CoarseKey, FRAGMENTED_DATAGRAMS, Flow, FlowKey, FragmentKey, FragmentPorts, HookCounters,
-        KernelConfig, MAX_INTERFACES, SAMPLE_DATA_MAX, SampleHeader, Sampling,
+        COARSE_ENTRIES, CoarseKey, FRAGMENTED_DATAGRAMS, Flow, FlowKey, FragmentKey, FragmentPorts,
+        HookCounters, KernelConfig, MAX_INTERFACES, SAMPLE_DATA_MAX, SampleHeader, Sampling,
     },
     cell::Cell64,
     wire::{Packet, ParseState, TunnelPorts},
@@ -53,7 +53,7 @@ pub(crate) struct CoarseCells {
 
 /// Who is behind the packets that found no slot.
 #[map]
-pub(crate) static COARSE: HashMap<CoarseKey, CoarseCells> = HashMap::with_max_entries(4096, 0);
+pub(crate) static COARSE: HashMap<CoarseKey, CoarseCells> = HashMap::with_max_entries(COARSE_ENTRIES, 0);
 
 /// Room for what does not fit the stack.
 #[repr(C)]

@@ -51,7 +51,8 @@ fn coarse(ifindex: u32, packet: &Packet, segments: u64) {
         return;
     }
     let zero = CoarseCells { packets: Cell64::new(segments), bytes: Cell64::new(packet.wire_length as u64) };
-    // A full map shows the victims that it has; the sums above are whole without it.
+    // A full map shows the victims that it has until user space makes room; the sums above are whole
+    // without it.
     let _ = COARSE.insert(&key, zero, BPF_NOEXIST as u64);
 }
 
@@ -59,6 +60,7 @@ fn coarse(ifindex: u32, packet: &Packet, segments: u64) {
 #[expect(unsafe_code, reason = "a map value by reference")]
 fn find(key: &CoarseKey) -> Option<&'static CoarseCells> {
     let pointer = COARSE.get_ptr(key)?;
-    // SAFETY: values of a preallocated map stay readable and nobody removes them while attached.
+    // SAFETY: values of a preallocated map stay readable; one that is removed meanwhile gets a count that
+    // shows nobody, or the next victim with a packet too many.
     Some(unsafe { &*pointer })
 }

@@ -27,8 +27,9 @@ Usage: cargo xtask TASK
   views                    the tests of all that shows something: boards, live page, terminal (as root)
   boards [--check]         write Grafana's boards into dashboards/ (check: them, the rules and their tests instead)
   page [--check]           bundle the live page from monitor/page/src into monitor/page/dist (check: that it is current)
-  fuzz [--seconds N] [TARGET…]
-                           what reads foreign bytes, under libFuzzer, 60 seconds each unless told
+  fuzz [--minutes N | --seconds N] [--differential | TARGET…]
+                           what reads foreign bytes, under libFuzzer: a minute each unless told; differential:
+                           generated and bent frames through kernel side and user space instead, as root
   help                     this text
 ";
 
@@ -169,18 +170,34 @@ fn fuzz_plan(words: Vec<String>) -> Result<fuzz::Plan, Error> {
     let mut plan = fuzz::Plan::default();
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
-        if word == "--seconds" {
-            let missing = || usage(Usage::Missing { task: "fuzz", argument: "a number of seconds" });
-            let number = words.next().ok_or_else(missing)?;
-            plan.seconds =
-                number.parse().map_err(|_| usage(Usage::Argument { task: "fuzz", argument: number }))?;
-        } else if word.starts_with('-') {
-            return Err(usage(Usage::Argument { task: "fuzz", argument: word }));
-        } else {
-            plan.targets.push(word);
-        }
+        let unit = match word.as_str() {
+            "--seconds" => 1,
+            "--minutes" => 60,
+            "--differential" => {
+                plan.differential = true;
+                continue;
+            }
+            _ if word.starts_with('-') => {
+                return Err(usage(Usage::Argument { task: "fuzz", argument: word }));
+            }
+            _ => {
+                plan.targets.push(word);
+                continue;
+            }
+        };
+        plan.seconds = whole("fuzz", "a number of minutes or seconds", words.next())?.saturating_mul(unit);
+    }
+    // Frames go through both sides or bytes through a target, not both.
+    if let (true, Some(target)) = (plan.differential, plan.targets.first()) {
+        return Err(usage(Usage::Argument { task: "fuzz", argument: target.clone() }));
     }
     Ok(plan)
+}
+
+/// The number behind an argument that takes one.
+fn whole(task: &'static str, argument: &'static str, word: Option<String>) -> Result<u32, Error> {
+    let word = word.ok_or_else(|| usage(Usage::Missing { task, argument }))?;
+    word.parse().map_err(|_| usage(Usage::Argument { task, argument: word }))
 }
 
 fn flag(task: &'static str, name: &str, words: &[String]) -> Result<bool, Error> {
@@ -221,11 +238,15 @@ mod tests {
             Ok(Command::TestKernels { plan: Plan { extent: Extent::Features, record: true } })
         );
         assert_eq!(read("ebpf"), Ok(Command::Ebpf));
-        let plan = fuzz::Plan { targets: vec!["tls".into()], seconds: 5 };
-        assert_eq!(read("fuzz tls --seconds 5"), Ok(Command::Fuzz { plan }));
         assert_eq!(read("demo"), Ok(Command::Demo { seconds: None }));
         assert_eq!(read("demo --seconds 60"), Ok(Command::Demo { seconds: Some(60) }));
         assert_eq!(read("views"), Ok(Command::Views));
+        let plan = fuzz::Plan { targets: vec!["tls".into()], seconds: 5, differential: false };
+        assert_eq!(read("fuzz tls --seconds 5"), Ok(Command::Fuzz { plan: plan.clone() }));
+        let plan = fuzz::Plan { seconds: 120, ..plan };
+        assert_eq!(read("fuzz --minutes 2 tls"), Ok(Command::Fuzz { plan }));
+        let plan = fuzz::Plan { differential: true, ..fuzz::Plan::default() };
+        assert_eq!(read("fuzz --differential"), Ok(Command::Fuzz { plan }));
         assert_eq!(read("boards"), Ok(Command::Boards { check: false }));
         assert_eq!(read("boards --check"), Ok(Command::Boards { check: true }));
         assert_eq!(read("test"), Ok(Command::Test));
@@ -262,6 +283,8 @@ mod tests {
             "demo --seconds soon",
             "demo --seconds 5 6",
             "views boards",
+            "fuzz --minutes many",
+            "fuzz --differential tls",
         ] {
             let error = read(line).unwrap_err();
             assert!(error.contains("cargo xtask help"), "{line}: {error}");

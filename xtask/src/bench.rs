@@ -51,7 +51,8 @@ pub(crate) fn run(project: &Project, benches: &[Bench], arguments: &[String]) ->
     for bench in benches {
         let cargo = match &object {
             Some(object) if bench.is_of_the_kernel_side() => {
-                build::cargo_as_root(project, "bench", object, &[])?.args(["--package", "monitor"])
+                build::cargo_as_root(project, "bench", object, &[] as &[(&str, &str)])?
+                    .args(["--package", "monitor"])
             }
             _ if *bench == Bench::Pcap => project.cargo().args(["bench", "--package", "monitor"]),
             _ => project.cargo().args([

@@ -1,5 +1,6 @@
 //! The kernel side, and the agent around it.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use crate::error::Error;
@@ -84,12 +85,12 @@ pub(crate) fn cargo_as_root(
     project: &Project,
     subcommand: &str,
     object: &PathBuf,
-    variables: &[(&str, PathBuf)],
+    variables: &[(&str, impl AsRef<OsStr>)],
 ) -> Result<Program, Error> {
     let cargo = project.cargo().arg(subcommand).env(OBJECT_VARIABLE, object);
     let mut runner = Program::new("env");
-    for (name, value) in [(OBJECT_VARIABLE, object)].into_iter().chain(variables.iter().map(|(n, v)| (*n, v)))
-    {
+    let variables = variables.iter().map(|(name, value)| (*name, value.as_ref()));
+    for (name, value) in [(OBJECT_VARIABLE, object.as_os_str())].into_iter().chain(variables) {
         let mut variable = std::ffi::OsString::from(name);
         variable.push("=");
         variable.push(value);

@@ -1,15 +1,19 @@
-//! `cargo xtask fuzz`: every reader of foreign bytes under libFuzzer, for a time each.
+//! `cargo xtask fuzz`: every reader of foreign bytes under libFuzzer, for a time each; and kernel side
+//! against user space, on frames that are generated.
 //!
 //! The code is instrumented by flags that a stable compiler has: coverage of each branch and what is
 //! compared with what. There is no sanitizer of memory, which needs a nightly; what is fuzzed is safe
 //! Rust, where an access out of bounds is a panic.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::build as builder;
 use crate::error::Error;
 use crate::process::Program;
 use crate::project::Project;
+use crate::suite::ROOT_FEATURE;
 
 /// What to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,11 +22,13 @@ pub(crate) struct Plan {
     pub(crate) targets: Vec<String>,
     /// Seconds for each.
     pub(crate) seconds: u32,
+    /// Frames through kernel side and user space, instead of bytes through targets.
+    pub(crate) differential: bool,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { targets: Vec::new(), seconds: 60 }
+        Self { targets: Vec::new(), seconds: 60, differential: false }
     }
 }
 
@@ -49,6 +55,9 @@ const LENGTH_MAX: &str = "-max_len=70000";
 
 /// Builds and runs the plan.
 pub(crate) fn run(project: &Project, plan: &Plan) -> Result<(), Error> {
+    if plan.differential {
+        return differential(project, plan.seconds);
+    }
     let seeds = project.root().join("fuzz/corpus");
     let known = names(&seeds)?;
     if let Some(unknown) = plan.targets.iter().find(|name| !known.contains(name)) {
@@ -82,6 +91,27 @@ pub(crate) fn run(project: &Project, plan: &Plan) -> Result<(), Error> {
     }
     let hint = "put the input into fuzz/corpus/TARGET/ with the change that mends it: tests replay it";
     if findings.is_empty() { Ok(()) } else { Err(Error::Check { findings, hint }) }
+}
+
+/// Ends the test that generates frames.
+const SECONDS_VARIABLE: &str = "WEIR_FUZZ_SECONDS";
+/// The seed that it begins with, for a failure to come again.
+const SEED_VARIABLE: &str = "WEIR_FUZZ_SEED";
+
+/// Generated and bent frames through the kernel's programs (`BPF_PROG_TEST_RUN`) and through user space.
+fn differential(project: &Project, seconds: u32) -> Result<(), Error> {
+    let object = builder::object(project)?;
+    let mut variables = vec![(SECONDS_VARIABLE, seconds.to_string())];
+    variables.extend(env::var(SEED_VARIABLE).ok().map(|seed| (SEED_VARIABLE, seed)));
+    builder::cargo_as_root(project, "test", &object, &variables)?
+        .args(["--locked", "--package", "monitor", "--features", ROOT_FEATURE, "--test", "kernel", "--"])
+        .args([
+            "--ignored",
+            "--nocapture",
+            "--exact",
+            "differential::both_sides_agree_for_as_long_as_it_is_told",
+        ])
+        .run()
 }
 
 fn build(project: &Project) -> Result<PathBuf, Error> {

@@ -5,6 +5,7 @@ pub(crate) mod http;
 pub(crate) mod pcap;
 pub(crate) mod quic;
 pub(crate) mod reassembly;
+pub(crate) mod request;
 pub(crate) mod session;
 pub(crate) mod text;
 pub(crate) mod tls;

@@ -2,13 +2,21 @@
 
 use std::path::Path;
 
-use monitor::config::Config;
+use monitor::{config::Config, web::WebConfig};
 use monitor_core::{filter::Filter, names, record::Text};
 
 pub(crate) fn config(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Err(error) = Config::of_file(Path::new("weir.toml"), text) {
         assert!(!error.to_string().is_empty(), "an error says what");
+    }
+}
+
+pub(crate) fn web_config(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Err(error) = WebConfig::check(Path::new("web.yml"), text) {
+        let error = error.to_string();
+        assert!(!error.is_empty() && !error.contains('\n'), "an error says what in one line: {error}");
     }
 }
 

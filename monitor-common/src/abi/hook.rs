@@ -156,6 +156,9 @@ impl HookCounters {
     }
 }
 
+/// Keys that the coarse table has room for.
+pub const COARSE_ENTRIES: u32 = 4096;
+
 /// Where packets without a slot are seen: enough to name a flood's victim. Sums do not depend on it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

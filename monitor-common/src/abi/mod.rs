@@ -13,8 +13,8 @@ pub use event::{SAMPLE_DATA_MAX, SampleHeader, SampleKind};
 pub use flow::{ClientRule, Counters, Flow, Head, Hot, Timing, bits};
 pub use fragment::{FRAGMENTED_DATAGRAMS, FragmentKey, FragmentPorts};
 pub use hook::{
-    CoarseCounters, CoarseKey, Direction, HookCounters, MAX_INTERFACES, TRAFFIC_CLASSES, Transport,
-    hook_flags,
+    COARSE_ENTRIES, CoarseCounters, CoarseKey, Direction, HookCounters, MAX_INTERFACES, TRAFFIC_CLASSES,
+    Transport, hook_flags,
 };
 pub use key::{Address, FlowKey, IpVersion, Side, View};
 

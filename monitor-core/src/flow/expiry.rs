@@ -6,7 +6,10 @@ use super::{
     entry::Entry,
     table::{NEVER, NONE, Table},
 };
-use crate::{engine::Timeouts, label::EndReason};
+use crate::{
+    engine::Timeouts,
+    label::{EndReason, TcpState},
+};
 
 /// An attempt without an answer for this long came to nothing, ns. Longer than the longest pause
 /// between two SYNs of common systems (32 s).
@@ -78,20 +81,30 @@ pub(crate) fn with_sightings(
     }
 }
 
-/// The slots to be emptied so that `wanted` more are free: the flows that are idle longest, but none
-/// of those in `ending`, which are sorted by slot.
+/// The slots to be emptied so that `wanted` more are free: flows that nobody answered first, so that a
+/// flood from made-up addresses ends itself and no connection of others, and of each kind those that are
+/// idle longest. None of those in `ending`, which are sorted by slot.
 pub(crate) fn evict(table: &Table, wanted: usize, ending: &[(u32, EndReason)]) -> Vec<u32> {
     if wanted == 0 {
         return Vec::new();
     }
-    let mut candidates: Vec<(u64, u32)> = table
+    let mut candidates: Vec<(bool, u64, u32)> = table
         .iter()
         .filter(|(slot, _)| ending.binary_search_by_key(slot, |(s, _)| *s).is_err())
-        .map(|(slot, entry)| (entry.last, slot))
+        .map(|(slot, entry)| (is_mutual(entry), entry.last, slot))
         .collect();
     if wanted < candidates.len() {
         candidates.select_nth_unstable(wanted);
         candidates.truncate(wanted);
     }
-    candidates.into_iter().map(|(_, slot)| slot).collect()
+    candidates.into_iter().map(|(_, _, slot)| slot).collect()
+}
+
+/// Whether both ends take part: whoever makes up the address of one cannot have that.
+fn is_mutual(entry: &Entry) -> bool {
+    match entry.state() {
+        Some(TcpState::Established | TcpState::HalfClosed) => true,
+        Some(TcpState::Midstream) | None => entry.answered,
+        Some(_) => false,
+    }
 }

@@ -244,7 +244,8 @@ impl Counter {
         for message in self.source.take_log() {
             self.state.events.emit(&Event::KernelSide { message: &message });
         }
-        if let Ok(coarse) = self.source.coarse() {
+        let overflow = self.state.engine().totals().overflow_packets();
+        if let Some(Ok(coarse)) = self.source.coarse_after(overflow) {
             self.state.engine().set_coarse(coarse);
         }
         drained

@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 use super::metrics::written;
 use super::{Shared, Web, negotiate};
-use crate::view::fanout;
 use crate::view::flows::{Answer, Flow, Order, top};
+use crate::view::{fanout, overflow};
 
 /// Flows of an answer when nobody says how many.
 const DEFAULT_LIMIT: usize = 1000;
@@ -51,6 +51,10 @@ pub(super) async fn fanout(State(web): Shared, headers: HeaderMap) -> Response {
     written(&web, negotiate::gzip(&headers), "application/json", Web::fanout).await
 }
 
+pub(super) async fn overflow(State(web): Shared, headers: HeaderMap) -> Response {
+    written(&web, negotiate::gzip(&headers), "application/json", Web::overflow).await
+}
+
 fn bad_request(reason: &str) -> Response {
     (StatusCode::BAD_REQUEST, Json(serde_json::json!({ "error": reason }))).into_response()
 }
@@ -59,6 +63,11 @@ impl Web {
     fn fanout(&self) -> Vec<u8> {
         let engine = self.state.engine();
         let answer = fanout::Answer::new(engine.fanout(), engine.config().wall_offset);
+        serde_json::to_vec(&answer).unwrap_or_default()
+    }
+
+    fn overflow(&self) -> Vec<u8> {
+        let answer = overflow::Answer::new(&self.state.engine());
         serde_json::to_vec(&answer).unwrap_or_default()
     }
 

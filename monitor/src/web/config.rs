@@ -30,6 +30,40 @@ struct Http {
     headers: BTreeMap<String, String>,
 }
 
+/// Headers of every answer.
+type Headers = Vec<(HeaderName, HeaderValue)>;
+
+impl File {
+    /// Reads the text of a file: what can be said of it without looking at others.
+    fn parse(path: &Path, text: &str) -> Result<(Self, Headers), WebConfigError> {
+        // An empty file is no YAML document, and it asks for nothing.
+        let file: Self = if text.trim().is_empty() {
+            Self::default()
+        } else {
+            serde_saphyr::from_str(text)
+                .map_err(|e| WebConfigError::Form { path: path.to_owned(), source: Box::new(e) })?
+        };
+        for (user, hash) in &file.basic_auth_users {
+            if hash.parse::<HashParts>().is_err() {
+                return Err(WebConfigError::Password { path: path.to_owned(), user: user.clone() });
+            }
+        }
+        let headers = file
+            .http_server_config
+            .headers
+            .iter()
+            .map(|(name, value)| {
+                let known = HEADERS.iter().any(|h| h.eq_ignore_ascii_case(name));
+                match (name.parse(), value.parse()) {
+                    (Ok(name), Ok(value)) if known => Ok((name, value)),
+                    _ => Err(WebConfigError::Header { path: path.to_owned(), name: name.clone() }),
+                }
+            })
+            .collect::<Result<_, _>>()?;
+        Ok((file, headers))
+    }
+}
+
 /// What the file means.
 #[derive(Default)]
 pub struct WebConfig {
@@ -38,7 +72,7 @@ pub struct WebConfig {
     /// Bcrypt hashes by user; empty: nobody needs a password.
     pub users: BTreeMap<String, String>,
     /// Headers of every answer.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub headers: Headers,
     /// The files that it was read from, as they were then.
     seen: Vec<(PathBuf, Option<Stamp>)>,
 }
@@ -122,30 +156,7 @@ impl WebConfig {
         let mut seen = vec![(path.to_owned(), stamp(path))];
         let text = std::fs::read_to_string(path)
             .map_err(|source| WebConfigError::Read { path: path.to_owned(), source })?;
-        // An empty file is no YAML document, and it asks for nothing.
-        let file: File = if text.trim().is_empty() {
-            File::default()
-        } else {
-            serde_saphyr::from_str(&text)
-                .map_err(|e| WebConfigError::Form { path: path.to_owned(), source: Box::new(e) })?
-        };
-        for (user, hash) in &file.basic_auth_users {
-            if hash.parse::<HashParts>().is_err() {
-                return Err(WebConfigError::Password { path: path.to_owned(), user: user.clone() });
-            }
-        }
-        let headers = file
-            .http_server_config
-            .headers
-            .iter()
-            .map(|(name, value)| {
-                let known = HEADERS.iter().any(|h| h.eq_ignore_ascii_case(name));
-                match (name.parse(), value.parse()) {
-                    (Ok(name), Ok(value)) if known => Ok((name, value)),
-                    _ => Err(WebConfigError::Header { path: path.to_owned(), name: name.clone() }),
-                }
-            })
-            .collect::<Result<_, _>>()?;
+        let (file, headers) = File::parse(path, &text)?;
         let tls = match &file.tls_server_config {
             Some(settings) => {
                 let settings = settings.relative_to(path.parent().unwrap_or(Path::new(".")));
@@ -156,6 +167,12 @@ impl WebConfig {
             None => None,
         };
         Ok(Self { tls, users: file.basic_auth_users, headers, seen })
+    }
+
+    /// Whether a text is a web config, as far as it can be told without the files that it names.
+    #[doc(hidden)]
+    pub fn check(path: &Path, text: &str) -> Result<(), WebConfigError> {
+        File::parse(path, text).map(drop)
     }
 
     /// The same, with its files taken note of as they are now.

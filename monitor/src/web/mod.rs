@@ -6,6 +6,7 @@
 mod api;
 mod auth;
 pub mod config;
+mod exchange;
 mod metrics;
 mod negotiate;
 mod page;
@@ -23,6 +24,8 @@ use axum::routing::get;
 use tokio::sync::Semaphore;
 
 pub use config::{WebConfig, WebConfigError};
+#[doc(hidden)]
+pub use exchange::Exchange;
 pub use metrics::compress;
 pub use server::Server;
 
@@ -116,6 +119,7 @@ impl Web {
             .route("/-/ready", get(ready))
             .route("/api/v1/flows", get(api::flows))
             .route("/api/v1/fanout", get(api::fanout))
+            .route("/api/v1/overflow", get(api::overflow))
             .route(self.telemetry_path.as_str(), get(metrics::page))
             .with_state(Arc::clone(self))
     }

@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::body::Bytes;
 use axum::http::header::{CONNECTION, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
-use hyper::body::{Body, Incoming};
+use axum::{BoxError, Router};
+use hyper::body::Body;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -172,12 +173,15 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin>(
     connection.await
 }
 
-async fn answer(
+pub(super) async fn answer<B>(
     web: &Arc<Web>,
     router: &TowerToHyperService<Router>,
     peer: SocketAddr,
-    request: Request<Incoming>,
-) -> Response {
+    request: Request<B>,
+) -> Response
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
     let config = web.config();
     let mut response = if !web.guard.allows(&config.users, request.headers()).await {
         web.state.events.emit(&Event::Unauthorized { peer });

@@ -9,6 +9,7 @@ mod differential;
 mod encapsulation;
 mod features;
 mod frames;
+mod generator;
 mod hooks;
 mod netns;
 mod rig;

@@ -131,7 +131,12 @@ impl<'n> Agent<'n> {
         if !arguments.iter().any(|a| a.starts_with("--drain-interval")) {
             all.push("--drain-interval=100ms");
         }
-        let mut agent = Self { ns, process: Running::start(weir(ns, &all)) };
+        Self::of(ns, Running::start(weir(ns, &all)))
+    }
+
+    /// One that is being started; waits until it has drained.
+    pub(crate) fn of(ns: &'n Namespace, process: Running) -> Self {
+        let mut agent = Self { ns, process };
         wait_for("the agent to be ready", || {
             let ended = agent.process.ended();
             assert!(ended.is_none(), "it ended, {ended:?}: {}", agent.process.stderr());

@@ -15,12 +15,14 @@ mod netns;
 #[path = "../kernel/traffic.rs"]
 mod traffic;
 
+mod abuse;
 mod agent;
 mod applications;
 mod boards;
 mod clients;
 mod equal;
 mod exposition;
+mod flood;
 mod forwarding;
 mod interfaces;
 mod life;
@@ -31,5 +33,6 @@ mod prometheus;
 mod recording;
 mod refusals;
 mod risks;
+mod scarcity;
 mod tasks;
 mod web;

@@ -153,6 +153,32 @@ fn under_pressure_the_longest_idle_make_room_and_no_more_than_needed() {
 }
 
 #[test]
+fn a_flood_that_nobody_answers_makes_room_for_itself_and_not_by_ending_connections() {
+    let mut w = World::with_slots(20);
+    let mut tcp = outbound(40_000, 1);
+    tcp.handshake(&mut w);
+    w.eth(&udp((HOST, 5353), (PEER, 53)));
+    w.eth(&udp((PEER, 53), (HOST, 5353)));
+    w.drain();
+    // Both are idle for longer than any flow of the flood, half of which the host answers with SYN-ACKs.
+    for round in 0..10_u16 {
+        for n in 0..18 {
+            let port = 10_000 + round * 18 + n;
+            let mut flood = inbound(port, 1);
+            w.eth(&flood.syn());
+            if n % 2 == 0 {
+                w.eth(&flood.syn_ack());
+            }
+            w.now += MS;
+        }
+        assert_eq!(w.wait(SECOND).violations, []);
+    }
+    assert!(w.ended(Transport::Tcp, EndReason::Evicted) > 10);
+    assert_eq!(w.connections(TcpState::Established), 1);
+    assert_eq!(w.ended(Transport::Udp, EndReason::Evicted), 0);
+}
+
+#[test]
 fn flows_that_end_anyway_count_as_room() {
     let mut w = World::with_slots(20);
     for port in 0..9 {

@@ -4,6 +4,7 @@
 
 mod attach;
 mod batch;
+mod coarse;
 mod drain;
 mod error;
 mod grace;
@@ -117,6 +118,7 @@ pub struct Source {
     grace: Grace,
     attachments: BTreeMap<u32, Attachment>,
     samples: Option<samples::Reader>,
+    coarse: coarse::Victims,
     log: log::KernelLog,
     /// Slots given back so far minus slots taken, as user space sees it: entries of the table.
     live: u32,
@@ -161,6 +163,7 @@ impl Source {
             grace: Grace::new()?,
             attachments: BTreeMap::new(),
             samples,
+            coarse: coarse::Victims::default(),
             log,
             live: 0,
         })

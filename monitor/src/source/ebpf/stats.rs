@@ -1,10 +1,11 @@
 //! What the kernel says of our programs and maps.
 
-use aya::{maps::HashMap, programs::Program};
-use monitor_common::abi::{CoarseCounters, CoarseKey};
 use std::os::fd::AsFd as _;
 
-use super::{Error, Source, sys};
+use aya::programs::Program;
+use monitor_common::abi::COARSE_ENTRIES;
+
+use super::{Source, sys};
 
 /// A loaded program.
 #[derive(Clone, Debug)]
@@ -55,18 +56,13 @@ impl Source {
 
     /// How full the maps are that can become full.
     pub fn map_stats(&self) -> Vec<MapStats> {
-        let coarse = self.coarse().map_or(0, |c| c.len() as u64);
         vec![
             MapStats { name: "flows", entries: self.live.into(), max_entries: self.options.max_flows.into() },
-            MapStats { name: "coarse", entries: coarse, max_entries: 4096 },
+            MapStats {
+                name: "coarse",
+                entries: self.coarse.known() as u64,
+                max_entries: COARSE_ENTRIES as u64,
+            },
         ]
-    }
-
-    /// Who is behind the packets that found no slot.
-    pub fn coarse(&self) -> Result<Vec<(CoarseKey, CoarseCounters)>, Error> {
-        let map = self.ebpf.map("COARSE").ok_or(Error::Incomplete("COARSE"))?;
-        let map: HashMap<_, CoarseKey, CoarseCounters> =
-            HashMap::try_from(map).map_err(Error::map("COARSE"))?;
-        Ok(map.iter().filter_map(Result::ok).collect())
     }
 }
