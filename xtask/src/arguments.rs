@@ -6,6 +6,7 @@ use crate::error::{Error, Usage};
 use crate::fuzz;
 use crate::kernels::{Extent, Plan};
 use crate::setup::Scope;
+use crate::soak;
 
 /// What `cargo xtask help` prints.
 pub(crate) const HELP: &str = "\
@@ -30,6 +31,9 @@ Usage: cargo xtask TASK
   fuzz [--minutes N | --seconds N] [--differential | TARGET…]
                            what reads foreign bytes, under libFuzzer: a minute each unless told; differential:
                            generated and bent frames through kernel side and user space instead, as root
+  soak [--minutes N] [--rate N]
+                           an agent under new flows (50,000 a second unless told), reloads, interfaces that flap,
+                           scrapes, and stops, as root, for 5 minutes unless told: what it holds stays flat
   help                     this text
 ";
 
@@ -62,6 +66,8 @@ pub(crate) enum Command {
     Bench { benches: Vec<Bench>, arguments: Vec<String> },
     /// Look for bytes that break what reads them.
     Fuzz { plan: fuzz::Plan },
+    /// See that what a run holds does not grow.
+    Soak { plan: soak::Plan },
 }
 
 /// Reads the words after `cargo xtask`.
@@ -87,6 +93,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
         "test" => none("test", &own).map(|()| Command::Test)?,
         "test-kernels" => Command::TestKernels { plan: plan(&own)? },
         "fuzz" => Command::Fuzz { plan: fuzz_plan(own)? },
+        "soak" => Command::Soak { plan: soak_plan(own)? },
         "bench" => return Ok(Command::Bench { benches: benches(&own)?, arguments: rest }),
         _ => return Err(usage(Usage::Task(task))),
     };
@@ -110,6 +117,7 @@ impl Command {
             Self::TestKernels { .. } => "test-kernels",
             Self::Bench { .. } => "bench",
             Self::Fuzz { .. } => "fuzz",
+            Self::Soak { .. } => "soak",
         }
     }
 }
@@ -194,6 +202,19 @@ fn fuzz_plan(words: Vec<String>) -> Result<fuzz::Plan, Error> {
     Ok(plan)
 }
 
+fn soak_plan(words: Vec<String>) -> Result<soak::Plan, Error> {
+    let mut plan = soak::Plan::default();
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--minutes" => plan.minutes = whole("soak", "a number of minutes", words.next())?,
+            "--rate" => plan.rate = whole("soak", "a number of flows a second", words.next())?,
+            _ => return Err(usage(Usage::Argument { task: "soak", argument: word })),
+        }
+    }
+    Ok(plan)
+}
+
 /// The number behind an argument that takes one.
 fn whole(task: &'static str, argument: &'static str, word: Option<String>) -> Result<u32, Error> {
     let word = word.ok_or_else(|| usage(Usage::Missing { task, argument }))?;
@@ -247,6 +268,9 @@ mod tests {
         assert_eq!(read("fuzz --minutes 2 tls"), Ok(Command::Fuzz { plan }));
         let plan = fuzz::Plan { differential: true, ..fuzz::Plan::default() };
         assert_eq!(read("fuzz --differential"), Ok(Command::Fuzz { plan }));
+        assert_eq!(read("soak"), Ok(Command::Soak { plan: soak::Plan { minutes: 5, rate: 50_000 } }));
+        let plan = soak::Plan { minutes: 60, rate: 1000 };
+        assert_eq!(read("soak --minutes 60 --rate 1000"), Ok(Command::Soak { plan }));
         assert_eq!(read("boards"), Ok(Command::Boards { check: false }));
         assert_eq!(read("boards --check"), Ok(Command::Boards { check: true }));
         assert_eq!(read("test"), Ok(Command::Test));
@@ -284,6 +308,7 @@ mod tests {
             "demo --seconds 5 6",
             "views boards",
             "fuzz --minutes many",
+            "soak --hours 1",
             "fuzz --differential tls",
         ] {
             let error = read(line).unwrap_err();

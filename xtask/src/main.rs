@@ -16,6 +16,7 @@ mod project;
 mod python;
 mod run;
 mod setup;
+mod soak;
 mod suite;
 mod toolchain;
 mod version;
@@ -60,6 +61,7 @@ fn dispatch(command: Command) -> Result<(), Error> {
         Command::Test => suite::run(&project),
         Command::TestKernels { plan } => kernels::run(&project, plan),
         Command::Fuzz { plan } => fuzz::run(&project, &plan),
+        Command::Soak { plan } => soak::run(&project, plan),
         Command::Bench { benches, arguments } => bench::run(&project, &benches, &arguments),
     }
 }

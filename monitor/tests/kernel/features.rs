@@ -22,6 +22,7 @@ use crate::{
     frames::{self, Raw},
     netns::wait_for,
     rig::{HERE, Rig, THERE, THERE6, endless, interface},
+    stack,
     traffic::{self, Ending},
 };
 
@@ -52,9 +53,16 @@ fn rig(ingress: Ingress, tc_attach: TcAttach) -> Rig {
     rig
 }
 
-fn verified(source: &Source) {
+fn verified(source: &mut Source) {
     for stats in source.program_stats() {
-        println!("verified {} {}", stats.name, stats.verified_instructions);
+        let load = stack::of(source, &stats.name);
+        // Kernels before 5.16 tell the number in the log alone.
+        let instructions = match stats.verified_instructions {
+            0 => load.instructions,
+            told => told,
+        };
+        println!("verified {} {instructions}", stats.name);
+        println!("verified {}:stack {}", stats.name, load.stack);
     }
 }
 
@@ -168,7 +176,7 @@ fn batch_deletion(rig: &mut Rig) {
 #[test]
 fn tc() {
     let mut rig = rig(Ingress::Tc, TcAttach::Auto);
-    verified(&rig.source);
+    verified(&mut rig.source);
     counts(&mut rig, IpVersion::V4, 700);
     if features().tcx {
         works("tcx");
@@ -191,7 +199,7 @@ fn tc() {
 #[test]
 fn xdp() {
     let mut rig = rig(Ingress::Xdp, TcAttach::Auto);
-    verified(&rig.source);
+    verified(&mut rig.source);
     counts(&mut rig, IpVersion::V4, 700);
     counts(&mut rig, IpVersion::V6, 700);
     tunnel(&rig);
@@ -231,7 +239,7 @@ fn the_other_way() {
         let linear: &mut Xdp =
             source.ebpf().program_mut("weir_xdp").expect("a program").try_into().expect("XDP");
         linear.load().unwrap_or_else(|e| panic!("{e}"));
-        verified(&source);
+        verified(&mut source);
     }
 }
 

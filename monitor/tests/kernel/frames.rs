@@ -104,6 +104,11 @@ impl Raw {
         })
     }
 
+    /// The socket alone, for who sends many frames at once.
+    pub(crate) fn into_socket(self) -> OwnedFd {
+        self.socket
+    }
+
     pub(crate) fn send(&self, frame: &[u8]) {
         // SAFETY: the buffer is valid for its length.
         let n = unsafe { libc::send(self.socket.as_raw_fd(), frame.as_ptr().cast(), frame.len(), 0) };

@@ -14,6 +14,7 @@ mod hooks;
 mod netns;
 mod rig;
 mod samples;
+mod stack;
 mod test_run;
 mod traffic;
 mod wire_truth;

@@ -40,9 +40,10 @@ pub(crate) fn plain(ns: &Namespace, device: &str) {
     ns.ethtool(device, "tso off gso off gro off tx off");
 }
 
-/// A command of the binary in a namespace, without the environment of whoever runs the tests.
+/// A command of the binary (`WEIR_TEST_BINARY`: of another build) in a namespace, without the environment of whoever runs the tests.
 pub(crate) fn weir(ns: &Namespace, arguments: &[&str]) -> Command {
-    without_settings(ns.command(env!("CARGO_BIN_EXE_weir"), arguments))
+    let built = std::env::var("WEIR_TEST_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_weir").to_owned());
+    without_settings(ns.command(&built, arguments))
 }
 
 /// Removes the agent's variables from a command's environment.
@@ -132,6 +133,11 @@ impl<'n> Agent<'n> {
             all.push("--drain-interval=100ms");
         }
         Self::of(ns, Running::start(weir(ns, &all)))
+    }
+
+    /// Starts one whose settings are those of these arguments alone.
+    pub(crate) fn start_with_file(ns: &'n Namespace, arguments: &[&str]) -> Self {
+        Self::of(ns, Running::start(weir(ns, &[&["run"], arguments].concat())))
     }
 
     /// One that is being started; waits until it has drained.

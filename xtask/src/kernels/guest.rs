@@ -4,7 +4,7 @@
 //! kernel side run there as they were built for here.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::archive::{Kernel, MODULES};
 use super::cpio::Archive;
@@ -15,8 +15,8 @@ use crate::process::{Program, find};
 const PROGRAMS: [&str; 4] = ["ip", "tc", "ethtool", "ping"];
 
 /// Applets of busybox that the first process and the tests use. `ip` and `tc` are not among them.
-const APPLETS: [&str; 10] =
-    ["cat", "cut", "insmod", "mkdir", "mount", "poweroff", "seq", "sysctl", "true", "uname"];
+const APPLETS: [&str; 11] =
+    ["cat", "cut", "date", "insmod", "mkdir", "mount", "poweroff", "seq", "sysctl", "true", "uname"];
 
 /// Begins the line with the exit code of the tests. Without it the tests did not come to their end.
 pub(crate) const END: &str = "weir-guest-end";
@@ -35,9 +35,22 @@ for module in MODULES; do
   if [ -e /modules/$module.ko ]; then insmod /modules/$module.ko; fi
 done
 /tests --test-threads 1 --show-output ARGUMENTS
-echo "END $?"
+code=$?
+if [ -e /agent-tests ]; then /agent-tests --test-threads 1 --show-output --ignored guest:: || code=$?; fi
+echo "END $code"
 poweroff -f
 "#;
+
+/// What cargo has built.
+#[derive(Debug)]
+pub(crate) struct Built {
+    /// Tests of the kernel side.
+    pub(crate) kernel: PathBuf,
+    /// Tests of the agent; some set the clock, which a machine of its own is for.
+    pub(crate) agent: PathBuf,
+    /// The agent, which they start by this path.
+    pub(crate) weir: PathBuf,
+}
 
 /// The parts that all kernels share, made once; modules are added for each.
 pub(crate) struct Guest {
@@ -46,10 +59,15 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// Collects the tests, to be run with arguments of the test harness, and what they need.
-    pub(crate) fn new(tests: &Path, arguments: &[&str]) -> Result<Self, Error> {
+    /// Collects the tests, to be run with arguments of the test harness, and what they need; those of the
+    /// agent only if they are wanted.
+    pub(crate) fn new(built: &Built, arguments: &[&str], agent: bool) -> Result<Self, Error> {
         let mut guest = Self { programs: Vec::new(), init: init(arguments) };
-        guest.program(tests, "/tests")?;
+        guest.program(&built.kernel, "/tests")?;
+        if agent {
+            guest.stripped(&built.agent, "/agent-tests")?;
+            guest.stripped(&built.weir, &built.weir.to_string_lossy())?;
+        }
         guest.program(&here("busybox")?, "/bin/busybox")?;
         guest.program(Path::new("/bin/sh"), "/bin/sh")?;
         for name in PROGRAMS {
@@ -80,6 +98,14 @@ impl Guest {
         Ok(root.finish())
     }
 
+    /// Without what debuggers need: it would have to fit into the machine's memory.
+    fn stripped(&mut self, from: &Path, to: &str) -> Result<(), Error> {
+        let small = from.with_extension("stripped");
+        Program::new("strip").arg("-o").arg(&small).arg(from).output()?;
+        self.program(&small, to)?;
+        fs::remove_file(&small).map_err(|source| Error::File { operation: "remove", path: small, source })
+    }
+
     fn program(&mut self, from: &Path, to: &str) -> Result<(), Error> {
         self.programs.push((to.to_owned(), read(from)?));
         // A static program has none, and ldd says no.
@@ -95,7 +121,7 @@ fn init(arguments: &[&str]) -> String {
     INIT.replace("MODULES", &MODULES.join(" ")).replace("ARGUMENTS", &arguments.join(" ")).replace("END", END)
 }
 
-fn here(name: &'static str) -> Result<std::path::PathBuf, Error> {
+fn here(name: &'static str) -> Result<PathBuf, Error> {
     find(name)
         .ok_or_else(|| Error::Start { program: name.into(), source: std::io::ErrorKind::NotFound.into() })
 }
@@ -124,7 +150,8 @@ mod tests {
     #[test]
     fn the_first_process_says_how_the_tests_ended() {
         let script = init(&["features::"]);
-        assert!(script.contains("--show-output features::\necho \"weir-guest-end $?\"\n"), "{script}");
+        assert!(script.contains("--show-output features::\ncode=$?\n"), "{script}");
+        assert!(script.contains("\necho \"weir-guest-end $code\"\n"), "{script}");
         assert!(script.contains("for module in veth "), "{script}");
     }
 }

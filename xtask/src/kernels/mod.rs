@@ -20,7 +20,7 @@ use crate::suite::ROOT_FEATURE;
 pub(crate) use archive::KEYRING;
 use archive::{Archive, Kernel, Series};
 use emulator::Emulator;
-use guest::Guest;
+use guest::{Built, Guest};
 use report::{Counts, Run};
 
 /// How much of the tests runs. An emulated machine needs seconds to load a program.
@@ -86,8 +86,8 @@ pub(crate) fn test(project: &Project, plan: Plan, object: &Path) -> Result<Outco
         return skip("Debian's archive cannot be reached; the kernels come from there");
     };
     let emulator = Emulator::find(project)?;
-    let tests = tests(project, object)?;
-    let guest = Guest::new(&tests, &arguments(plan))?;
+    let built = tests(project, object)?;
+    let guest = Guest::new(&built, &arguments(plan), plan.extent != Extent::Quick)?;
     let document = project.root().join("docs/verifier.md");
     let mut counts = Counts::parse(&fs::read_to_string(&document).unwrap_or_default());
     let (mut runs, mut findings) = (Vec::new(), Vec::new());
@@ -135,24 +135,31 @@ fn arguments(plan: Plan) -> Vec<&'static str> {
     }
 }
 
-/// Builds the tests of the kernel side and returns the program.
-fn tests(project: &Project, object: &Path) -> Result<PathBuf, Error> {
+/// Builds the tests of the kernel side, and what a machine of one's own is for.
+fn tests(project: &Project, object: &Path) -> Result<Built, Error> {
     let build = project
         .cargo()
         .args(["test", "--locked", "--quiet", "--package", "monitor", "--features", ROOT_FEATURE])
-        .args(["--test", "kernel", "--no-run", "--message-format", "json"])
+        .args(["--test", "kernel", "--test", "kernel_agent", "--no-run", "--message-format", "json"])
         .env(OBJECT_VARIABLE, object);
     eprintln!("$ {}", build.line());
     let messages = build.output()?;
-    executable(&messages)
-        .map(PathBuf::from)
-        .ok_or_else(|| Error::Output { command: build.line(), expected: "the path of the tests" })
+    let program = |kind, name| {
+        let path = executable(&messages, kind, name).map(PathBuf::from);
+        path.ok_or_else(|| Error::Output { command: build.line(), expected: "the paths of the tests" })
+    };
+    Ok(Built {
+        kernel: program("test", "kernel")?,
+        agent: program("test", "kernel_agent")?,
+        weir: program("bin", "weir")?,
+    })
 }
 
-/// The test program in cargo's messages, one line of JSON each. The agent itself is built with it.
-fn executable(messages: &str) -> Option<&str> {
-    let message = messages.lines().find(|line| line.contains(r#""kind":["test"]"#))?;
-    let (_, rest) = message.split_once(r#""executable":""#)?;
+/// A program in cargo's messages, one line of JSON each.
+fn executable<'a>(messages: &'a str, kind: &str, name: &str) -> Option<&'a str> {
+    let (kind, name) = (format!(r#""kind":["{kind}"]"#), format!(r#""name":"{name}""#));
+    let mut messages = messages.lines().filter(|line| line.contains(&kind) && line.contains(&name));
+    let (_, rest) = messages.find_map(|line| line.split_once(r#""executable":""#))?;
     rest.split_once('"').map(|(path, _)| path)
 }
 
@@ -193,17 +200,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_the_program_among_the_messages_of_cargo() {
+    fn finds_the_programs_among_the_messages_of_cargo() {
         let messages = concat!(
-            r#"{"target":{"kind":["lib"]},"executable":null}"#,
+            r#"{"target":{"kind":["lib"],"name":"monitor"},"executable":null}"#,
             "\n",
-            r#"{"target":{"kind":["bin"]},"executable":"/t/weir"}"#,
+            r#"{"target":{"kind":["bin"],"name":"weir"},"executable":"/t/weir"}"#,
             "\n",
-            r#"{"target":{"kind":["test"]},"executable":"/t/deps/kernel-5fe5","fresh":true}"#,
+            r#"{"target":{"kind":["test"],"name":"kernel_agent"},"executable":"/t/deps/kernel_agent-1"}"#,
+            "\n",
+            r#"{"target":{"kind":["test"],"name":"kernel"},"executable":"/t/deps/kernel-5fe5","fresh":true}"#,
             "\n"
         );
-        assert_eq!(executable(messages), Some("/t/deps/kernel-5fe5"));
-        assert_eq!(executable(r#"{"target":{"kind":["bin"]},"executable":"/t/weir"}"#), None);
+        assert_eq!(executable(messages, "test", "kernel"), Some("/t/deps/kernel-5fe5"));
+        assert_eq!(executable(messages, "test", "kernel_agent"), Some("/t/deps/kernel_agent-1"));
+        assert_eq!(executable(messages, "bin", "weir"), Some("/t/weir"));
+        assert_eq!(executable(messages, "bench", "weir"), None);
     }
 
     #[test]

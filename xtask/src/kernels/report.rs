@@ -20,7 +20,7 @@ const fn feature(title: &'static str, name: &'static str, quick: bool) -> Featur
     Feature { title, name, quick }
 }
 
-const FEATURES: [Feature; 11] = [
+const FEATURES: [Feature; 13] = [
     // Where there is no TCX it is what the quick run takes; elsewhere it is the other way.
     feature("clsact", "clsact", false),
     feature("TCX", "tcx", true),
@@ -33,6 +33,8 @@ const FEATURES: [Feature; 11] = [
     feature("ring buffer", "ring_buffer", true),
     feature("ring buffer at XDP", "xdp_samples", true),
     feature("batch deletion", "batch_deletion", true),
+    feature("clock set", "clock_steps", false),
+    feature("sleep", "suspend", false),
 ];
 
 /// What is known of a feature on a kernel.
@@ -66,7 +68,7 @@ pub(crate) struct Run {
     tests: BTreeMap<String, bool>,
     /// By feature: whether this kernel has it.
     features: BTreeMap<String, bool>,
-    /// By program: instructions that the verifier walked. Kernels before 5.16 do not say.
+    /// By program: instructions that the verifier walked; by program and `:stack`: bytes of its stack.
     pub(crate) verified: BTreeMap<String, u32>,
     exit: Option<i32>,
     /// The console's last lines.
@@ -245,10 +247,10 @@ const DOCUMENT: &str = "\
 # What the verifier walks
 
 Instructions that the kernel's verifier walked through each program, payload samples on, with all tunnels;
-it refuses a program beyond 1,000,000. `cargo xtask test-kernels` measures them on Debian's kernels and
+it refuses a program beyond 1,000,000. In the rows with `:stack`, bytes of stack, of all functions of a program
+together; it refuses a chain of calls beyond 512. `cargo xtask test-kernels` measures them on Debian's kernels and
 fails when one is more than 20 % away from this table, so that a change which doubles them is seen before
-it is a change that no kernel takes; `cargo xtask test-kernels --record` writes the table anew. Kernels
-before 5.16 do not tell.
+it is a change that no kernel takes; `cargo xtask test-kernels --record` writes the table anew.
 ";
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use monitor_common::{
 
 pub use attach::Interface;
 pub use error::Error;
-pub use object::is_embedded;
+pub use object::{is_embedded, object_bytes};
 pub use samples::{LostSamples, Sample};
 pub use stats::{MapStats, ProgramStats};
 

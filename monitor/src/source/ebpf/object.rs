@@ -19,3 +19,9 @@ static EMBEDDED: Option<&[u8]> = None;
 pub(super) fn bytes() -> Result<&'static [u8], Error> {
     EMBEDDED.ok_or(Error::NoKernelSide)
 }
+
+/// The same for tests that load it themselves; empty: there is none.
+#[doc(hidden)]
+pub fn object_bytes() -> &'static [u8] {
+    EMBEDDED.unwrap_or_default()
+}
