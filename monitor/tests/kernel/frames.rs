@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{Read as _, Write as _},
-    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+    os::fd::{AsRawFd, FromRawFd as _, OwnedFd, RawFd},
     time::Duration,
 };
 
@@ -104,15 +104,17 @@ impl Raw {
         })
     }
 
-    /// The socket alone, for who sends many frames at once.
-    pub(crate) fn into_socket(self) -> OwnedFd {
-        self.socket
-    }
-
     pub(crate) fn send(&self, frame: &[u8]) {
         // SAFETY: the buffer is valid for its length.
         let n = unsafe { libc::send(self.socket.as_raw_fd(), frame.as_ptr().cast(), frame.len(), 0) };
         assert_eq!(n, frame.len() as isize, "{}", std::io::Error::last_os_error());
+    }
+}
+
+impl AsRawFd for Raw {
+    /// For who sends many frames at once.
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
     }
 }
 

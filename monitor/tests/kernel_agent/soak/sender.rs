@@ -1,7 +1,7 @@
 //! Frames of ever new flows, as many a second as are asked for.
 
 use std::{
-    os::fd::{AsRawFd as _, OwnedFd},
+    os::fd::AsRawFd as _,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
@@ -24,7 +24,7 @@ const PORT: usize = 14 + 20;
 const DIGITS: usize = 14 + 20 + 8 + 12 + 1;
 
 pub(super) struct Sender {
-    socket: OwnedFd,
+    socket: Raw,
     frames: Vec<Vec<u8>>,
     next: u32,
 }
@@ -44,7 +44,7 @@ impl Sender {
             }
         };
         let frames = (0..BATCH).map(frame).collect();
-        Self { socket: Raw::open(ns, device).into_socket(), frames, next: 0 }
+        Self { socket: Raw::open(ns, device), frames, next: 0 }
     }
 
     /// Sends until it is over, and counts what the kernel took.
