@@ -51,6 +51,43 @@ impl<const N: usize> Histogram<N> {
         self.sum += seconds;
     }
 
+    /// Takes all of another with the same bounds.
+    pub fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
+            *mine = mine.wrapping_add(*theirs);
+        }
+        self.beyond = self.beyond.wrapping_add(other.beyond);
+        self.sum += other.sum;
+    }
+
+    /// The values that came since it was as `before`.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        let mut since = self.clone();
+        for (mine, theirs) in since.counts.iter_mut().zip(&before.counts) {
+            *mine = mine.wrapping_sub(*theirs);
+        }
+        since.beyond = since.beyond.wrapping_sub(before.beyond);
+        since.sum -= before.sum;
+        since
+    }
+
+    /// The value that a part of all (0 to 1) does not exceed, as if values lay evenly within a bucket; those
+    /// beyond the last bound count as on it. `None` without values.
+    pub fn quantile(&self, part: f64) -> Option<f64> {
+        let rank = part.clamp(0.0, 1.0) * self.count() as f64;
+        let (mut lower, mut below) = (0.0, 0.0);
+        for (bound, count) in self.bounds.iter().zip(&self.counts) {
+            let count = *count as f64;
+            if count > 0.0 && below + count >= rank {
+                return Some(lower + (bound - lower) * (rank - below) / count);
+            }
+            below += count;
+            lower = *bound;
+        }
+        (self.beyond > 0).then_some(lower)
+    }
+
     /// Sum of all values, seconds.
     pub const fn sum(&self) -> f64 {
         self.sum
@@ -111,6 +148,33 @@ mod tests {
         h.observe(f64::INFINITY);
         assert_eq!(h.count(), 1);
         assert_eq!(h.sum().to_bits(), 0.0f64.to_bits());
+    }
+
+    #[test]
+    fn quantiles_lie_in_the_bucket_of_their_rank() {
+        let mut h = Histogram::new(&BOUNDS);
+        assert_eq!(h.quantile(0.5), None);
+        for v in [0.05, 0.06, 0.5, 0.6] {
+            h.observe(v);
+        }
+        let close = |q: f64, v: f64| (h.quantile(q).unwrap() - v).abs() < 1e-9;
+        assert!(close(0.0, 0.0) && close(0.5, 0.1) && close(0.75, 0.55) && close(1.0, 1.0));
+        let mut beyond = Histogram::new(&BOUNDS);
+        beyond.observe(99.0);
+        assert_eq!(beyond.quantile(0.5), Some(10.0));
+    }
+
+    #[test]
+    fn what_came_since_and_before_makes_all() {
+        let mut before = Histogram::new(&BOUNDS);
+        before.observe(0.5);
+        let mut now = before.clone();
+        now.observe(5.0);
+        now.observe(50.0);
+        let since = now.since(&before);
+        assert_eq!(cumulative(&since), [0, 0, 1, 2]);
+        before.merge(&since);
+        assert_eq!(before, now);
     }
 
     #[test]

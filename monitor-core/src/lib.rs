@@ -27,4 +27,5 @@ pub mod row;
 pub mod schema;
 pub mod series;
 pub mod services;
+pub mod top;
 pub mod totals;

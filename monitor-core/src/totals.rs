@@ -125,6 +125,8 @@ pub struct TcpTotals {
     pub connections: [u64; TcpState::COUNT],
     /// Connection attempts by [`Role`] of this host, then [`AttemptResult`].
     pub attempts: [[u64; AttemptResult::COUNT]; Role::COUNT],
+    /// Segments, by [`Direction`].
+    pub segments: [u64; 2],
     /// Segments sent again, by [`Direction`].
     pub retransmitted: [u64; 2],
     /// Segments that came after a later one, by [`Direction`].
@@ -141,6 +143,7 @@ impl Default for TcpTotals {
             flags: [[0; 2]; TcpFlag::COUNT],
             connections: [0; TcpState::COUNT],
             attempts: [[0; AttemptResult::COUNT]; Role::COUNT],
+            segments: [0; 2],
             retransmitted: [0; 2],
             out_of_order: [0; 2],
             duplicate_acks: [0; 2],

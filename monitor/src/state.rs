@@ -4,10 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use monitor_core::engine::Engine;
+use tokio::sync::watch;
 
 use crate::clock::Stopwatch;
 use crate::host;
 use crate::telemetry::Events;
+use crate::view::live::Shared;
 use crate::view::prometheus::{KernelStatus, Own};
 
 /// One agent's state.
@@ -25,6 +27,9 @@ pub struct State {
     pub started: Stopwatch,
     /// Weir's own events.
     pub events: Events,
+    /// What was made for watchers since the last drain.
+    pub shared: Shared,
+    drains: watch::Sender<u64>,
     ready: AtomicBool,
     config_ok: AtomicBool,
 }
@@ -44,6 +49,8 @@ impl State {
             started: Stopwatch::start(),
             own,
             events: Events::default(),
+            shared: Shared::default(),
+            drains: watch::Sender::new(0),
             ready: AtomicBool::new(false),
             config_ok: AtomicBool::new(true),
         }
@@ -52,6 +59,21 @@ impl State {
     /// The engine.
     pub fn engine(&self) -> MutexGuard<'_, Engine> {
         lock(&self.engine)
+    }
+
+    /// The engine is that of one more drain: whoever watches is told.
+    pub fn drained(&self) {
+        self.drains.send_modify(|drains| *drains += 1);
+    }
+
+    /// Drains so far.
+    pub fn drains(&self) -> u64 {
+        *self.drains.borrow()
+    }
+
+    /// Tells of each drain from now on, of several at once the last.
+    pub fn watch_drains(&self) -> watch::Receiver<u64> {
+        self.drains.subscribe()
     }
 
     /// Whether the flow table has been read once.

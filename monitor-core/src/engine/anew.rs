@@ -82,14 +82,14 @@ impl Engine {
             return;
         }
         self.forget_payload(slot);
-        let Self { table, config, hooks, totals, families, counted, step, records, .. } = self;
+        let Self { table, config, hooks, totals, families, live, counted, step, records, .. } = self;
         let now = step.now();
         let Some(entry) = table.entry_mut(slot) else { return };
         let Some(mut earlier) = entry.earlier.take() else { return };
         if !entry.counts {
             return;
         }
-        Once { totals, families, counted, config, now }.name(&mut earlier, true);
+        Once { totals, families, live, counted, config, now }.name(&mut earlier, true);
         if earlier.reading != Reading::default() {
             let reason = expiry::end(&earlier, &config.timeouts).1;
             Writer { config, hooks, totals, records, now }.last(&mut earlier, reason);

@@ -84,6 +84,9 @@ pub struct EngineConfig {
     pub wall_offset: i64,
     /// Whether records are written.
     pub records: bool,
+    /// Length of a step of the history that is kept for those who watch, nanoseconds; `None`: nobody does.
+    /// As it was when the engine began.
+    pub live: Option<u64>,
     /// How payload is understood; its bounds are those with which the engine began.
     pub payloads: UnderstandingConfig,
     /// How many records wait at most to be taken.
@@ -101,6 +104,7 @@ impl Default for EngineConfig {
             fanout: FanoutConfig::default(),
             wall_offset: 0,
             records: false,
+            live: None,
             payloads: UnderstandingConfig::default(),
             record_queue: 65_536,
         }

@@ -14,7 +14,8 @@ use crate::{
         role,
         state::Results,
     },
-    label::{AttemptResult, TcpFlag, TcpState},
+    label::{AttemptResult, Role, TcpFlag, TcpState},
+    live::{Client, Edge, Live, ServicePort, Taken},
     totals::{Families, Io, ServiceKey, Totals, io_values},
 };
 
@@ -46,6 +47,7 @@ pub(super) fn count_sighting(entry: &Entry, delta: &Reading, hooks: &mut Hooks, 
 pub(super) struct Once<'a> {
     pub(super) totals: &'a mut Totals,
     pub(super) families: &'a mut Families,
+    pub(super) live: &'a mut Live,
     /// Of this drain, by direction.
     pub(super) counted: &'a mut [Io; 2],
     pub(super) config: &'a EngineConfig,
@@ -67,18 +69,23 @@ impl Once<'_> {
         if !matches!(entry.transport(), Transport::Tcp | Transport::Udp | Transport::Sctp) {
             return;
         }
-        let direction = entry.parties.direction(entry.view, entry.parties.client);
+        let parties = entry.parties;
+        let direction = parties.direction(entry.view, parties.client);
+        let (client, service) = (client(entry), service(entry));
         let Some(Due { held, opened, labels }) = naming::due(entry, &self.config.services, self.now, end)
         else {
             return;
         };
-        let Self { families, now, .. } = self;
+        let Self { families, live, now, .. } = self;
         let [received, transmitted, packets_received, packets_transmitted] = held.io;
         let bytes = [received, transmitted];
         let mut connections = [0; 2];
         connections[direction.index()] = u64::from(opened);
         let [accepted, begun] = connections;
         let values = [received, transmitted, packets_received, packets_transmitted, accepted, begun];
+        let edge =
+            Edge { client, domain: labels.registered(), name: labels.name().map(|name| &name.text), service };
+        live.named(edge, Taken { received, transmitted, connections: u64::from(opened) });
         match &labels.domain {
             Some(domain) => families.domains.add(domain, values, *now),
             None => accumulate(&mut families.unresolved, &values),
@@ -112,12 +119,12 @@ impl Once<'_> {
         }
         let transport = entry.transport();
         if matches!(transport, Transport::Tcp | Transport::Udp | Transport::Sctp) {
-            let (_, port) = entry.key.endpoint(parties.client.other());
-            if entry.answered && port != 0 {
-                let key = ServiceKey { transport, port, role: parties.role };
-                self.families.services.add(&key, values, self.now);
-            } else {
-                self.families.services.add_other(&values);
+            match service(entry) {
+                Some(ServicePort { transport, port }) => {
+                    let key = ServiceKey { transport, port, role: parties.role };
+                    self.families.services.add(&key, values, self.now);
+                }
+                None => self.families.services.add_other(&values),
             }
             accumulate(&mut entry.naming.held.io, &values);
         }
@@ -134,6 +141,7 @@ impl Once<'_> {
             for (event, flag) in FLAGS {
                 add(&mut tcp.flags[flag.index()][d], gained.event(event));
             }
+            tcp.segments[d] = tcp.segments[d].wrapping_add(gained.packets);
             add(&mut tcp.retransmitted[d], gained.event(Event::Retransmissions));
             add(&mut tcp.out_of_order[d], gained.event(Event::OutOfOrder));
             add(&mut tcp.duplicate_acks[d], gained.event(Event::DuplicateAcks));
@@ -171,6 +179,22 @@ impl Once<'_> {
         if let Some(to) = to {
             connections[to.index()] += 1;
         }
+    }
+}
+
+/// The service of a flow, once its server has answered.
+const fn service(entry: &Entry) -> Option<ServicePort> {
+    let (_, port) = entry.key.endpoint(entry.parties.client.other());
+    if entry.answered && port != 0 { Some(ServicePort { transport: entry.transport(), port }) } else { None }
+}
+
+/// Who began a flow: whatever address it has, this host is one.
+fn client(entry: &Entry) -> Client {
+    let parties = entry.parties;
+    if parties.within || parties.role == Role::Client {
+        Client::Host
+    } else {
+        Client::Address(role::ip(&entry.key, parties.client))
     }
 }
 

@@ -8,6 +8,7 @@ mod anew;
 mod config;
 mod count;
 mod hooks;
+mod live;
 mod payload;
 mod reach;
 mod records;
@@ -33,6 +34,7 @@ use crate::{
     },
     host::{Interface, Listener, LocalNetwork},
     label::{AttemptResult, ClientRule},
+    live::Live,
     record::AnyRecord,
     series::Family,
     totals::{Families, Io, Totals},
@@ -115,6 +117,7 @@ pub struct Engine {
     payloads: Understanding,
     /// Records of payload on their way into the queue.
     said: Vec<AnyRecord>,
+    live: Live,
     fanout: Fanout,
     /// Sources that passed a threshold and were not taken yet.
     found: Vec<Detection>,
@@ -137,7 +140,9 @@ impl Engine {
         let mut payloads = Understanding::new(config.payloads.clone());
         payloads.set_wall_offset(config.wall_offset);
         let fanout = Fanout::new(config.fanout);
+        let live = Live::new(config.live, now);
         Self {
+            live,
             config,
             fanout,
             found: Vec::new(),
@@ -313,7 +318,9 @@ impl Engine {
     /// Takes a reading of a slot with a flow.
     fn read(&mut self, slot: u32, flow: &Flow, packets: [u64; 2]) {
         self.begin_anew(slot, flow);
-        let Self { table, hooks, host, config, totals, families, counted, step, report, fuller, .. } = self;
+        let Self {
+            table, hooks, host, config, totals, families, live, counted, step, report, fuller, ..
+        } = self;
         let Some((line, entry)) = table.pair(slot) else { return };
         line.settled = line.packets == packets;
         line.packets = packets;
@@ -335,11 +342,18 @@ impl Engine {
             meter.update(step, gained.packets, gained.bytes);
         }
         count_sighting(entry, &delta, hooks, totals);
+        live.gained(entry, slot, &delta, step.now());
         if entry.linked {
             let before = entry.state();
             let results = entry.advance(&delta);
+            let state = entry.state();
+            if before != state
+                && let Some(state) = state
+            {
+                live.timelines_mut().passed(entry.timeline, entry.id(slot), step.now(), state);
+            }
             if entry.counts {
-                let mut once = Once { totals, families, counted, config, now: step.now() };
+                let mut once = Once { totals, families, live, counted, config, now: step.now() };
                 once.count(entry, &delta, &results);
                 once.moved(before, entry.state());
             } else if entry.fuller != Fuller::No && entry.reading.is_two_sided() {
@@ -368,8 +382,9 @@ impl Engine {
                 continue;
             }
             let counts = self.table.link(slot);
-            let Self { table, config, totals, families, counted, step, fuller, fanout, told_early, .. } =
-                self;
+            let Self {
+                table, config, totals, families, live, counted, step, fuller, fanout, told_early, ..
+            } = self;
             let Some((line, entry)) = table.pair(slot) else { continue };
             let delta = entry.reading;
             let results = entry.advance(&delta);
@@ -379,7 +394,7 @@ impl Engine {
                 let transport = entry.transport().index();
                 totals.flows.started[transport] += 1;
                 totals.flows.active[transport] += 1;
-                let mut once = Once { totals, families, counted, config, now: step.now() };
+                let mut once = Once { totals, families, live, counted, config, now: step.now() };
                 once.count(entry, &delta, &results);
                 once.moved(None, entry.state());
                 if !*told_early {
@@ -413,10 +428,10 @@ impl Engine {
                 continue;
             }
             self.table.swap(first, slot);
-            let Self { table, hooks, config, totals, families, counted, step, records, .. } = self;
+            let Self { table, hooks, config, totals, families, live, counted, step, records, .. } = self;
             let now = step.now();
             let Some((line, entry)) = table.pair(slot) else { continue };
-            let mut once = Once { totals, families, counted, config, now };
+            let mut once = Once { totals, families, live, counted, config, now };
             once.moved(earlier.state(), entry.state());
             if let Some(result) = entry.track.inherit(&earlier.track) {
                 once.attempt(entry, result);
@@ -443,8 +458,8 @@ impl Engine {
 
     /// Counts the flows that waited long enough for their names.
     fn name_waiting(&mut self) {
-        let Self { table, config, totals, families, counted, step, unnamed, payloads, .. } = self;
-        let mut once = Once { totals, families, counted, config, now: step.now() };
+        let Self { table, config, totals, families, live, counted, step, unnamed, payloads, .. } = self;
+        let mut once = Once { totals, families, live, counted, config, now: step.now() };
         unnamed.retain(|&(slot, first)| {
             let Some(entry) = table.entry_mut(slot).filter(|e| e.first == first && e.counts) else {
                 return false;
@@ -469,7 +484,7 @@ impl Engine {
             if !any_removed && self.table.line(slot).deadline > now {
                 continue;
             }
-            let Self { table, hooks, config, totals, families, counted, records, .. } = self;
+            let Self { table, hooks, config, totals, families, live, counted, records, .. } = self;
             let Some((line, entry)) = table.pair(slot) else { continue };
             let (end, reason) = expiry::end(entry, &config.timeouts);
             if end <= now {
@@ -483,7 +498,7 @@ impl Engine {
             if expiry::attempt(entry) <= now {
                 let before = entry.state();
                 if entry.track.give_up() && entry.counts {
-                    let mut once = Once { totals, families, counted, config, now };
+                    let mut once = Once { totals, families, live, counted, config, now };
                     once.attempt(entry, AttemptResult::TimedOut);
                     once.moved(before, entry.state());
                 }
@@ -518,12 +533,13 @@ impl Engine {
         self.forget_payload(slot);
         let Some((mut entry, left)) = self.table.remove(slot) else { return };
         Self::name_silent(&self.payloads, &mut entry);
+        self.live.timelines_mut().ended(entry.timeline, entry.id(slot));
         self.hooks.hold(entry.attachment, false);
         self.totals.flows.slots -= 1;
         self.report.closed += 1;
-        let Self { table, config, hooks, totals, families, counted, step, records, .. } = self;
+        let Self { table, config, hooks, totals, families, live, counted, step, records, .. } = self;
         let now = step.now();
-        let mut once = Once { totals, families, counted, config, now };
+        let mut once = Once { totals, families, live, counted, config, now };
         match left {
             Left::Duplicate => {}
             Left::HandedOver(next) => {
@@ -570,6 +586,7 @@ impl Engine {
         }
         self.fanout.expire(now);
         self.tell_fanout();
+        self.watch(now);
         report.live = self.table.len() as u32;
         self.totals.drains += 1;
         self.totals.last_drain = self.wall(now);

@@ -120,6 +120,7 @@ impl Engine {
     fn tell(&mut self) {
         for record in self.said.drain(..) {
             self.payloads.count(&record);
+            self.live.said(&record);
             if self.config.records {
                 queue(&mut self.records, self.config.record_queue, &mut self.totals.records_dropped, record);
             }

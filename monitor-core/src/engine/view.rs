@@ -4,7 +4,7 @@ use monitor_common::abi::{self, FlowKey, Side};
 
 use super::Engine;
 use crate::flow::{
-    Endpoint, FlowId, FlowView, Sent,
+    Endpoint, FlowView, Sent,
     entry::Entry,
     reading::{Event, SideReading},
     record, role,
@@ -21,7 +21,7 @@ impl Engine {
         self.table.iter().map(|(slot, entry)| self.view(slot, entry))
     }
 
-    fn view<'a>(&'a self, slot: u32, entry: &'a Entry) -> FlowView<'a> {
+    pub(super) fn view<'a>(&'a self, slot: u32, entry: &'a Entry) -> FlowView<'a> {
         let parties = &entry.parties;
         let (client, server) = (parties.client, parties.client.other());
         let end = |side| Endpoint { ip: role::ip(&entry.key, side), port: entry.key.endpoint(side).1 };
@@ -29,7 +29,7 @@ impl Engine {
         let service = self.config.services.name(transport, end(server).port);
         let connection = &entry.connection;
         FlowView {
-            id: FlowId { slot, first: entry.first },
+            id: entry.id(slot),
             interface: self
                 .hooks
                 .interface_of(entry.attachment)

@@ -3,6 +3,7 @@
 use monitor_common::abi::{Flow, FlowKey, Side, Transport, View};
 
 use super::{
+    FlowId,
     naming::Naming,
     rate::Meter,
     reading::{Event, Reading},
@@ -58,6 +59,8 @@ pub(crate) struct Entry {
     pub(crate) fuller: Fuller,
     /// It was found out whether it counts.
     pub(crate) linked: bool,
+    /// Where its life is kept, see [`crate::live::Timelines`].
+    pub(crate) timeline: u32,
     /// The server has sent something that an answering server sends.
     pub(crate) answered: bool,
 }
@@ -106,6 +109,7 @@ impl Default for Entry {
             counts: false,
             fuller: Fuller::Unknown,
             linked: false,
+            timeline: NONE,
             answered: false,
         }
     }
@@ -120,6 +124,11 @@ impl Entry {
     /// What tells the connection that the findings are of from all others that had the slot.
     pub(crate) const fn told(&self) -> (&FlowKey, u64, u32) {
         (&self.key, self.first, self.told)
+    }
+
+    /// What tells it, in `slot`, from all others.
+    pub(crate) const fn id(&self, slot: u32) -> FlowId {
+        FlowId { slot, first: self.first }
     }
 
     /// TCP: its state.

@@ -51,6 +51,12 @@ impl Labels {
     pub(crate) const fn name(&self) -> Option<&Name> {
         self.findings.name.as_ref()
     }
+
+    /// Registrable domain of the name, or the name itself if it has none.
+    pub(crate) fn registered(&self) -> Option<&Text> {
+        let domain = self.domain.as_ref().map(|domain| &domain.text)?;
+        if domain.as_str().is_empty() { self.name().map(|name| &name.text) } else { Some(domain) }
+    }
 }
 
 /// What is to be counted now.

@@ -122,6 +122,11 @@ impl Reading {
         Self([self.0[0].since(&earlier.0[0]), self.0[1].since(&earlier.0[1])])
     }
 
+    /// Bytes of both directions.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.0[0].bytes.wrapping_add(self.0[1].bytes)
+    }
+
     /// Packets came from both sides.
     pub(crate) const fn is_two_sided(&self) -> bool {
         self.0[0].packets != 0 && self.0[1].packets != 0

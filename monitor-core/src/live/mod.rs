@@ -1,5 +1,148 @@
-//! What people who watch want to know: the last minutes and the last hour, in bounded memory.
+//! What people who watch want to know: the last minutes by name, the last hour by second, and the life of
+//! the heaviest flows, in bounded memory.
+//!
+//! Sums by name are taken where [`crate::engine`] counts bytes by name, so that they equal the families of
+//! [`crate::totals::Families`]. They lie in buckets: twelve make a window, and each bucket keeps between
+//! [`DOMAINS`] and twice as many domains (and so on for the rest of what has a bound below); lighter ones are
+//! folded into one rest, so that no sum is ever lost. At worst, with every key different and as long as may
+//! be, all of this holds about 20 MiB; normally it is a tenth.
 
+mod bucket;
+mod counters;
+mod history;
+mod rates;
+mod surge;
+mod timeline;
 mod window;
+mod windows;
 
-pub use window::Window;
+pub use bucket::{Asked, Bucket, Client, Edge, EdgeKey, ServicePort, Taken};
+pub use counters::{Counters, Marks};
+pub use history::{History, Point};
+pub use rates::{InterfaceRates, Rates};
+pub use surge::Surge;
+pub use timeline::{Line, Passage, Sample, Timelines};
+pub use window::{NoWindow, Window};
+pub use windows::{Sums, Windows};
+
+use crate::{
+    dpi::Understanding,
+    record::{AnyRecord, DnsKind, FindingRecord},
+    totals::{Io, Totals},
+};
+
+/// Domains that a bucket keeps at least.
+pub const DOMAINS: usize = 128;
+/// Names that a bucket keeps at least.
+pub const NAMES: usize = 256;
+/// Services that a bucket keeps at least.
+pub const SERVICES: usize = 64;
+/// Edges of the flow map that a bucket keeps at least.
+pub const EDGES: usize = 256;
+/// Names of DNS that a bucket keeps at least.
+pub const ASKED: usize = 128;
+/// Risks that wait to be taken; more of one drain are only counted.
+const RISKS: usize = 64;
+
+/// The memory of those who watch.
+#[derive(Debug, Default)]
+pub struct Live {
+    /// Nobody watches a capture: without this nothing is kept.
+    on: bool,
+    windows: Windows,
+    rates: Rates,
+    history: History,
+    timelines: Timelines,
+    surges: surge::Surges,
+    risks: Vec<FindingRecord>,
+}
+
+impl Live {
+    /// One that has seen nothing, at `now`. `step`: nanoseconds of a step of the history; `None`: nothing is
+    /// kept.
+    pub fn new(step: Option<u64>, now: u64) -> Self {
+        Self {
+            on: step.is_some(),
+            windows: Windows::new(now),
+            history: History::new(step.unwrap_or_default(), now),
+            timelines: Timelines::new(step.unwrap_or_default()),
+            ..Self::default()
+        }
+    }
+
+    /// Whether anything is kept.
+    pub const fn is_on(&self) -> bool {
+        self.on
+    }
+
+    /// Counts what a flow took under its name.
+    #[inline]
+    pub(crate) fn named(&mut self, edge: Edge<'_>, taken: Taken) {
+        if self.on {
+            self.windows.named(edge, taken);
+        }
+    }
+
+    /// Looks at a record of payload.
+    pub(crate) fn said(&mut self, record: &AnyRecord) {
+        if !self.on {
+            return;
+        }
+        match record {
+            AnyRecord::Dns(dns) if dns.kind == DnsKind::Dns => {
+                if let Some(question) = dns.questions.first() {
+                    let failed = dns.rcode.is_some_and(|code| code != 0);
+                    self.windows.asked(&question.name, !dns.response, failed);
+                }
+            }
+            AnyRecord::Finding(finding) if self.risks.len() < RISKS => {
+                self.risks.push((**finding).clone());
+            }
+            _ => {}
+        }
+    }
+
+    /// A drain at `now` has ended.
+    pub(crate) fn drained(&mut self, now: u64, counted: [Io; 2], totals: &Totals, payloads: &Understanding) {
+        if !self.on {
+            return;
+        }
+        self.rates.drained(now, counted, totals, payloads);
+        self.surges.drained(self.rates.interval(), self.rates.counters());
+        self.history.drained(now, self.rates.counters(), totals.flows.active.iter().sum());
+        self.windows.drained(now, || Marks::of(self.rates.counters(), totals, payloads));
+    }
+
+    /// Takes the risks that were found since the last call.
+    pub(crate) fn take_risks(&mut self) -> Vec<FindingRecord> {
+        std::mem::take(&mut self.risks)
+    }
+
+    pub(crate) fn take_surges(&mut self) -> Vec<Surge> {
+        self.surges.take()
+    }
+
+    /// Sums by name.
+    pub const fn windows(&self) -> &Windows {
+        &self.windows
+    }
+
+    /// What the last drain brought, by the second.
+    pub const fn rates(&self) -> &Rates {
+        &self.rates
+    }
+
+    /// The last hour.
+    pub const fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// The lives of the heaviest flows.
+    pub const fn timelines(&self) -> &Timelines {
+        &self.timelines
+    }
+
+    pub(crate) const fn timelines_mut(&mut self) -> &mut Timelines {
+        &mut self.timelines
+    }
+}

@@ -13,7 +13,6 @@ mod sources;
 mod tcp;
 mod timeline;
 mod tls;
-mod top;
 mod traffic;
 
 #[cfg(test)]
@@ -29,10 +28,11 @@ pub use sources::{Behaviour, CONNECTION_BOUNDS, Source, Sources};
 pub use tcp::Tcp;
 pub use timeline::{Step, Timeline};
 pub use tls::Tls;
-pub use top::{Top, Weighed};
 pub use traffic::{
     Conversation, Endpoint, Fragmented, FragmentedKey, Label, NameStat, Service, ServiceKey, Traffic,
 };
+
+pub use crate::top::{Top, Weighed};
 
 use crate::record::AnyRecord;
 

@@ -10,6 +10,7 @@ use monitor_core::host;
 
 use super::difference::Difference;
 use super::settings;
+use super::told::Told;
 use super::{RunError, clock_is_off};
 use crate::clock::{self, Stopwatch};
 use crate::config::Config;
@@ -49,6 +50,7 @@ pub(super) struct Counter {
     /// The configuration may mean other interfaces now.
     reselect: bool,
     drains: u64,
+    told: Told,
 }
 
 /// An interface that is counted.
@@ -100,6 +102,7 @@ impl Counter {
             packets,
             reselect: false,
             drains: 0,
+            told: Told::default(),
         };
         for (link, lock) in locks {
             counter.attach(link, lock)?;
@@ -198,6 +201,7 @@ impl Counter {
         }
         self.write_records();
         self.report();
+        self.state.drained();
         if drained {
             // Whoever asks from now on finds a page of a whole drain, attachments included.
             self.state.set_ready();
@@ -237,10 +241,7 @@ impl Counter {
                 false
             }
         };
-        let found = self.state.engine().take_fanout();
-        for detection in &found {
-            self.state.events.emit(&Event::Fanout { detection });
-        }
+        self.told.tell(&self.state);
         for message in self.source.take_log() {
             self.state.events.emit(&Event::KernelSide { message: &message });
         }

@@ -6,6 +6,7 @@ mod hello;
 mod notify;
 mod outputs;
 mod settings;
+mod told;
 
 use std::io;
 use std::sync::Arc;

@@ -52,6 +52,8 @@ pub(super) fn engine(config: &Config, wall_offset: i64, records: bool) -> Result
         },
         wall_offset,
         records,
+        // A step of the history is a drain, if those are far apart.
+        live: Some(config.drain_interval.nanos().next_multiple_of(1_000_000_000)),
         ..EngineConfig::default()
     })
 }

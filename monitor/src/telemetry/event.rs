@@ -5,8 +5,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::feed::{Feed, Severity};
 use monitor_core::engine::Violation;
 use monitor_core::fanout::Detection;
+use monitor_core::live::Surge;
+use monitor_core::record::FindingRecord;
 use tracing::{debug, error, info, warn};
 
 /// Something that happened.
@@ -107,6 +110,21 @@ pub enum Event<'a> {
         /// Who and how many.
         detection: &'a Detection,
     },
+    /// The flow table has no room: packets count, but on no flow.
+    Overflow {
+        /// How many since the drain before.
+        packets: u64,
+    },
+    /// Attempts to connect fail much more often than usual.
+    Surge {
+        /// How, and how many.
+        surge: &'a Surge,
+    },
+    /// Traffic shows a risk.
+    Risk {
+        /// Which and where.
+        record: &'a FindingRecord,
+    },
     /// The kernel side met an error that should not happen.
     KernelSide {
         /// What it says.
@@ -144,7 +162,7 @@ pub enum Event<'a> {
 }
 
 /// Number of variants of [`Event`].
-const KINDS: usize = 23;
+const KINDS: usize = 26;
 
 /// Names of the events, by [`Event::index`].
 const NAMES: [&str; KINDS] = [
@@ -171,22 +189,36 @@ const NAMES: [&str; KINDS] = [
     "output_failed",
     "output_recovered",
     "packets_dropped",
+    "overflow",
+    "surge",
+    "risk",
 ];
 
 /// How often each event happened.
 #[derive(Debug, Default)]
-pub struct Events([AtomicU64; KINDS]);
+pub struct Events {
+    counts: [AtomicU64; KINDS],
+    feed: Feed,
+}
 
 impl Events {
-    /// Logs and counts.
+    /// Logs and counts, and tells those who watch if it is of use to them.
     pub fn emit(&self, event: &Event<'_>) {
-        self.0[event.index()].fetch_add(1, Relaxed);
+        self.counts[event.index()].fetch_add(1, Relaxed);
         event.log();
+        if let Some((severity, text)) = event.notice() {
+            self.feed.push(NAMES[event.index()], severity, text);
+        }
+    }
+
+    /// What those who watch are told.
+    pub const fn feed(&self) -> &Feed {
+        &self.feed
     }
 
     /// Each event's name and count.
     pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        NAMES.into_iter().zip(self.0.iter().map(|n| n.load(Relaxed)))
+        NAMES.into_iter().zip(self.counts.iter().map(|n| n.load(Relaxed)))
     }
 }
 
@@ -216,7 +248,84 @@ impl Event<'_> {
             Self::OutputFailed { .. } => 20,
             Self::OutputRecovered { .. } => 21,
             Self::PacketsDropped { .. } => 22,
+            Self::Overflow { .. } => 23,
+            Self::Surge { .. } => 24,
+            Self::Risk { .. } => 25,
         }
+    }
+
+    /// What it says to those who watch; `None`: it is about Weir's own service alone.
+    fn notice(&self) -> Option<(Severity, String)> {
+        use Severity::{Info, Warning};
+        let notice = match self {
+            Self::Reloaded { waiting: [] } => (Info, "configuration read again".to_owned()),
+            Self::Reloaded { waiting } => {
+                (Warning, format!("configuration read again; waiting for a restart: {}", waiting.join(", ")))
+            }
+            Self::ReloadFailed { error } | Self::WebConfigFailed { error, .. } => {
+                (Warning, format!("configuration not read again: {error}"))
+            }
+            Self::DrainFailed { error } => (Warning, format!("flows could not be read: {error}")),
+            Self::ConservationBroken { violation } => (
+                Warning,
+                format!(
+                    "{} {}: packets seen and packets accounted for differ",
+                    violation.interface,
+                    violation.direction.as_str()
+                ),
+            ),
+            Self::Stopping { signal } => (Info, format!("stopping on {signal}")),
+            Self::Attached { interface } => (Info, format!("{interface} is counted")),
+            Self::Detached { interface } => (Info, format!("{interface} is no longer counted")),
+            Self::AttachFailed { interface, error } => {
+                (Warning, format!("{interface} cannot be counted: {error}"))
+            }
+            Self::HostFailed { error } => (Warning, format!("interfaces cannot be read: {error}")),
+            Self::KernelSide { message } => (Warning, format!("kernel side: {message}")),
+            Self::Fanout { detection } => (
+                Warning,
+                format!(
+                    "{} reached {} {} within {} s: a scan?",
+                    detection.source,
+                    detection.count,
+                    detection.kind.as_str(),
+                    detection.window / 1_000_000_000
+                ),
+            ),
+            Self::Overflow { packets } => {
+                (Warning, format!("flow table full: {packets} packets found no room"))
+            }
+            Self::Surge { surge } => (
+                Warning,
+                format!("connection attempts: {:.0} a second {}", surge.per_second, surge.result.as_str()),
+            ),
+            Self::Risk { record } => (
+                Warning,
+                format!(
+                    "{}: {}, {} to {}",
+                    record.kind.as_str(),
+                    record.detail.as_str(),
+                    record.identity.client_ip,
+                    record.identity.server_ip
+                ),
+            ),
+            Self::OutputFailed { output, error } => {
+                (Warning, format!("{output}: records cannot be written: {error}"))
+            }
+            Self::OutputRecovered { output } => (Info, format!("{output}: records can be written again")),
+            Self::PacketsDropped { interface, packets } => {
+                (Warning, format!("{interface}: {packets} packets are in no file"))
+            }
+            Self::Listening { .. }
+            | Self::Unprotected { .. }
+            | Self::UnknownVariable { .. }
+            | Self::ConnectionRefused { .. }
+            | Self::ConnectionFailed { .. }
+            | Self::AcceptFailed { .. }
+            | Self::Unauthorized { .. }
+            | Self::RequestRefused { .. } => return None,
+        };
+        Some(notice)
     }
 
     fn log(&self) {
@@ -277,6 +386,24 @@ impl Event<'_> {
                 count = detection.count,
                 window_seconds = detection.window / 1_000_000_000,
                 "a source reaches unusually many hosts or ports"
+            ),
+            Self::Overflow { packets } => warn!(
+                event,
+                packets, "the flow table is full: packets count, but on no flow; see --max-flows"
+            ),
+            Self::Surge { surge } => warn!(
+                event,
+                result = surge.result.as_str(),
+                per_second = surge.per_second,
+                "connection attempts fail more often than usual"
+            ),
+            Self::Risk { record } => info!(
+                event,
+                kind = record.kind.as_str(),
+                detail = record.detail.as_str(),
+                client = %record.identity.client_ip,
+                server = %record.identity.server_ip,
+                "traffic shows a risk"
             ),
             Self::HostFailed { error } => error!(event, error = *error, "interfaces cannot be read"),
             Self::OutputFailed { output, error } => error!(

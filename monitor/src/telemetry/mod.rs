@@ -1,7 +1,9 @@
 //! What Weir says of itself: one event is one line of the log and one count.
 
 mod event;
+mod feed;
 mod log;
 
 pub use event::{Event, Events};
+pub use feed::{Feed, Happening, Severity};
 pub use log::{Log, LogError};

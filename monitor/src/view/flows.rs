@@ -11,7 +11,7 @@ use monitor_core::record::Time;
 use serde::{Deserialize, Serialize};
 
 /// By what flows are sorted, most first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
     /// Bytes a second, smoothed.
@@ -196,6 +196,57 @@ pub struct Distribution {
     pub max: f64,
     /// How many.
     pub samples: u32,
+}
+
+impl Flow<'_> {
+    /// The same with texts of its own.
+    pub fn into_owned(self) -> Flow<'static> {
+        let own = |text: Option<Cow<'_, str>>| text.map(|text| Cow::Owned(text.into_owned()));
+        Flow {
+            id: self.id,
+            interface: Cow::Owned(self.interface.into_owned()),
+            transport: Cow::Owned(self.transport.into_owned()),
+            client_ip: self.client_ip,
+            client_port: self.client_port,
+            server_ip: self.server_ip,
+            server_port: self.server_port,
+            client_rule: Cow::Owned(self.client_rule.into_owned()),
+            service: own(self.service),
+            name: own(self.name),
+            name_source: own(self.name_source),
+            domain: own(self.domain),
+            application: own(self.application),
+            application_source: own(self.application_source),
+            role: Cow::Owned(self.role.into_owned()),
+            scope: Cow::Owned(self.scope.into_owned()),
+            state: own(self.state),
+            duplicate: self.duplicate,
+            start: self.start,
+            last: self.last,
+            sent: self.sent.into_owned(),
+            received: self.received.into_owned(),
+            handshake_seconds: self.handshake_seconds,
+            first_response_seconds: self.first_response_seconds,
+            rtt_seconds: self.rtt_seconds,
+        }
+    }
+}
+
+impl Side<'_> {
+    fn into_owned(self) -> Side<'static> {
+        Side {
+            direction: Cow::Owned(self.direction.into_owned()),
+            packets: self.packets,
+            bytes: self.bytes,
+            payload_bytes: self.payload_bytes,
+            retransmissions: self.retransmissions,
+            out_of_order: self.out_of_order,
+            duplicate_acks: self.duplicate_acks,
+            zero_windows: self.zero_windows,
+            bytes_per_second: self.bytes_per_second,
+            packets_per_second: self.packets_per_second,
+        }
+    }
 }
 
 impl From<RoundTrip> for Distribution {

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 pub use config::{WebConfig, WebConfigError};
 #[doc(hidden)]
@@ -35,6 +35,9 @@ use crate::telemetry::Event;
 
 /// Pages and answers of the API that are written at a time; others wait.
 const WRITERS: usize = 2;
+
+/// Streams at a time: fewer than connections, so that there is always room for a scrape.
+const WATCHERS: usize = 64;
 
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +73,10 @@ pub struct Web {
     config: Mutex<Arc<WebConfig>>,
     guard: auth::Guard,
     writers: Semaphore,
+    /// Places of those who watch.
+    watchers: Arc<Semaphore>,
+    /// Ends the streams.
+    stopping: watch::Sender<bool>,
     sizes: metrics::Sizes,
     index: page::File,
 }
@@ -90,6 +97,8 @@ impl Web {
             config: Mutex::new(Arc::new(config)),
             guard: auth::Guard::new(),
             writers: Semaphore::new(WRITERS),
+            watchers: Arc::new(Semaphore::new(WATCHERS)),
+            stopping: watch::Sender::new(false),
             sizes: metrics::Sizes::default(),
         })
     }
@@ -118,6 +127,9 @@ impl Web {
             .route("/-/healthy", get(|| async { "Weir is healthy.\n" }))
             .route("/-/ready", get(ready))
             .route("/api/v1/flows", get(api::flows))
+            .route("/api/v1/flows/{id}", get(api::flow))
+            .route("/api/v1/live", get(api::live))
+            .route("/api/v1/live/stream", get(api::stream))
             .route("/api/v1/fanout", get(api::fanout))
             .route("/api/v1/overflow", get(api::overflow))
             .route(self.telemetry_path.as_str(), get(metrics::page))

@@ -76,11 +76,18 @@ impl Server {
     pub async fn run(self, stop: watch::Receiver<bool>) {
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         let router = self.web.router();
+        let web = Arc::clone(&self.web);
+        let mut stopping = stop.clone();
         let mut accepting = JoinSet::new();
         for listener in self.listeners {
             let web = Arc::clone(&self.web);
             accepting.spawn(accept(listener, web, router.clone(), Arc::clone(&places), stop.clone()));
         }
+        // Streams have no end of their own.
+        accepting.spawn(async move {
+            stopped(&mut stopping).await;
+            web.stopping.send_replace(true);
+        });
         while accepting.join_next().await.is_some() {}
     }
 }

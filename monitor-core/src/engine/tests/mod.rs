@@ -4,6 +4,7 @@
 
 mod accounting;
 mod duplicates;
+mod live;
 mod names;
 mod random;
 mod reach;

@@ -1,7 +1,10 @@
 //! The last hour, as columns.
 
+use monitor_core::engine::Engine;
 use monitor_core::record::Time;
 use serde::{Deserialize, Serialize};
+
+use crate::state::State;
 
 /// What was measured over the last hour: columns of equal length, oldest first, one value a step.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -31,4 +34,51 @@ pub struct History {
     /// Steps that no reading divides: the first of them and how many. Each value in it is their mean.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<(usize, usize)>,
+}
+
+impl History {
+    /// The last hour.
+    pub fn of(state: &State) -> Self {
+        Self::since(&state.engine(), 0).0
+    }
+
+    /// The steps from number `from` on, and the number of the next: what is asked for next time.
+    pub fn since(engine: &Engine, from: u64) -> (Self, u64) {
+        let history = engine.live().history();
+        let (first, points) = history.since(from);
+        let mut all = Self {
+            start: Time::from_clock(first.saturating_mul(history.step()), engine.config().wall_offset),
+            step_seconds: history.step() as f64 / 1e9,
+            ..Self::default()
+        };
+        for (at, point) in points.enumerate() {
+            let [received, transmitted] = point.bytes;
+            all.received_bytes_per_second.push(round(received));
+            all.transmitted_bytes_per_second.push(round(transmitted));
+            let [received, transmitted] = point.packets;
+            all.received_packets_per_second.push(round(received));
+            all.transmitted_packets_per_second.push(round(transmitted));
+            all.active_flows.push(round(point.active));
+            all.retransmitted_per_second.push(round(point.retransmitted));
+            all.failed_attempts_per_second.push(round(point.failed_attempts));
+            all.dns_queries_per_second.push(round(point.dns_queries));
+            all.dns_errors_per_second.push(round(point.dns_errors));
+            // All steps of a gap have its length: a new one begins where the last is full.
+            match all.gaps.last_mut() {
+                Some((begin, length))
+                    if point.gap > 0 && *begin + *length == at && *length < point.gap as usize =>
+                {
+                    *length += 1;
+                }
+                _ if point.gap > 0 => all.gaps.push((at, 1)),
+                _ => {}
+            }
+        }
+        (all, history.next())
+    }
+}
+
+/// Fewer digits for the way: a tenth of a packet or byte is enough.
+fn round(value: f32) -> f64 {
+    (f64::from(value) * 10.0).round() / 10.0
 }

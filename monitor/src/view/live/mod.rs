@@ -1,11 +1,19 @@
 //! What the live page and the terminal show: one snapshot of the engine feeds both.
 
-mod first;
+mod flow;
 mod history;
+mod paths;
+mod read;
+mod shared;
 mod snapshot;
 
+pub use flow::{FlowEvent, Life, Timeline};
 pub use history::History;
+pub(crate) use shared::json;
+pub use shared::{Query, Shared};
 pub use snapshot::{
-    Dns, DnsName, Domain, DomainKind, Flows, Happening, InterfaceIo, Io, Losses, MapRow, Quantiles, Service,
-    Severity, Snapshot, Tcp,
+    Dns, DnsName, Domain, DomainKind, Flows, InterfaceIo, Io, Losses, MapRow, Quantiles, Service, Snapshot,
+    Tcp,
 };
+
+pub use crate::telemetry::{Happening, Severity};

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use monitor_core::record::Time;
 use serde::{Deserialize, Serialize};
 
+use crate::telemetry::Happening;
+
 /// One state of the engine for people who watch. Sums are of the window unless they say otherwise; a field
 /// whose value is not known is left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -21,7 +23,7 @@ pub struct Snapshot {
     pub interval_seconds: f64,
     /// Length of the window of the sums, seconds: 60, 300 or 3600.
     pub window_seconds: u64,
-    /// Seconds that the sums really cover: less than the window at first, up to a twelfth more later.
+    /// Seconds that the sums really cover: less than the window at first, up to a tenth more later.
     pub covered_seconds: f64,
     /// Traffic of each interface; a flow that passes two of them is in both.
     pub interfaces: Vec<InterfaceIo>,
@@ -230,30 +232,4 @@ pub struct Losses {
     pub records: u64,
     /// Drains whose sums did not add up.
     pub violations: u64,
-}
-
-/// How much an event matters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// Good to know.
-    #[default]
-    Info,
-    /// Worth a look.
-    Warning,
-}
-
-/// Something that happened.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Happening {
-    /// Tells it from all others, those before a restart included; later ones have greater ones.
-    pub id: u64,
-    /// When.
-    pub time: Time,
-    /// Which kind: the name of an event of the log, or of a finding.
-    pub kind: String,
-    /// How much it matters.
-    pub severity: Severity,
-    /// One line for people.
-    pub text: String,
 }

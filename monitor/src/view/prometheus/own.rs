@@ -58,6 +58,12 @@ impl Own {
         Ok(Self { registry, drain_seconds, page_seconds, output_records, output_errors, output_lost })
     }
 
+    /// Records that are in no file, of all outputs.
+    pub fn lost_records(&self) -> u64 {
+        let families = self.output_lost.collect();
+        families.iter().flat_map(MetricFamily::get_metric).map(|m| m.get_counter().get_value() as u64).sum()
+    }
+
     /// Writes them.
     pub(super) fn write(&self, page: &mut Page) {
         for family in &self.registry.gather() {

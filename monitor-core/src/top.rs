@@ -47,6 +47,23 @@ impl<K: Eq + Hash + Ord + Clone, V: Weighed> Top<K, V> {
         self.kept.entry(key).or_default()
     }
 
+    /// Counts for no key.
+    pub fn add_rest(&mut self, value: V) {
+        self.rest.merge(value);
+    }
+
+    /// Takes what another has counted.
+    pub fn absorb(&mut self, other: &Self)
+    where
+        V: Clone,
+    {
+        for (key, value) in &other.kept {
+            self.entry(key.clone()).merge(value.clone());
+        }
+        self.rest.merge(other.rest.clone());
+        self.folded += other.folded;
+    }
+
     #[cold]
     fn fold(&mut self) {
         let mut all: Vec<(K, V)> = self.kept.drain().collect();
@@ -122,5 +139,18 @@ mod tests {
         assert_eq!(top.sorted().first(), Some(&(&7, &50_001)));
         assert_eq!(top.iter().map(|(_, v)| v).sum::<u64>() + top.rest(), 60_000);
         assert!(top.folded() > 0);
+    }
+
+    #[test]
+    fn what_another_has_counted_is_taken_whole() {
+        let (mut all, mut part) = (Top::new(4), Top::new(1));
+        *all.entry(0) += 1;
+        for key in 0..9u64 {
+            *part.entry(key) += key;
+        }
+        part.add_rest(5);
+        all.absorb(&part);
+        assert_eq!(all.iter().map(|(_, v)| v).sum::<u64>() + all.rest(), 36 + 5 + 1);
+        assert_eq!(all.folded(), part.folded());
     }
 }

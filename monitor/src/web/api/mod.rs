@@ -1,15 +1,23 @@
-//! `/api/v1/`.
+//! `/api/v1/`: docs/api.md.
+
+mod live;
+mod stream;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use monitor_core::filter::Filter;
+use monitor_core::flow::FlowId;
 use serde::Deserialize;
+
+pub(super) use live::{live, stream};
 
 use super::metrics::written;
 use super::{Shared, Web, negotiate};
 use crate::view::flows::{Answer, Flow, Order, top};
+use crate::view::live::Life;
 use crate::view::{fanout, overflow};
 
 /// Flows of an answer when nobody says how many.
@@ -31,18 +39,28 @@ pub(super) struct Question {
 pub(super) async fn flows(
     State(web): Shared,
     headers: HeaderMap,
-    question: Result<Query<Question>, axum::extract::rejection::QueryRejection>,
+    question: Result<Query<Question>, QueryRejection>,
 ) -> Response {
     let question = match question {
         Ok(Query(question)) => question,
         Err(rejection) => return bad_request(&rejection.body_text()),
     };
-    let filter = match question.filter.as_deref().map(str::parse::<Filter>).transpose() {
+    let filter = match filter(question.filter.as_deref()) {
         Ok(filter) => filter,
-        Err(error) => return bad_request(&error.to_string()),
+        Err(response) => return response,
     };
     written(&web, negotiate::gzip(&headers), "application/json", move |web| {
         web.flows(&question, filter.as_ref())
+    })
+    .await
+}
+
+pub(super) async fn flow(State(web): Shared, headers: HeaderMap, Path(id): Path<String>) -> Response {
+    // What is no id is the id of no flow.
+    let life = id.parse::<FlowId>().ok().and_then(|id| Life::of(&mut web.state.engine(), id));
+    let Some(life) = life else { return refuse(StatusCode::NOT_FOUND, "no such flow, or it has ended") };
+    written(&web, negotiate::gzip(&headers), "application/json", move |_| {
+        serde_json::to_vec(&life).unwrap_or_default()
     })
     .await
 }
@@ -55,8 +73,18 @@ pub(super) async fn overflow(State(web): Shared, headers: HeaderMap) -> Response
     written(&web, negotiate::gzip(&headers), "application/json", Web::overflow).await
 }
 
+/// The filter of a question, or the answer to one that cannot be read.
+#[expect(clippy::result_large_err, reason = "it is what is sent")]
+fn filter(text: Option<&str>) -> Result<Option<Filter>, Response> {
+    text.map(str::parse::<Filter>).transpose().map_err(|error| bad_request(&error.to_string()))
+}
+
 fn bad_request(reason: &str) -> Response {
-    (StatusCode::BAD_REQUEST, Json(serde_json::json!({ "error": reason }))).into_response()
+    refuse(StatusCode::BAD_REQUEST, reason)
+}
+
+fn refuse(status: StatusCode, reason: &str) -> Response {
+    (status, Json(serde_json::json!({ "error": reason }))).into_response()
 }
 
 impl Web {
