@@ -1,5 +1,7 @@
 //! The server over real sockets.
 
+mod live;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -215,7 +217,7 @@ async fn passwords_guard_every_path_and_change_with_the_file() {
         let encoded = base64::prelude::BASE64_STANDARD.encode(format!("ann:{password}"));
         format!("authorization: Basic {encoded}\r\n")
     };
-    for path in ["/", "/metrics", "/-/healthy", "/api/v1/flows"] {
+    for path in ["/", "/metrics", "/-/healthy", "/api/v1/flows", "/api/v1/live"] {
         let answer = server.get(path, "").await;
         assert!(answer.starts_with("HTTP/1.1 401"), "{path}: {answer}");
         assert!(answer.contains("www-authenticate: Basic"));

@@ -27,6 +27,7 @@ mod forwarding;
 mod guest;
 mod interfaces;
 mod life;
+mod live;
 mod names;
 mod outputs;
 mod pressure;

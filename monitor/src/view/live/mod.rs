@@ -17,3 +17,6 @@ pub use snapshot::{
 };
 
 pub use crate::telemetry::{Happening, Severity};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! `/api/v1/live`, its stream, and one flow.
+
+use super::*;
+use crate::web::WATCHERS;
+
+/// A stream that is read event by event.
+struct Events {
+    stream: TcpStream,
+    text: String,
+}
+
+impl Events {
+    async fn open(server: &Running, query: &str) -> Self {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let request = format!("GET /api/v1/live/stream?{query} HTTP/1.1\r\nhost: x\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        Self { stream, text: String::new() }
+    }
+
+    async fn more(&mut self) -> bool {
+        let mut buffer = [0; 65_536];
+        let n = timeout(Duration::from_secs(20), self.stream.read(&mut buffer)).await.unwrap().unwrap();
+        self.text.push_str(std::str::from_utf8(&buffer[..n]).unwrap());
+        n > 0
+    }
+
+    /// Id, name and data of the next event.
+    async fn next(&mut self) -> (u64, String, serde_json::Value) {
+        loop {
+            if let Some(at) = self.text.find("id: ")
+                && let Some(end) = self.text[at..].find("\n\n")
+            {
+                let event = self.text[at..at + end].to_owned();
+                self.text.drain(..at + end);
+                let line = |name: &str| event.lines().find_map(|l| l.strip_prefix(name)).unwrap().to_owned();
+                let data = serde_json::from_str(&line("data: ")).unwrap();
+                return (line("id: ").parse().unwrap(), line("event: "), data);
+            }
+            assert!(self.more().await, "{}", self.text);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_begins_with_the_history_and_tells_each_drain() {
+    let server = start(None).await;
+    let mut events = Events::open(&server, "window=60&limit=5").await;
+    let (first, name, history) = events.next().await;
+    assert!(events.text.is_empty() || !events.text.contains("content-encoding"));
+    assert_eq!((name.as_str(), &history["step_seconds"]), ("history", &serde_json::json!(1.0)));
+    let (mut last, name, data) = events.next().await;
+    assert_eq!((name.as_str(), &data["snapshot"]["window_seconds"]), ("live", &serde_json::json!(60)));
+    assert_eq!((&data["matched"], &data["flows"]), (&serde_json::json!(0), &serde_json::json!([])));
+    assert!(last > first && data["history"]["step_seconds"] == 1.0);
+    for _ in 0..5 {
+        server.state.drained();
+        let (id, name, _) = events.next().await;
+        assert!(id > last && name == "live");
+        last = id;
+    }
+}
+
+#[tokio::test]
+async fn snapshot_and_history_come_at_once_too() {
+    let server = start(None).await;
+    let answer = server.get("/api/v1/live?window=3600", "").await;
+    let body = answer.split("\r\n\r\n").nth(1).unwrap();
+    let answer: serde_json::Value = serde_json::from_str(body).unwrap();
+    let snapshot: crate::view::live::Snapshot = serde_json::from_value(answer["snapshot"].clone()).unwrap();
+    assert_eq!((snapshot.window_seconds, snapshot.version.as_str()), (3600, env!("CARGO_PKG_VERSION")));
+    serde_json::from_value::<crate::view::live::History>(answer["history"].clone()).unwrap();
+}
+
+#[tokio::test]
+async fn questions_that_cannot_be_read_are_answered() {
+    let server = start(None).await;
+    for path in [
+        "/api/v1/live?window=7",
+        "/api/v1/live?window=x",
+        "/api/v1/live?limit=5",
+        "/api/v1/live/stream?window=0",
+        "/api/v1/live/stream?filter=port%20%3E%3E",
+        "/api/v1/live/stream?sort=size",
+        "/api/v1/live/stream?nope=1",
+    ] {
+        let answer = server.get(path, "").await;
+        assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("{\"error\":\""), "{path}: {answer}");
+    }
+    for id in ["1-2", "x", "-", "%00", "1-99999999999999"] {
+        let answer = server.get(&format!("/api/v1/flows/{id}"), "").await;
+        assert!(answer.starts_with("HTTP/1.1 404") && answer.contains("\"error\""), "{id}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn as_many_watch_as_may_and_a_place_comes_free() {
+    let server = start(None).await;
+    let mut all = Vec::new();
+    for _ in 0..WATCHERS {
+        let mut events = Events::open(&server, "limit=0").await;
+        events.next().await;
+        all.push(events);
+    }
+    let answer = server.get("/api/v1/live/stream", "").await;
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("64 watch already"), "{answer}");
+    assert!(server.get("/metrics", "").await.starts_with("HTTP/1.1 200"), "others are served");
+    // Each of them is told of each drain.
+    server.state.drained();
+    for events in &mut all {
+        events.next().await;
+    }
+    drop(all);
+    let served = timeout(Duration::from_secs(20), async {
+        loop {
+            let mut events = Events::open(&server, "limit=0").await;
+            assert!(events.more().await);
+            if events.text.starts_with("HTTP/1.1 200") {
+                break;
+            }
+        }
+    });
+    served.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_watcher_that_stops_reading_misses_events_and_holds_up_nobody() {
+    const DRAINS: u64 = 1000;
+    let server = start(None).await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let stream = socket.connect(server.address).await.unwrap();
+    let mut lazy = Events { stream, text: String::new() };
+    let request = b"GET /api/v1/live/stream HTTP/1.1\r\nhost: x\r\n\r\n";
+    lazy.stream.write_all(request).await.unwrap();
+    let mut eager = Events::open(&server, "").await;
+    eager.next().await;
+    eager.next().await;
+    let mut last = 0;
+    for _ in 0..DRAINS {
+        server.state.drained();
+        last = eager.next().await.0;
+    }
+    let mut got = 0;
+    while lazy.next().await.0 < last {
+        got += 1;
+    }
+    assert!(got < DRAINS, "it was told all {got}");
+}
+
+#[tokio::test]
+async fn a_stop_ends_streams_as_it_should_be() {
+    let server = start(None).await;
+    let mut events = Events::open(&server, "").await;
+    events.next().await;
+    events.next().await;
+    server.stop.send(true).unwrap();
+    while events.more().await {}
+    assert!(events.text.ends_with("0\r\n\r\n"), "the last chunk is there: {:?}", events.text);
+    timeout(Duration::from_secs(20), server.task).await.unwrap().unwrap();
+}
