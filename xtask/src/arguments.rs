@@ -34,6 +34,10 @@ Usage: cargo xtask TASK
   soak [--minutes N] [--rate N]
                            an agent under new flows (50,000 a second unless told), reloads, interfaces that flap,
                            scrapes, and stops, as root, for 5 minutes unless told: what it holds stays flat
+  audit                    licences, sources, withdrawn releases, advisories of the crates that Weir is made of
+  sbom                     write them down in CycloneDX's form: target/weir.cdx.json
+  unsafe [--check]         write docs/unsafe.md, the list of unsafe code (check: compare it instead)
+  miri                     tests of what shares memory with the kernel, under Miri, else AddressSanitizer
   help                     this text
 ";
 
@@ -64,6 +68,14 @@ pub(crate) enum Command {
     TestKernels { plan: Plan },
     /// Measure.
     Bench { benches: Vec<Bench>, arguments: Vec<String> },
+    /// Ask about the crates.
+    Audit,
+    /// Write the bill of materials.
+    Sbom,
+    /// Write or check the list of unsafe code.
+    Unsafe { check: bool },
+    /// Test where memory is watched.
+    Miri,
     /// Look for bytes that break what reads them.
     Fuzz { plan: fuzz::Plan },
     /// See that what a run holds does not grow.
@@ -92,6 +104,10 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
         "page" => Command::Page { check: flag("page", "--check", &own)? },
         "test" => none("test", &own).map(|()| Command::Test)?,
         "test-kernels" => Command::TestKernels { plan: plan(&own)? },
+        "audit" => none("audit", &own).map(|()| Command::Audit)?,
+        "sbom" => none("sbom", &own).map(|()| Command::Sbom)?,
+        "unsafe" => Command::Unsafe { check: flag("unsafe", "--check", &own)? },
+        "miri" => none("miri", &own).map(|()| Command::Miri)?,
         "fuzz" => Command::Fuzz { plan: fuzz_plan(own)? },
         "soak" => Command::Soak { plan: soak_plan(own)? },
         "bench" => return Ok(Command::Bench { benches: benches(&own)?, arguments: rest }),
@@ -116,6 +132,10 @@ impl Command {
             Self::Test => "test",
             Self::TestKernels { .. } => "test-kernels",
             Self::Bench { .. } => "bench",
+            Self::Audit => "audit",
+            Self::Sbom => "sbom",
+            Self::Unsafe { .. } => "unsafe",
+            Self::Miri => "miri",
             Self::Fuzz { .. } => "fuzz",
             Self::Soak { .. } => "soak",
         }
@@ -274,6 +294,10 @@ mod tests {
         assert_eq!(read("boards"), Ok(Command::Boards { check: false }));
         assert_eq!(read("boards --check"), Ok(Command::Boards { check: true }));
         assert_eq!(read("test"), Ok(Command::Test));
+        assert_eq!(read("audit"), Ok(Command::Audit));
+        assert_eq!(read("sbom"), Ok(Command::Sbom));
+        assert_eq!(read("unsafe --check"), Ok(Command::Unsafe { check: true }));
+        assert_eq!(read("miri"), Ok(Command::Miri));
         assert_eq!(read("bench race"), Ok(Command::Bench { benches: vec![Bench::Race], arguments: vec![] }));
         assert_eq!(read("bench all"), Ok(Command::Bench { benches: Bench::ALL.to_vec(), arguments: vec![] }));
     }

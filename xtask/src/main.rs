@@ -1,6 +1,7 @@
 //! `cargo xtask`: sets up, builds, checks and measures Weir.
 
 mod arguments;
+mod audit;
 mod bench;
 mod boards;
 mod build;
@@ -9,16 +10,19 @@ mod demo;
 mod error;
 mod fuzz;
 mod kernels;
+mod memory;
 mod packages;
 mod page;
 mod process;
 mod project;
 mod python;
 mod run;
+mod sbom;
 mod setup;
 mod soak;
 mod suite;
 mod toolchain;
+mod tools;
 mod version;
 mod views;
 
@@ -60,6 +64,11 @@ fn dispatch(command: Command) -> Result<(), Error> {
         Command::Page { check: false } => page::write(&project),
         Command::Test => suite::run(&project),
         Command::TestKernels { plan } => kernels::run(&project, plan),
+        Command::Audit => audit::run(&project),
+        Command::Sbom => sbom::run(&project).map(|path| println!("{}", path.display())),
+        Command::Unsafe { check: true } => check::unsafe_code::check(&project),
+        Command::Unsafe { check: false } => check::unsafe_code::write(&project),
+        Command::Miri => memory::run(&project).map(drop),
         Command::Fuzz { plan } => fuzz::run(&project, &plan),
         Command::Soak { plan } => soak::run(&project, plan),
         Command::Bench { benches, arguments } => bench::run(&project, &benches, &arguments),

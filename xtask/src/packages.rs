@@ -61,6 +61,7 @@ pub(crate) fn demo() -> Vec<Package> {
     vec![
         program("prometheus", "a real scrape, and promtool; its service is not started", "prometheus"),
         program("iproute2", "network namespaces and interfaces", "ip"),
+        program("systemd", "judges the unit, and hands over sockets as it does", "systemd-analyze"),
         program("ethtool", "switches offloads of test interfaces", "ethtool"),
         program("iputils-ping", "sends ICMP and ICMPv6 in tests", "ping"),
         program("nftables", "drops and translates test traffic", "nft"),

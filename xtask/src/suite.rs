@@ -2,14 +2,17 @@
 
 use std::time::{Duration, Instant};
 
+use crate::audit;
 use crate::boards;
 use crate::build::{self, OBJECT_VARIABLE};
 use crate::check;
 use crate::error::Error;
 use crate::kernels;
+use crate::memory;
 use crate::page::{self, AXE_VARIABLE};
 use crate::project::Project;
 use crate::python::{self, PYTHON_VARIABLE};
+use crate::sbom;
 use crate::setup::{self, Scope};
 use crate::toolchain::Compiler;
 
@@ -101,6 +104,14 @@ fn project_steps(project: &Project, report: &mut Report) {
     });
     report.step("monitor-core is pure", || check::purity::run(project).map(passed));
     report.step("licences", || check::licences::run(project).map(passed));
+    report.step("crates are pinned", || audit::sources(project).map(passed));
+    report.step("no crate was withdrawn", || audit::withdrawn(project).map(asked));
+    report.step("advisories", || audit::advisories(project).map(asked));
+    report.step("unsafe code is listed", || check::unsafe_code::check(project).map(passed));
+    report.step("systemd's unit", || {
+        let exposure = check::unit::run(project)?;
+        Ok(exposure.map_or(Outcome::Skipped("there is no systemd-analyze"), passed))
+    });
     report.step("dependencies are explained", || check::dependencies::run(project).map(passed));
     report.step("metrics are documented", || check::metrics::run(project).map(passed));
     report.step("live page is current", || page::check(project).map(passed));
@@ -118,11 +129,26 @@ fn rust_steps(project: &Project, report: &mut Report) {
         let doc = project.cargo().args(["doc", "--locked", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
         doc.run().map(passed)
     });
+    report.step("bill of materials", || sbom::run(project).map(passed));
+    report.step("memory, by Miri or a sanitizer", || {
+        memory::run(project).map(|outcome| match outcome {
+            memory::Outcome::Skipped(why) => Outcome::Skipped(why),
+            memory::Outcome::Miri | memory::Outcome::Sanitizer(_) => Outcome::Passed,
+        })
+    });
     report.step("tests", || {
         // As a user has it who types `cargo test`: without the object, without root.
         let test = project.cargo().args(["test", "--locked"]).without(&[OBJECT_VARIABLE]);
         test.env(PYTHON_VARIABLE, python::interpreter(project)).run().map(passed)
     });
+}
+
+/// How a question about crates went.
+fn asked(outcome: audit::Outcome) -> Outcome {
+    match outcome {
+        audit::Outcome::Passed => Outcome::Passed,
+        audit::Outcome::Skipped(why) => Outcome::Skipped(why),
+    }
 }
 
 fn kernel_steps(project: &Project, report: &mut Report) {

@@ -19,6 +19,7 @@ use crate::lock::InterfaceLock;
 use crate::output::live::{Queue, Recorder, Tap};
 use crate::source::ebpf::{Interface, Source};
 use crate::state::{State, lock};
+use crate::systemd::Watchdog;
 use crate::telemetry::Event;
 use crate::view::prometheus::{KernelStatus, MapUse, ProgramRuns};
 
@@ -152,9 +153,11 @@ impl Counter {
     }
 
     /// Counts until it is told to stop, or whoever could tell is gone.
-    pub(super) fn run(mut self, orders: &Receiver<Order>) {
+    pub(super) fn run(mut self, orders: &Receiver<Order>, watchdog: &mut Watchdog) {
         loop {
-            self.tick();
+            if self.tick() {
+                watchdog.drained(clock::now());
+            }
             match orders.recv_timeout(self.config.drain_interval.get()) {
                 Ok(Order::Reconfigure(config)) => self.reconfigure(*config),
                 Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => break,
@@ -181,7 +184,8 @@ impl Counter {
         }
     }
 
-    fn tick(&mut self) {
+    /// One round; `false`: the flows could not be read.
+    fn tick(&mut self) -> bool {
         // Both are asked: a change of the host is not to wait behind one of the configuration.
         let changed = self.watcher.changed() | std::mem::take(&mut self.reselect);
         let gone = if changed { self.follow() } else { Vec::new() };
@@ -206,6 +210,7 @@ impl Counter {
             // Whoever asks from now on finds a page of a whole drain, attachments included.
             self.state.set_ready();
         }
+        drained
     }
 
     /// Hands the outputs what was written since the last time, also if that is nothing: time passes for them.

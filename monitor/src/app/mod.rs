@@ -3,7 +3,6 @@
 mod counter;
 mod difference;
 mod hello;
-mod notify;
 mod outputs;
 mod settings;
 mod told;
@@ -13,24 +12,25 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
 use monitor_core::engine::Engine;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::clock;
-use crate::config::{Config, ConfigError, Loaded, Overrides};
+use crate::config::{Config, ConfigError, DEFAULT_PATH, Loaded, Overrides};
+use crate::confine::{Confinement, Report, Role};
 use crate::host::HostError;
 use crate::lock::LockError;
 use crate::output::{OutputError, live};
 use crate::source::ebpf;
 use crate::state::State;
+use crate::systemd::{self, Notifier, Watchdog};
 use crate::telemetry::{Event, Log, LogError};
 use crate::view::prometheus::Own;
 use crate::web::{Server, Web, WebError};
 use counter::{Counter, LAST_DRAIN, Order};
 use hello::Hello;
-use notify::notify;
 pub use outputs::{Plan, Recording, RunOutputs};
 
 /// Why a run failed.
@@ -123,12 +123,8 @@ pub fn run(overrides: &Overrides, plan: &Plan) -> Result<(), RunError> {
         loaded.config.samples_enabled = true;
     }
     let log = Log::start(loaded.config.log_level, loaded.config.log_format)?;
-    // Requests are few and short; what takes long runs on threads of its own.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(system("starting threads"))?;
+    // For signals and the end; what is asked over HTTP runs on threads with fewer rights.
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(system("starting threads"))?;
     App { overrides, plan, log, running: loaded.config.clone() }.run(&runtime, &loaded)
 }
 
@@ -154,21 +150,37 @@ impl App<'_> {
         }
         // What fails often and fast comes first: address in use, wrong web config, no such interface.
         let web =
-            Web::new(Arc::clone(&state), config.web_telemetry_path.clone(), config.web_config_file.clone())?;
-        let addresses: &[_] = if self.plan.serves() { &config.web_listen_address } else { &[] };
-        let server = runtime.block_on(Server::bind(web, addresses))?;
+            Web::new(Arc::clone(&state), config.web_telemetry_path.clone(), config.web_config_file.clone())?
+                .with_hosts(config.web_hosts.clone());
+        let confinement = self.confinement(loaded, &web);
+        let server = self.server(config, web)?;
+        let notifier = Arc::new(Notifier::from_environment());
         let mut signals =
             runtime.block_on(async { Signals::new() }).map_err(system("listening to signals"))?;
         let mut writing = Vec::new();
         let mut queue = None;
         if records {
-            let (to, thread) = live::start(Arc::clone(&state), sinks).map_err(system("starting threads"))?;
+            let start = || live::start(Arc::clone(&state), sinks);
+            let (to, thread) = confinement
+                .within(Role::Outputs, start)
+                .and_then(|(started, report)| {
+                    confined(&state, Role::Outputs, report.as_ref());
+                    started
+                })
+                .map_err(system("starting threads"))?;
             queue = Some(to);
             writing.push(thread);
         }
         let mut recorder = None;
         if let Some(packets) = packets {
-            let (to, thread) = packets.start(Arc::clone(&state)).map_err(system("starting threads"))?;
+            let start = || packets.start(Arc::clone(&state));
+            let (to, thread) = confinement
+                .within(Role::Outputs, start)
+                .and_then(|(started, report)| {
+                    confined(&state, Role::Outputs, report.as_ref());
+                    started
+                })
+                .map_err(system("starting threads"))?;
             recorder = Some(to);
             writing.push(thread);
         }
@@ -177,18 +189,23 @@ impl App<'_> {
         self.hello(&server, &counter, &state);
         let (orders, received) = channel();
         let (ended, mut end) = oneshot::channel();
+        let mut watchdog = Watchdog::new(Arc::clone(&notifier));
+        let (shared, rights) = (Arc::clone(&state), confinement.clone());
         let thread = std::thread::Builder::new()
             .name("counter".to_owned())
             .spawn(move || {
-                counter.run(&received);
+                confined(&shared, Role::Counter, rights.enter(Role::Counter).as_ref());
+                counter.run(&received, &mut watchdog);
                 // Whoever waits for the end sees it also when this thread panics: the sender is dropped.
                 let _ = ended.send(());
             })
             .map_err(system("starting threads"))?;
-        notify("READY=1");
-
+        // Threads from here on begin with nothing but what this one keeps.
+        confined(&state, Role::Main, confinement.enter(Role::Main).as_ref());
         let (stop, stopped) = watch::channel(false);
-        let serving = runtime.spawn(server.run(stopped));
+        let serving = self.plan.serves().then(|| serve(server, stopped, &state, &confinement)).transpose()?;
+        notifier.say("READY=1");
+
         let duration = self.plan.duration();
         let result = runtime.block_on(async {
             let over = sleep(duration.unwrap_or_default());
@@ -205,7 +222,7 @@ impl App<'_> {
                         if !name.is_empty() {
                             state.events.emit(&Event::Stopping { signal: name });
                         }
-                        notify("STOPPING=1");
+                        notifier.say("STOPPING=1");
                         drop(orders.send(Order::Stop));
                         // The page stays until the last drain is on it.
                         let last = timeout(LAST_DRAIN, &mut end).await;
@@ -216,7 +233,7 @@ impl App<'_> {
         });
         // An error means that nobody serves any more.
         let _ = stop.send(true);
-        drop(runtime.block_on(serving));
+        drop(serving.map(std::thread::JoinHandle::join));
         result?;
         // It has said that it is at its end: this waits for the programs to be detached.
         drop(thread.join());
@@ -228,6 +245,30 @@ impl App<'_> {
             Some(error) if !self.plan.serves() => Err(error.into()),
             _ => Ok(()),
         }
+    }
+
+    /// What threads keep of their rights.
+    fn confinement(&self, loaded: &Loaded, web: &Web) -> Confinement {
+        let default = std::path::PathBuf::from(DEFAULT_PATH);
+        Confinement {
+            off: !loaded.config.confine,
+            packets: loaded.config.promiscuous || !self.plan.serves(),
+            configuration: vec![loaded.file.clone().unwrap_or(default)],
+            web: web.files(),
+            outputs: self.plan.directories(),
+        }
+    }
+
+    /// Listens, unless somebody did already.
+    fn server(&self, config: &Config, web: Web) -> Result<Server, WebError> {
+        if !self.plan.serves() {
+            return Server::bind(web, &[]);
+        }
+        let listeners = systemd::listeners()?;
+        if listeners.is_empty() {
+            return Server::bind(web, &config.web_listen_address);
+        }
+        Ok(Server::on(web, listeners))
     }
 
     fn hello(&self, server: &Server, counter: &Counter, state: &State) {
@@ -272,6 +313,51 @@ impl App<'_> {
                 state.events.emit(&Event::ReloadFailed { error: &error });
             }
         }
+    }
+}
+
+/// Says what a thread has given up.
+fn confined(state: &State, role: Role, report: Option<&Report>) {
+    let holds =
+        report.map_or([("capabilities", false), ("seccomp", false), ("landlock", false)], Report::holds);
+    for (by, holds) in holds {
+        state.own.confined.with_label_values(&[role.as_str(), by]).set(holds.into());
+    }
+    if let Some(report) = report {
+        state.events.emit(&Event::Confined { report });
+    }
+}
+
+/// Serves on threads that have given up their rights before the first connection is accepted.
+fn serve(
+    server: Server,
+    stopped: watch::Receiver<bool>,
+    state: &Arc<State>,
+    confinement: &Confinement,
+) -> Result<std::thread::JoinHandle<()>, RunError> {
+    let (shared, confinement) = (Arc::clone(state), confinement.clone());
+    let (ready, begun) = channel();
+    let thread = std::thread::Builder::new()
+        .name(Role::Server.as_str().to_owned())
+        .spawn(move || {
+            confined(&shared, Role::Server, confinement.enter(Role::Server).as_ref());
+            // Requests are few and short; what takes long runs on threads of its own.
+            let name = Role::Server.as_str();
+            let runtime =
+                Builder::new_multi_thread().worker_threads(2).thread_name(name).enable_all().build();
+            match runtime {
+                Ok(runtime) => {
+                    drop(ready.send(Ok(())));
+                    runtime.block_on(server.run(stopped));
+                }
+                Err(error) => drop(ready.send(Err(error))),
+            }
+        })
+        .map_err(system("starting threads"))?;
+    match begun.recv() {
+        Ok(Ok(())) => Ok(thread),
+        Ok(Err(error)) => Err(system("starting threads")(error)),
+        Err(error) => Err(system("starting threads")(error)),
     }
 }
 

@@ -158,6 +158,14 @@ impl Plan {
         matches!(self, Self::Run(_))
     }
 
+    /// Directories that are written to.
+    pub(super) fn directories(&self) -> Vec<PathBuf> {
+        match self {
+            Self::Run(outputs) => outputs.directories(),
+            Self::Record(recording) => vec![recording.output.clone()],
+        }
+    }
+
     /// How long it lasts; `None`: until a signal.
     pub(super) fn duration(&self) -> Option<Duration> {
         match self {
@@ -173,6 +181,12 @@ impl Plan {
 }
 
 impl RunOutputs {
+    fn directories(&self) -> Vec<PathBuf> {
+        let lines = self.json.as_deref().filter(|path| *path != Path::new("-")).and_then(Path::parent);
+        let here = |path: &Path| if path.as_os_str().is_empty() { Path::new(".") } else { path }.to_owned();
+        lines.map(here).into_iter().chain(self.csv.clone()).chain(self.parquet.clone()).collect()
+    }
+
     fn sinks(&self) -> Result<Vec<Box<dyn Sink>>, OutputError> {
         let fields = Fields::choose(&self.fields)?;
         let rotation = Some(self.rotate.get());

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::CommandError;
 use crate::config::{Config, Overrides};
+use crate::confine::{self, Confinement, Role};
 use crate::host::{Host, Selection, Watcher};
 use crate::lock::InterfaceLock;
 use crate::source::ebpf::{self, Source, probe};
@@ -90,7 +91,7 @@ impl Report {
         }
     }
 
-    fn rights(&mut self) {
+    fn rights(&mut self, config: &Config) {
         for (name, held) in probe::capabilities() {
             if held {
                 self.add(name, Outcome::Ok, "held");
@@ -98,6 +99,14 @@ impl Report {
                 self.add(name, Outcome::Missing, "run as root, or grant it");
             }
         }
+        let raw = confine::held().contains(&"CAP_NET_RAW");
+        let needed = if config.promiscuous { Outcome::Missing } else { Outcome::Limited };
+        self.add(
+            "CAP_NET_RAW",
+            if raw { Outcome::Ok } else { needed },
+            if raw { "held" } else { "needed by --promiscuous and `weir record --packets` alone" },
+        );
+        self.confinement(config);
         match getrlimit(Resource::Nofile).current {
             Some(n) if n < DESCRIPTORS => {
                 self.add(
@@ -111,6 +120,37 @@ impl Report {
                 self.add("open files", Outcome::Ok, text);
             }
         }
+    }
+
+    /// What is given up after the start. The surest way to know whether it can be is to do it, on a thread.
+    fn confinement(&mut self, config: &Config) {
+        let confinement = Confinement { off: !config.confine, ..Confinement::default() };
+        let report = match confinement.within(Role::Counter, || ()) {
+            Ok(((), Some(report))) => report,
+            Ok(((), None)) => return self.add("confinement", Outcome::Limited, "switched off by confine"),
+            Err(error) => return self.add("confinement", Outcome::Limited, error.to_string()),
+        };
+        let held = confine::held();
+        let list = |names: &[&str]| if names.is_empty() { "none".to_owned() } else { names.join(" ") };
+        let detail = match &report.capabilities {
+            Ok(()) => {
+                format!("held: {}; the counter keeps {}, others none", list(&held), list(&report.kept))
+            }
+            Err(error) => format!("cannot be given up: {error}"),
+        };
+        let outcome = |well: bool| if well { Outcome::Ok } else { Outcome::Limited };
+        self.add("capabilities", outcome(report.capabilities.is_ok()), detail);
+        let detail =
+            report.syscalls.as_ref().err().map_or("system calls are filtered after the start", |e| e);
+        self.add("seccomp", outcome(report.syscalls.is_ok()), detail);
+        let (well, detail) = match &report.files {
+            Ok(landlock) => (
+                landlock.lack().is_none(),
+                landlock.lack().unwrap_or("files are kept from it after the start"),
+            ),
+            Err(error) => (false, error.as_str()),
+        };
+        self.add("landlock", outcome(well), detail);
     }
 
     /// The surest way to know whether it loads is to load it, with a table that costs nothing.
@@ -198,7 +238,7 @@ pub fn run(overrides: &Overrides, json: bool) -> Result<(), CommandError> {
     let config = overrides.load()?.config;
     let mut report = Report::new();
     report.kernel();
-    report.rights();
+    report.rights(&config);
     report.kernel_side();
     report.statistics();
     report.interfaces(&config);

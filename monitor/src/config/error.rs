@@ -117,7 +117,7 @@ pub enum ConflictReason {
 fn place(origin: &Source, key: &str) -> String {
     match origin {
         Source::Flag(_) | Source::Environment(_) => origin.to_string(),
-        Source::File(..) | Source::Default => format!("{origin}: {key}"),
+        Source::File(..) | Source::Credential | Source::Default => format!("{origin}: {key}"),
     }
 }
 

@@ -17,6 +17,8 @@ use super::value::{Shape, Value};
 pub enum Source {
     /// Nobody gave one.
     Default,
+    /// A credential of systemd.
+    Credential,
     /// A line of the config file.
     File(PathBuf, usize),
     /// An environment variable.
@@ -29,6 +31,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
+            Self::Credential => f.write_str("credential"),
             Self::File(path, line) => write!(f, "{}:{line}", path.display()),
             Self::Environment(name) => write!(f, "environment {name}"),
             Self::Flag(name) => write!(f, "flag {name}"),

@@ -15,6 +15,8 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use monitor_common::abi::Transport;
 use monitor_core::services::{ServicePort, ServiceTable};
 
+use crate::systemd;
+
 pub use error::{ConfigError, ConflictReason};
 pub use layers::{Effective, Layers, Source, nearest};
 pub use print::{json, table};
@@ -25,6 +27,8 @@ use value::Shape;
 pub const DEFAULT_PATH: &str = "/etc/weir/weir.toml";
 /// Flag and, as a variable, `WEIR_CONFIG_FILE`.
 const FILE_KEY: &str = "config.file";
+/// The setting that a credential of systemd stands for when nobody gives it.
+const WEB_CONFIG: &str = "web.config.file";
 /// Metric families with a series budget.
 pub const FAMILIES: &[&str] =
     &["service_io", "peer_io", "domain_io", "name_io", "application_io", "domain_latency"];
@@ -65,6 +69,7 @@ impl Overrides {
             let path = Path::new(DEFAULT_PATH);
             path.exists().then(|| path.to_owned())
         });
+        let credential = systemd::web_config(&environment);
         let mut layers =
             Layers::default().with_flags(&self.flags).with_environment(environment.into_iter())?;
         if let Some(path) = &file {
@@ -72,7 +77,14 @@ impl Overrides {
                 .map_err(|source| ConfigError::Read { path: path.clone(), source })?;
             layers = layers.with_file(path, &text)?;
         }
-        let (config, effective) = Config::read(&layers)?;
+        let (mut config, mut effective) = Config::read(&layers)?;
+        let unnamed =
+            effective.iter_mut().find(|e| e.setting.key == WEB_CONFIG && e.source == Source::Default);
+        if let (Some(path), Some(entry)) = (credential, unnamed) {
+            entry.value = toml::Value::String(path.to_string_lossy().into_owned());
+            entry.source = Source::Credential;
+            config.web_config_file = Some(path);
+        }
         config.validate()?;
         Ok(Loaded { config, effective, file, unknown_variables: layers.unknown_variables })
     }

@@ -198,6 +198,12 @@ settings! {
     /// Path of the metrics.
     web_telemetry_path: UrlPath = "web.telemetry-path", "PATH", "/metrics", Restart;
 
+    /// Names by which a page without a password may be asked for on a loopback address, beside `localhost` and this host's own: a web site cannot make a browser read it under another.
+    web_hosts: Vec<String> = "web.hosts", "NAME,…", "", Restart;
+
+    /// Give up rights that are not needed after the start: capabilities, system calls, files. Off for debugging alone.
+    confine: bool = "confine", "BOOL", "true", Restart;
+
     /// Least severe event to log: `error`, `warn`, `info`, `debug` or `trace`.
     log_level: LogLevel = "log.level", "LEVEL", "info", Live;
     /// `text`, or `json`: an object a line.

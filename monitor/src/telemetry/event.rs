@@ -12,6 +12,8 @@ use monitor_core::live::Surge;
 use monitor_core::record::FindingRecord;
 use tracing::{debug, error, info, warn};
 
+use crate::confine::Report;
+
 /// Something that happened.
 #[derive(Debug)]
 pub enum Event<'a> {
@@ -154,6 +156,11 @@ pub enum Event<'a> {
         /// How many.
         packets: u64,
     },
+    /// A thread has given up what it does not need.
+    Confined {
+        /// What, and what not.
+        report: &'a Report,
+    },
     /// A signal ends the run.
     Stopping {
         /// Its name.
@@ -162,7 +169,7 @@ pub enum Event<'a> {
 }
 
 /// Number of variants of [`Event`].
-const KINDS: usize = 26;
+const KINDS: usize = 27;
 
 /// Names of the events, by [`Event::index`].
 const NAMES: [&str; KINDS] = [
@@ -192,6 +199,7 @@ const NAMES: [&str; KINDS] = [
     "overflow",
     "surge",
     "risk",
+    "confined",
 ];
 
 /// How often each event happened.
@@ -251,6 +259,7 @@ impl Event<'_> {
             Self::Overflow { .. } => 23,
             Self::Surge { .. } => 24,
             Self::Risk { .. } => 25,
+            Self::Confined { .. } => 26,
         }
     }
 
@@ -419,6 +428,14 @@ impl Event<'_> {
                 packets,
                 "packets came faster than they could be written; write to a faster disk, or less with --snaplen"
             ),
+            Self::Confined { report } => {
+                let (thread, kept, missing) = (report.role.as_str(), report.kept.join(" "), report.missing());
+                if missing.is_empty() {
+                    debug!(event, thread, kept, "confined");
+                } else {
+                    info!(event, thread, kept, missing, "confined in part");
+                }
+            }
             Self::Stopping { signal } => info!(event, signal, "stopping"),
         }
     }

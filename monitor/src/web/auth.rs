@@ -2,7 +2,7 @@
 //!
 //! Bcrypt is slow by design: a password that was right once is remembered by its keyed digest, so
 //! that scrapes do not pay for it; a wrong one pays each time, one after another, and so does an
-//! unknown user, so that the time tells nothing.
+//! unknown user, so that the time tells nothing. Who comes when many wait already is turned away.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Mutex;
@@ -20,6 +20,21 @@ use crate::state::lock;
 /// Passwords that are remembered. There are few users; this only bounds what reloads pile up.
 const REMEMBERED: usize = 1024;
 
+/// Passwords that wait to be hashed. It takes a good part of a second each, and a user who waits longer than all
+/// of these has given up.
+const WAITING: usize = 16;
+
+/// Whether a request may pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It may.
+    Allowed,
+    /// It shows no user and password, or wrong ones.
+    Refused,
+    /// There are too many to check.
+    Busy,
+}
+
 /// Checks users and passwords.
 #[derive(Debug)]
 pub(super) struct Guard {
@@ -28,31 +43,34 @@ pub(super) struct Guard {
     right: Mutex<HashSet<[u8; 32]>>,
     /// One bcrypt at a time: who guesses keeps one core busy, not the host.
     hashing: Semaphore,
+    /// Those that may wait for it.
+    waiting: Semaphore,
 }
 
 impl Guard {
     pub(super) fn new() -> Self {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).ok();
-        Self { key, right: Mutex::default(), hashing: Semaphore::new(1) }
+        Self { key, right: Mutex::default(), hashing: Semaphore::new(1), waiting: Semaphore::new(WAITING) }
     }
 
     /// Whether a request shows a user and password of these.
-    pub(super) async fn allows(&self, users: &BTreeMap<String, String>, headers: &HeaderMap) -> bool {
+    pub(super) async fn judge(&self, users: &BTreeMap<String, String>, headers: &HeaderMap) -> Verdict {
         if users.is_empty() {
-            return true;
+            return Verdict::Allowed;
         }
-        let Some((user, password)) = credentials(headers) else { return false };
+        let Some((user, password)) = credentials(headers) else { return Verdict::Refused };
         // An unknown user's password is compared with somebody's hash, in vain.
         let known = users.get(&user);
-        let Some(hash) = known.or_else(|| users.values().next()) else { return false };
+        let Some(hash) = known.or_else(|| self.somebody(users, &user)) else { return Verdict::Refused };
         let digest = self.digest(&user, hash, &password);
         if let (Some(digest), Some(_)) = (&digest, known) {
             // The set is keyed with a secret, so the time of the look-up says nothing of the password.
             if lock(&self.right).contains(digest) {
-                return true;
+                return Verdict::Allowed;
             }
         }
-        let Ok(_permit) = self.hashing.acquire().await else { return false };
+        let Ok(_place) = self.waiting.try_acquire() else { return Verdict::Busy };
+        let Ok(_permit) = self.hashing.acquire().await else { return Verdict::Busy };
         let hash = hash.clone();
         let right = tokio::task::spawn_blocking(move || bcrypt::verify(&password, &hash).unwrap_or(false))
             .await
@@ -65,7 +83,14 @@ impl Guard {
             }
             remembered.insert(digest);
         }
-        right
+        if right { Verdict::Allowed } else { Verdict::Refused }
+    }
+
+    /// The hash for an unknown user: always the same one, as a known user has, also where hashes differ in cost.
+    fn somebody<'u>(&self, users: &'u BTreeMap<String, String>, user: &str) -> Option<&'u String> {
+        let digest = self.digest(user, "", b"").unwrap_or_default();
+        let number = digest.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes)) as usize;
+        users.values().nth(number % users.len().max(1))
     }
 
     fn digest(&self, user: &str, hash: &str, password: &[u8]) -> Option<[u8; 32]> {
@@ -110,23 +135,51 @@ mod tests {
         let guard = Guard::new();
         let hash = bcrypt::hash("se:cret", 4).unwrap();
         let users = BTreeMap::from([("ann".to_owned(), hash)]);
-        assert!(guard.allows(&users, &basic("ann", "se:cret")).await);
-        assert!(guard.allows(&users, &basic("ann", "se:cret")).await, "remembered");
-        assert!(!guard.allows(&users, &basic("ann", "se")).await);
-        assert!(!guard.allows(&users, &basic("bob", "se:cret")).await);
-        assert!(!guard.allows(&users, &HeaderMap::new()).await);
-        assert!(!guard.allows(&users, &headers("Bearer x")).await);
-        assert!(!guard.allows(&users, &headers("Basic !!!")).await);
-        assert!(guard.allows(&BTreeMap::new(), &HeaderMap::new()).await);
+        assert_eq!(guard.judge(&users, &basic("ann", "se:cret")).await, Verdict::Allowed);
+        assert_eq!(guard.judge(&users, &basic("ann", "se:cret")).await, Verdict::Allowed, "remembered");
+        assert_eq!(guard.judge(&users, &basic("ann", "se")).await, Verdict::Refused);
+        assert_eq!(guard.judge(&users, &basic("bob", "se:cret")).await, Verdict::Refused);
+        assert_eq!(guard.judge(&users, &HeaderMap::new()).await, Verdict::Refused);
+        assert_eq!(guard.judge(&users, &headers("Bearer x")).await, Verdict::Refused);
+        assert_eq!(guard.judge(&users, &headers("Basic !!!")).await, Verdict::Refused);
+        assert_eq!(guard.judge(&BTreeMap::new(), &HeaderMap::new()).await, Verdict::Allowed);
     }
 
     #[tokio::test]
     async fn what_is_remembered_ends_with_the_hash() {
         let guard = Guard::new();
         let old = BTreeMap::from([("ann".to_owned(), bcrypt::hash("a", 4).unwrap())]);
-        assert!(guard.allows(&old, &basic("ann", "a")).await);
+        assert_eq!(guard.judge(&old, &basic("ann", "a")).await, Verdict::Allowed);
         let new = BTreeMap::from([("ann".to_owned(), bcrypt::hash("b", 4).unwrap())]);
-        assert!(!guard.allows(&new, &basic("ann", "a")).await);
+        assert_eq!(guard.judge(&new, &basic("ann", "a")).await, Verdict::Refused);
         assert_eq!(lock(&guard.right).len(), 1);
+    }
+
+    #[test]
+    fn an_unknown_user_is_compared_with_the_same_hash_each_time_and_not_all_with_one() {
+        let guard = Guard::new();
+        let users: BTreeMap<String, String> =
+            (0..4).map(|n| (format!("user{n}"), format!("hash{n}"))).collect();
+        let hashes: HashSet<_> = (0..64)
+            .map(|n| {
+                let name = format!("nobody{n}");
+                assert_eq!(guard.somebody(&users, &name), guard.somebody(&users, &name));
+                guard.somebody(&users, &name).cloned().unwrap()
+            })
+            .collect();
+        assert_eq!(hashes.len(), 4);
+        assert_eq!(guard.somebody(&BTreeMap::new(), "nobody"), None);
+    }
+
+    #[tokio::test]
+    async fn who_comes_when_many_wait_is_turned_away() {
+        let guard = Guard::new();
+        let users = BTreeMap::from([("ann".to_owned(), bcrypt::hash("a", 4).unwrap())]);
+        assert_eq!(guard.judge(&users, &basic("ann", "a")).await, Verdict::Allowed);
+        let all = guard.waiting.acquire_many(WAITING as u32).await.unwrap();
+        assert_eq!(guard.judge(&users, &basic("ann", "b")).await, Verdict::Busy);
+        assert_eq!(guard.judge(&users, &basic("ann", "a")).await, Verdict::Allowed, "remembered");
+        drop(all);
+        assert_eq!(guard.judge(&users, &basic("ann", "b")).await, Verdict::Refused);
     }
 }

@@ -71,6 +71,8 @@ pub struct WebConfig {
     pub tls: Option<tokio_rustls::TlsAcceptor>,
     /// Bcrypt hashes by user; empty: nobody needs a password.
     pub users: BTreeMap<String, String>,
+    /// Whether a client must show a certificate.
+    pub asks_for_certificate: bool,
     /// Headers of every answer.
     pub headers: Headers,
     /// The files that it was read from, as they were then.
@@ -166,7 +168,8 @@ impl WebConfig {
             }
             None => None,
         };
-        Ok(Self { tls, users: file.basic_auth_users, headers, seen })
+        let asks_for_certificate = file.tls_server_config.is_some_and(|tls| tls.asks_for_certificate());
+        Ok(Self { tls, users: file.basic_auth_users, asks_for_certificate, headers, seen })
     }
 
     /// Whether a text is a web config, as far as it can be told without the files that it names.
@@ -179,7 +182,23 @@ impl WebConfig {
     #[must_use]
     pub fn as_seen_now(&self) -> Self {
         let seen = self.seen.iter().map(|(path, _)| (path.clone(), stamp(path))).collect();
-        Self { seen, tls: self.tls.clone(), users: self.users.clone(), headers: self.headers.clone() }
+        Self {
+            seen,
+            tls: self.tls.clone(),
+            users: self.users.clone(),
+            asks_for_certificate: self.asks_for_certificate,
+            headers: self.headers.clone(),
+        }
+    }
+
+    /// The files that it was read from.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.seen.iter().map(|(path, _)| path.as_path())
+    }
+
+    /// Whether strangers are turned away, by a password or for want of a certificate.
+    pub fn is_guarded(&self) -> bool {
+        !self.users.is_empty() || self.asks_for_certificate
     }
 
     /// Whether one of its files was written since it was read.

@@ -7,8 +7,10 @@ mod api;
 mod auth;
 pub mod config;
 mod exchange;
+mod headers;
 mod metrics;
 mod negotiate;
+mod origin;
 mod page;
 mod server;
 mod stall;
@@ -31,6 +33,7 @@ pub use server::Server;
 
 use crate::config::types::{ListenAddress, UrlPath};
 use crate::state::{State, lock};
+use crate::systemd::ActivationError;
 use crate::telemetry::Event;
 
 /// Pages and answers of the API that are written at a time; others wait.
@@ -53,6 +56,9 @@ pub enum WebError {
     /// TLS and passwords cannot be read.
     #[error(transparent)]
     Config(#[from] WebConfigError),
+    /// A socket that was handed over is none.
+    #[error(transparent)]
+    Activation(#[from] ActivationError),
 }
 
 fn bind_reason(error: &io::Error) -> String {
@@ -71,6 +77,10 @@ pub struct Web {
     telemetry_path: UrlPath,
     config_file: Option<PathBuf>,
     config: Mutex<Arc<WebConfig>>,
+    /// This host's name.
+    host: String,
+    /// Other names of it.
+    hosts: Vec<String>,
     guard: auth::Guard,
     writers: Semaphore,
     /// Places of those who watch.
@@ -95,12 +105,30 @@ impl Web {
             telemetry_path,
             config_file,
             config: Mutex::new(Arc::new(config)),
+            host: Self::host_name(),
+            hosts: Vec::new(),
             guard: auth::Guard::new(),
             writers: Semaphore::new(WRITERS),
             watchers: Arc::new(Semaphore::new(WATCHERS)),
             stopping: watch::Sender::new(false),
             sizes: metrics::Sizes::default(),
         })
+    }
+
+    fn host_name() -> String {
+        rustix::system::uname().nodename().to_string_lossy().into_owned()
+    }
+
+    /// Names of this host beside its own.
+    #[must_use]
+    pub fn with_hosts(self, hosts: Vec<String>) -> Self {
+        Self { hosts, ..self }
+    }
+
+    /// The files that are read again when they change.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let config = lock(&self.config);
+        self.config_file.iter().cloned().chain(config.files().map(PathBuf::from)).collect()
     }
 
     /// The web config as it stands in its files now; while they cannot be read, as it stood before.

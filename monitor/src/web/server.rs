@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::http::header::{CONNECTION, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderValue, Request, StatusCode};
+use axum::http::header::{CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{BoxError, Router};
 use hyper::body::Body;
@@ -20,8 +20,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::auth::Verdict;
 use super::stall::Stall;
-use super::{Web, WebError};
+use super::{Web, WebError, headers, origin};
 use crate::config::types::ListenAddress;
 use crate::telemetry::Event;
 
@@ -39,6 +40,8 @@ const HEADER_FIELDS: usize = 64;
 const ANSWER: Duration = Duration::from_secs(20);
 /// That a reader may stop reading.
 const STALL: Duration = Duration::from_secs(30);
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1024;
 /// For open connections when the program stops.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -46,20 +49,28 @@ const FAREWELL: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Server {
     web: Arc<Web>,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<std::net::TcpListener>,
 }
 
 impl Server {
     /// Binds all addresses.
-    pub async fn bind(web: Web, addresses: &[ListenAddress]) -> Result<Self, WebError> {
+    pub fn bind(web: Web, addresses: &[ListenAddress]) -> Result<Self, WebError> {
         let mut listeners = Vec::with_capacity(addresses.len());
         for address in addresses {
-            let listener = TcpListener::bind(address.0)
-                .await
+            let listener = std::net::TcpListener::bind(address.0)
+                .and_then(|listener| {
+                    rustix::net::listen(&listener, BACKLOG)?;
+                    Ok(listener)
+                })
                 .map_err(|source| WebError::Bind { address: *address, source })?;
             listeners.push(listener);
         }
-        Ok(Self { web: Arc::new(web), listeners })
+        Ok(Self::on(web, listeners))
+    }
+
+    /// Serves on sockets that listen already.
+    pub fn on(web: Web, listeners: Vec<std::net::TcpListener>) -> Self {
+        Self { web: Arc::new(web), listeners }
     }
 
     /// The addresses, with the ports that the system chose for 0.
@@ -80,6 +91,14 @@ impl Server {
         let mut stopping = stop.clone();
         let mut accepting = JoinSet::new();
         for listener in self.listeners {
+            let listener = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
+            let listener = match listener {
+                Ok(listener) => listener,
+                Err(error) => {
+                    self.web.state.events.emit(&Event::AcceptFailed { error: &error });
+                    continue;
+                }
+            };
             let web = Arc::clone(&self.web);
             accepting.spawn(accept(listener, web, router.clone(), Arc::clone(&places), stop.clone()));
         }
@@ -144,19 +163,28 @@ async fn connection(
     stop: watch::Receiver<bool>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     stream.set_nodelay(true)?;
+    let ends = Ends { peer, loopback: stream.local_addr()?.ip().to_canonical().is_loopback() };
     match &web.config().tls {
         Some(acceptor) => {
             let stream = timeout(HANDSHAKE, acceptor.accept(stream)).await??;
-            requests(stream, peer, web, router, stop).await?;
+            requests(stream, ends, web, router, stop).await?;
         }
-        None => requests(stream, peer, web, router, stop).await?,
+        None => requests(stream, ends, web, router, stop).await?,
     }
     Ok(())
 }
 
+/// The ends of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ends {
+    pub(super) peer: SocketAddr,
+    /// Whether our end is an address that only this host reaches.
+    pub(super) loopback: bool,
+}
+
 async fn requests<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
-    peer: SocketAddr,
+    ends: Ends,
     web: &Arc<Web>,
     router: Router,
     mut stop: watch::Receiver<bool>,
@@ -164,7 +192,7 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin>(
     let router = TowerToHyperService::new(router);
     let service = hyper::service::service_fn(|request| {
         let (web, router) = (Arc::clone(web), router.clone());
-        async move { Ok::<_, Infallible>(answer(&web, &router, peer, request).await) }
+        async move { Ok::<_, Infallible>(answer(&web, &router, ends, request).await) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -183,30 +211,42 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin>(
 pub(super) async fn answer<B>(
     web: &Arc<Web>,
     router: &TowerToHyperService<Router>,
-    peer: SocketAddr,
+    ends: Ends,
     request: Request<B>,
 ) -> Response
 where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     let config = web.config();
-    let mut response = if !web.guard.allows(&config.users, request.headers()).await {
-        web.state.events.emit(&Event::Unauthorized { peer });
-        (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Basic")], "Unauthorized\n").into_response()
-    } else if request.body().is_end_stream() {
-        match timeout(ANSWER, router.call(request)).await {
-            Ok(Ok(response)) => response,
-            Err(_) => refused(web, peer, StatusCode::SERVICE_UNAVAILABLE),
+    let peer = ends.peer;
+    let ours =
+        !ends.loopback || config.is_guarded() || origin::is_ours(request.headers(), &web.host, &web.hosts);
+    let verdict = web.guard.judge(&config.users, request.headers()).await;
+    let mut response = match verdict {
+        _ if !ours => {
+            web.state.events.emit(&Event::RequestRefused { peer, status: 421 });
+            let text = "Here Weir answers to addresses, localhost and this host's name; others are set by web.hosts\n";
+            (StatusCode::MISDIRECTED_REQUEST, text).into_response()
         }
-    } else {
+        Verdict::Refused => {
+            web.state.events.emit(&Event::Unauthorized { peer });
+            (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Basic")], "Unauthorized\n").into_response()
+        }
+        Verdict::Busy => {
+            web.state.events.emit(&Event::RequestRefused { peer, status: 429 });
+            (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, "5")], "Too many passwords to check\n")
+                .into_response()
+        }
+        Verdict::Allowed if request.body().is_end_stream() => {
+            match timeout(ANSWER, router.call(request)).await {
+                Ok(Ok(response)) => response,
+                Err(_) => refused(web, peer, StatusCode::SERVICE_UNAVAILABLE),
+            }
+        }
         // No path takes a body, so none is read.
-        refused(web, peer, StatusCode::PAYLOAD_TOO_LARGE)
+        Verdict::Allowed => refused(web, peer, StatusCode::PAYLOAD_TOO_LARGE),
     };
-    let headers = response.headers_mut();
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    for (name, value) in &config.headers {
-        headers.insert(name, value.clone());
-    }
+    headers::complete(response.headers_mut(), &config.headers);
     response
 }
 

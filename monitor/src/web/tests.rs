@@ -30,7 +30,7 @@ async fn start(config_file: Option<&Path>) -> Running {
     let state = Arc::new(State::new(Engine::new(EngineConfig::default(), 0), Own::new().unwrap()));
     let path = UrlPath::read("/metrics").unwrap();
     let web = Web::new(Arc::clone(&state), path, config_file.map(Path::to_owned)).unwrap();
-    let server = Server::bind(web, &[ListenAddress::read("127.0.0.1:0").unwrap()]).await.unwrap();
+    let server = Server::bind(web, &[ListenAddress::read("127.0.0.1:0").unwrap()]).unwrap();
     let address = server.addresses()[0];
     let (stop, stopped) = watch::channel(false);
     Running { address, state, stop, task: tokio::spawn(server.run(stopped)) }
@@ -47,8 +47,11 @@ impl Running {
     }
 
     async fn get(&self, path: &str, headers: &str) -> String {
-        self.raw(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n").as_bytes())
-            .await
+        self.raw(
+            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n")
+                .as_bytes(),
+        )
+        .await
     }
 }
 
@@ -78,7 +81,8 @@ async fn gzip_holds_the_same_page() {
     use std::io::Read;
     let server = start(None).await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
-    let request = "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\naccept-encoding: gzip\r\n\r\n";
+    let request =
+        "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\naccept-encoding: gzip\r\n\r\n";
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
@@ -108,6 +112,64 @@ async fn every_answer_forbids_guessing_its_type() {
 }
 
 #[tokio::test]
+async fn no_answer_is_kept_framed_or_lent_to_other_sites() {
+    let server = start(None).await;
+    for path in ["/", "/metrics", "/api/v1/flows", "/api/v1/flows?sort=x", "/nothing"] {
+        let answer = server.get(path, "").await;
+        for header in [
+            "x-content-type-options: nosniff",
+            "content-security-policy: default-src 'none'",
+            "frame-ancestors 'none'",
+            "x-frame-options: DENY",
+            "referrer-policy: no-referrer",
+            "cross-origin-resource-policy: same-origin",
+            "cross-origin-opener-policy: same-origin",
+        ] {
+            assert!(answer.contains(header), "{path} lacks {header}: {answer}");
+        }
+        assert!(!answer.contains("access-control-allow-origin"), "{answer}");
+        // The page itself may be asked for again by its tag; what it shows is kept nowhere.
+        let kept = if path == "/" { "cache-control: no-cache" } else { "cache-control: no-store" };
+        assert!(answer.contains(kept), "{path}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_web_site_that_took_the_address_reads_nothing() {
+    let server = start(None).await;
+    let ask = |host: &str| format!("GET /metrics HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    for host in ["attacker.example", "attacker.example:10058", "localhost.attacker.example", ""] {
+        let answer = server.raw(ask(host).as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 421") && !answer.contains("weir_"), "{host}: {answer}");
+    }
+    for host in ["localhost", "127.0.0.1:10058", "[::1]:1", &Web::host_name()] {
+        assert!(server.raw(ask(host).as_bytes()).await.starts_with("HTTP/1.1 200"), "{host}");
+    }
+    let twice = "GET / HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    assert!(server.raw(twice.as_bytes()).await.starts_with("HTTP/1.1 421"));
+    assert!(server.raw(b"GET /-/healthy HTTP/1.0\r\n\r\n").await.starts_with("HTTP/1.0 200"), "no browser");
+}
+
+#[tokio::test]
+async fn names_that_are_set_are_answered() {
+    let state = Arc::new(State::new(Engine::new(EngineConfig::default(), 0), Own::new().unwrap()));
+    let web = Web::new(state, UrlPath::read("/metrics").unwrap(), None).unwrap();
+    let web = web.with_hosts(vec!["weir.example.org".to_owned()]);
+    let server = Server::bind(web, &[ListenAddress::read("127.0.0.1:0").unwrap()]).unwrap();
+    let url = format!("http://{}", server.addresses()[0]);
+    let (_stop, stopped) = watch::channel(false);
+    tokio::spawn(server.run(stopped));
+    let mut stream = TcpStream::connect(url.trim_start_matches("http://")).await.unwrap();
+    stream
+        .write_all(b"GET /-/healthy HTTP/1.1\r\nhost: weir.example.org\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+}
+
+#[tokio::test]
 async fn flows_are_json_and_bad_questions_are_answered() {
     let server = start(None).await;
     let flows = Instance::new(&format!("http://{}", server.address), None).unwrap();
@@ -127,18 +189,20 @@ async fn flows_are_json_and_bad_questions_are_answered() {
 #[tokio::test]
 async fn bodies_and_long_headers_are_refused() {
     let server = start(None).await;
-    let body = server.raw(b"GET /metrics HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello").await;
+    let body =
+        server.raw(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\n\r\nhello").await;
     assert!(body.starts_with("HTTP/1.1 413"), "{body}");
-    let chunked = server.raw(b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n").await;
+    let chunked =
+        server.raw(b"POST / HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n").await;
     assert!(chunked.starts_with("HTTP/1.1 413"), "{chunked}");
-    let long = format!("GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "a".repeat(64 * 1024));
+    let long = format!("GET / HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "a".repeat(64 * 1024));
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     // The server may close before all is sent.
     drop(stream.write_all(long.as_bytes()).await);
     let mut answer = Vec::new();
     drop(stream.read_to_end(&mut answer).await);
     assert!(!String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 200"));
-    let many = format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "a: b\r\n".repeat(100));
+    let many = format!("GET / HTTP/1.1\r\nhost: localhost\r\n{}\r\n", "a: b\r\n".repeat(100));
     assert!(server.raw(many.as_bytes()).await.starts_with("HTTP/1.1 431"));
 }
 
@@ -163,7 +227,11 @@ async fn connections_beyond_the_bound_are_closed_and_counted() {
         loop {
             let mut stream = TcpStream::connect(server.address).await.unwrap();
             let mut answer = Vec::new();
-            drop(stream.write_all(b"GET /-/healthy HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await);
+            drop(
+                stream
+                    .write_all(b"GET /-/healthy HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+                    .await,
+            );
             drop(stream.read_to_end(&mut answer).await);
             if answer.starts_with(b"HTTP/1.1 200") {
                 break;
@@ -177,7 +245,7 @@ async fn connections_beyond_the_bound_are_closed_and_counted() {
 async fn stopping_ends_idle_connections() {
     let server = start(None).await;
     let mut idle = TcpStream::connect(server.address).await.unwrap();
-    idle.write_all(b"GET /-/healthy HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    idle.write_all(b"GET /-/healthy HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     let mut first = [0; 16];
     idle.read_exact(&mut first).await.unwrap();
     server.stop.send(true).unwrap();
@@ -189,7 +257,7 @@ async fn a_taken_port_is_named() {
     let server = start(None).await;
     let state = Arc::clone(&server.state);
     let web = Web::new(state, UrlPath::read("/metrics").unwrap(), None).unwrap();
-    let error = Server::bind(web, &[ListenAddress(server.address)]).await.unwrap_err();
+    let error = Server::bind(web, &[ListenAddress(server.address)]).unwrap_err();
     let expected =
         format!("{}: another process listens there; give another with --web.listen-address", server.address);
     assert_eq!(error.to_string(), expected);

@@ -109,6 +109,11 @@ impl Settings {
         settings
     }
 
+    /// Whether clients without a certificate are turned away.
+    pub(super) const fn asks_for_certificate(&self) -> bool {
+        matches!(self.client_auth_type, ClientAuth::RequireAndVerifyClientCert)
+    }
+
     /// The files that it names.
     pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
         [&self.cert_file, &self.key_file].into_iter().chain(&self.client_ca_file).map(PathBuf::as_path)

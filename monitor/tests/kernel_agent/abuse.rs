@@ -65,9 +65,9 @@ fn garbage_and_requests_beyond_bounds_are_refused_and_leave_nothing() {
     let long = "a".repeat(100_000);
     let fields: String = (0..200).map(|n| format!("X-{n}: 1\r\n")).collect();
     let requests: [(Vec<u8>, &[u16]); 9] = [
-        (format!("GET /metrics HTTP/1.1\r\nHost: a\r\nX-Long: {long}\r\n\r\n").into(), &[431]),
-        (format!("GET /metrics HTTP/1.1\r\nHost: a\r\n{fields}\r\n").into(), &[431]),
-        (format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n").into(), &[414, 431]),
+        (format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\nX-Long: {long}\r\n\r\n").into(), &[431]),
+        (format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n").into(), &[431]),
+        (format!("GET /{long} HTTP/1.1\r\nHost: localhost\r\n\r\n").into(), &[414, 431]),
         (format!("GET /api/v1/flows?filter={} HTTP/1.1\r\n\r\n", "(".repeat(8000)).into(), &[400]),
         (b"GET /metrics HTTP/9.9\r\n\r\n".to_vec(), &[400, 505]),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 hello of TLS".to_vec(), &[400]),
@@ -131,7 +131,7 @@ fn readers_that_stop_reading_do_not_keep_others_from_their_pages() {
     let agent = Agent::start(&here, &["--interface=eth0"]);
     traffic::udp(&here, &there, THERE, 5, 50);
     // More pages than sockets buffer: each of these stalls with answers unsent.
-    let request = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n".repeat(50);
+    let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(50);
     let stalled: Vec<TcpStream> = here.enter(|| {
         let connect = || {
             let mut stream = TcpStream::connect(ADDRESS).expect("connect");

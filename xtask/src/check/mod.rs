@@ -4,3 +4,5 @@ pub(crate) mod dependencies;
 pub(crate) mod licences;
 pub(crate) mod metrics;
 pub(crate) mod purity;
+pub(crate) mod unit;
+pub(crate) mod unsafe_code;

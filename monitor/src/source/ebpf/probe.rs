@@ -84,6 +84,13 @@ pub(super) fn lacks_capabilities() -> bool {
     capabilities().iter().any(|(_, held)| !held)
 }
 
+/// Those that are missing, as the end of a sentence.
+pub(super) fn missing() -> String {
+    let missing: Vec<_> =
+        capabilities().into_iter().filter(|(_, held)| !held).map(|(name, _)| name).collect();
+    if missing.is_empty() { String::new() } else { format!(" (missing: {})", missing.join(", ")) }
+}
+
 /// Their names, as they stand in a sentence.
 pub(super) fn capability_names() -> String {
     let [first, second, third] = CAPABILITIES.map(|(name, _)| name);

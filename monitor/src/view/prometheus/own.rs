@@ -3,7 +3,7 @@
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::{LabelPair, MetricFamily, MetricType};
-use prometheus::{Histogram, HistogramOpts, IntCounterVec, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 use super::page::{Family, Kind, Label, Page};
 
@@ -21,6 +21,8 @@ pub struct Own {
     pub output_errors: IntCounterVec,
     /// Records that are in no file, by output.
     pub output_lost: IntCounterVec,
+    /// What threads have given up, by thread and means.
+    pub confined: IntGaugeVec,
 }
 
 impl Own {
@@ -45,17 +47,33 @@ impl Own {
             "weir_output_records_lost_total",
             "Records that could not be written or found the queue of the outputs full.",
         )?;
+        let confined = IntGaugeVec::new(
+            Opts::new(
+                "weir_confined",
+                "1: threads of this kind have given up what they do not need, by this means.",
+            ),
+            &["thread", "by"],
+        )?;
         for collector in [
             Box::new(drain_seconds.clone()) as Box<dyn Collector>,
             Box::new(page_seconds.clone()),
             Box::new(output_records.clone()),
             Box::new(output_errors.clone()),
             Box::new(output_lost.clone()),
+            Box::new(confined.clone()),
             Box::new(ProcessCollector::for_self()),
         ] {
             registry.register(collector)?;
         }
-        Ok(Self { registry, drain_seconds, page_seconds, output_records, output_errors, output_lost })
+        Ok(Self {
+            registry,
+            drain_seconds,
+            page_seconds,
+            output_records,
+            output_errors,
+            output_lost,
+            confined,
+        })
     }
 
     /// Records that are in no file, of all outputs.

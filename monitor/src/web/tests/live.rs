@@ -12,7 +12,7 @@ struct Events {
 impl Events {
     async fn open(server: &Running, query: &str) -> Self {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
-        let request = format!("GET /api/v1/live/stream?{query} HTTP/1.1\r\nhost: x\r\n\r\n");
+        let request = format!("GET /api/v1/live/stream?{query} HTTP/1.1\r\nhost: localhost\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         Self { stream, text: String::new() }
     }
@@ -130,7 +130,7 @@ async fn a_watcher_that_stops_reading_misses_events_and_holds_up_nobody() {
     socket.set_recv_buffer_size(4096).unwrap();
     let stream = socket.connect(server.address).await.unwrap();
     let mut lazy = Events { stream, text: String::new() };
-    let request = b"GET /api/v1/live/stream HTTP/1.1\r\nhost: x\r\n\r\n";
+    let request = b"GET /api/v1/live/stream HTTP/1.1\r\nhost: localhost\r\n\r\n";
     lazy.stream.write_all(request).await.unwrap();
     let mut eager = Events::open(&server, "").await;
     eager.next().await;

@@ -1,0 +1,180 @@
+//! Files that a thread may reach: Landlock (Linux 5.13, `landlock(7)`), as far as this kernel has it.
+
+use std::path::Path;
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
+    RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
+};
+
+use super::{Confinement, Role, directories};
+
+/// What is asked for at most: files (5.13), names (5.19), lengths (6.2), TCP (6.7), devices (6.10), signals and
+/// abstract sockets (6.12).
+const NEWEST: ABI = ABI::V6;
+
+/// How files are kept from a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Landlock {
+    /// All that was asked for holds.
+    Whole,
+    /// This kernel knows a part of it.
+    Part,
+    /// This kernel has none, or it was not switched on when it started.
+    None,
+}
+
+impl Landlock {
+    /// What is amiss.
+    pub const fn lack(self) -> Option<&'static str> {
+        match self {
+            Self::Whole => None,
+            Self::Part => Some("this kernel knows a part of it"),
+            Self::None => Some("this kernel has none (5.13, CONFIG_SECURITY_LANDLOCK, lsm=landlock)"),
+        }
+    }
+}
+
+/// What is read.
+fn reading() -> BitFlags<AccessFs> {
+    AccessFs::ReadFile | AccessFs::ReadDir
+}
+
+/// What a file takes that is written, rotated and removed.
+fn writing() -> BitFlags<AccessFs> {
+    reading() | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::MakeReg | AccessFs::RemoveFile
+}
+
+/// Keeps this thread, and those that it starts, to the files of its role.
+pub(super) fn restrict(role: Role, plan: &Confinement) -> Result<Landlock, RulesetError> {
+    let ruleset = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(NEWEST))?
+        // No rule lets anything of it through: sockets that listen are there already, and nobody connects.
+        .handle_access(AccessNet::from_all(NEWEST))?;
+    let ruleset = match role {
+        // Theirs are the word to systemd and the locks of interfaces, which are abstract sockets.
+        Role::Main | Role::Counter => ruleset,
+        Role::Server | Role::Outputs => ruleset.scope(Scope::from_all(NEWEST))?,
+    };
+    let mut created = ruleset.create()?;
+    for (path, access) in rules(role, plan) {
+        // What is not there cannot be read either.
+        if let Ok(descriptor) = PathFd::new(path) {
+            created = created.add_rule(PathBeneath::new(descriptor, access))?;
+        }
+    }
+    Ok(match created.restrict_self()?.ruleset {
+        RulesetStatus::FullyEnforced => Landlock::Whole,
+        RulesetStatus::PartiallyEnforced => Landlock::Part,
+        RulesetStatus::NotEnforced => Landlock::None,
+    })
+}
+
+/// Directories, with what may be done below them.
+fn rules(role: Role, plan: &Confinement) -> Vec<(std::path::PathBuf, BitFlags<AccessFs>)> {
+    let below = |path: &str| (Path::new(path).to_owned(), reading());
+    let around = |files: &[std::path::PathBuf]| -> Vec<_> {
+        files.iter().flat_map(|file| directories(file)).map(|path| (path, reading())).collect()
+    };
+    let mut rules = match role {
+        Role::Main => [around(&plan.configuration), around(&plan.web)].concat(),
+        // What the process takes stands in /proc.
+        Role::Server => around(&plan.web),
+        // Processors in /sys, listening sockets in /proc.
+        Role::Counter => vec![below("/sys")],
+        Role::Outputs => plan.outputs.iter().map(|path| (path.clone(), writing())).collect(),
+    };
+    rules.push(below("/proc"));
+    rules
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// Whether this kernel has Landlock: tests of what it does say so if not.
+    fn confined<T: Send>(role: Role, plan: &Confinement, work: impl FnOnce() -> T + Send) -> Option<T> {
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(|| match restrict(role, plan).unwrap() {
+                Landlock::None => {
+                    eprintln!("not run: this kernel has no Landlock");
+                    None
+                }
+                Landlock::Whole | Landlock::Part => Some(work()),
+            });
+            thread.join().unwrap()
+        })
+    }
+
+    #[test]
+    fn the_server_reads_its_web_config_again_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let (web, other) = (directory.path().join("web"), directory.path().join("other"));
+        for path in [&web, &other] {
+            fs::create_dir(path).unwrap();
+            fs::write(path.join("file"), "old").unwrap();
+        }
+        let plan = Confinement { web: vec![web.join("file")], ..Confinement::default() };
+        // As editors do it: another file takes the name.
+        let replace = || {
+            fs::write(web.join("new"), "new").unwrap();
+            fs::rename(web.join("new"), web.join("file")).unwrap();
+        };
+        let seen = confined(Role::Server, &plan, || {
+            let denied = [
+                fs::read(other.join("file")).map(drop),
+                fs::read("/etc/passwd").map(drop),
+                fs::write(web.join("file"), "x"),
+                fs::write(other.join("made"), "x"),
+                fs::remove_file(web.join("file")),
+                fs::read_dir("/").map(drop),
+            ];
+            let denied = denied.map(|done| done.map_err(|e| e.kind()));
+            (denied, fs::read_to_string(web.join("file")), fs::read("/proc/self/stat").is_ok())
+        });
+        let Some((denied, read, proc)) = seen else { return };
+        assert!(denied.iter().all(|d| *d == Err(std::io::ErrorKind::PermissionDenied)), "{denied:?}");
+        assert_eq!((read.unwrap().as_str(), proc), ("old", true));
+        replace();
+        let again = confined(Role::Server, &plan, || fs::read_to_string(web.join("file")).unwrap());
+        assert_eq!(again.as_deref(), Some("new"));
+    }
+
+    #[test]
+    fn outputs_write_rotate_and_remove_in_their_directory_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mine, other) = (directory.path().join("mine"), directory.path().join("other"));
+        fs::create_dir(&mine).unwrap();
+        fs::create_dir(&other).unwrap();
+        let plan = Confinement { outputs: vec![mine.clone()], ..Confinement::default() };
+        let done = confined(Role::Outputs, &plan, || {
+            fs::write(mine.join("flow.part"), "x")?;
+            fs::rename(mine.join("flow.part"), mine.join("flow.csv"))?;
+            fs::OpenOptions::new().write(true).truncate(true).open(mine.join("flow.csv"))?;
+            fs::read_dir(&mine)?;
+            fs::remove_file(mine.join("flow.csv"))?;
+            let denied = fs::write(other.join("flow.csv"), "x").unwrap_err().kind();
+            Ok::<_, std::io::Error>(denied)
+        });
+        let Some(done) = done else { return };
+        assert_eq!(done.unwrap(), std::io::ErrorKind::PermissionDenied);
+    }
+
+    #[test]
+    fn nobody_of_the_server_connects_or_listens_to_tcp() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let done = confined(Role::Server, &Confinement::default(), || {
+            (
+                std::net::TcpStream::connect(address).is_ok(),
+                std::net::TcpListener::bind("127.0.0.1:0").is_ok(),
+            )
+        });
+        // Landlock knows TCP from 6.7 on; the filter of system calls does it on older ones.
+        if let Some((connected, bound)) = done {
+            assert_eq!(connected, bound);
+        }
+    }
+}

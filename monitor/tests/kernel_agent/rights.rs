@@ -1,0 +1,271 @@
+//! What is needed for what, and what a running instance has given up: docs/rights.md.
+#![expect(unsafe_code, reason = "system calls that are to be refused have no safe form")]
+
+use std::{fs, io, os::unix::fs::PermissionsExt as _, path::PathBuf, process::Command};
+
+use monitor::confine::{Confinement, Role};
+use nix::sys::signal::Signal;
+
+use crate::{
+    agent::{Agent, Running, THERE, cable, file, get, without_settings},
+    hooks::programs,
+    netns::{Namespace, wait_for},
+    traffic,
+};
+
+/// The binary where everybody may run it.
+struct Public {
+    directory: tempfile::TempDir,
+}
+
+impl Public {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let binary = directory.path().join("weir");
+        fs::copy(env!("CARGO_BIN_EXE_weir"), &binary).expect("a copy");
+        for path in [directory.path(), &binary] {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("permissions");
+        }
+        Self { directory }
+    }
+
+    /// `weir` under `setpriv` with these options.
+    fn weir(&self, ns: &Namespace, rights: &[&str], arguments: &[&str]) -> Command {
+        let binary = self.directory.path().join("weir");
+        let command = [rights, &["--", binary.to_str().expect("a path")], arguments].concat();
+        without_settings(ns.command("setpriv", &command))
+    }
+}
+
+/// Runs as root, with these capabilities alone, and must refuse in one line.
+fn refused(ns: &Namespace, public: &Public, capabilities: &str, arguments: &[&str]) -> String {
+    let rights = format!("--bounding-set=-all{capabilities}");
+    let mut process = Running::start(public.weir(ns, &[&rights], arguments));
+    let status = process.end();
+    let said = process.stderr();
+    assert_eq!(status.code(), Some(1), "{capabilities}: {said}");
+    let errors: Vec<&str> = said.lines().filter(|line| line.starts_with("weir: ")).collect();
+    assert_eq!(errors.len(), 1, "{capabilities}: {said}");
+    assert_eq!(programs(ns, "eth0"), Vec::<String>::new());
+    errors[0].to_owned()
+}
+
+#[test]
+fn each_capability_is_missed_by_name_where_it_is_needed() {
+    let (here, _there) = cable();
+    let public = Public::new();
+    let out = tempfile::tempdir().expect("a directory");
+    let out = out.path().to_str().expect("a path");
+    let run = ["run", "--interface=eth0", "--max-flows=64"];
+    for (capabilities, arguments, missing) in [
+        (",+net_admin,+perfmon", &run[..], "missing: CAP_BPF)"),
+        (",+bpf,+perfmon", &run, "missing: CAP_NET_ADMIN)"),
+        (",+bpf,+net_admin", &run, "missing: CAP_PERFMON)"),
+        (
+            ",+bpf,+net_admin,+perfmon",
+            &["run", "--interface=eth0", "--max-flows=64", "--promiscuous"],
+            "making eth0 promiscuous: Operation not permitted (os error 1); run as root or grant CAP_NET_RAW",
+        ),
+        (
+            ",+bpf,+net_admin,+perfmon",
+            &["record", "--interface=eth0", "--max-flows=64", "--packets", "-o", out],
+            "packets of eth0: Operation not permitted (os error 1); run as root or grant CAP_NET_RAW",
+        ),
+    ] {
+        let said = refused(&here, &public, capabilities, arguments);
+        assert!(said.contains(missing), "{missing} in {said}");
+    }
+}
+
+#[test]
+fn a_user_of_its_own_with_three_capabilities_counts() {
+    let (here, there) = cable();
+    let public = Public::new();
+    let rights = [
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        "--no-new-privs",
+        "--bounding-set=-all,+bpf,+net_admin,+perfmon",
+        "--inh-caps=-all,+bpf,+net_admin,+perfmon",
+        "--ambient-caps=-all,+bpf,+net_admin,+perfmon",
+    ];
+    let arguments = ["run", "--interface=eth0", "--max-flows=64", "--drain-interval=100ms"];
+    let mut process = Running::start(public.weir(&here, &rights, &arguments));
+    wait_for("it to be ready", || {
+        assert!(process.ended().is_none(), "{}", process.stderr());
+        here.enter(|| get(crate::agent::ADDRESS, "/-/ready", "")).filter(|answer| answer.status == 200)
+    });
+    traffic::udp(&here, &there, THERE, 5, 50);
+    let agent = Agent { ns: &here, process };
+    let labels = [("transport", "udp"), ("direction", "transmit")];
+    agent.wait_for_sum("weir_network_io_packets_total", &labels, 5.0);
+    agent.stop(Signal::SIGTERM);
+    assert_eq!(programs(&here, "eth0"), Vec::<String>::new());
+}
+
+/// A thread as /proc shows it.
+#[derive(Debug)]
+struct Thread {
+    name: String,
+    status: String,
+}
+
+impl Thread {
+    fn field(&self, name: &str) -> &str {
+        let line = self.status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.unwrap_or_else(|| panic!("{name} of {}", self.name)).trim()
+    }
+}
+
+fn threads(pid: u32) -> Vec<Thread> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("threads");
+    let read = |path: PathBuf| {
+        let name = fs::read_to_string(path.join("comm")).ok()?.trim().to_owned();
+        Some(Thread { name, status: fs::read_to_string(path.join("status")).ok()? })
+    };
+    tasks.flatten().filter_map(|task| read(task.path())).collect()
+}
+
+#[test]
+fn every_thread_has_given_up_what_it_does_not_need() {
+    // include/uapi/linux/capability.h: CAP_BPF and CAP_NET_ADMIN.
+    const COUNTER: &str = "0000008000001000";
+    const NONE: &str = "0000000000000000";
+    let (here, there) = cable();
+    let directory = tempfile::tempdir().expect("a directory");
+    let csv = format!("--csv={}", directory.path().display());
+    let agent = Agent::start(&here, &["--interface=eth*", &csv]);
+    let page = agent.page();
+    for thread in ["main", "counter", "server", "outputs"] {
+        for by in ["capabilities", "seccomp"] {
+            let labels = [("thread", thread), ("by", by)];
+            assert_eq!(page.sum("weir_confined", &labels), 1.0, "{thread} {by}");
+        }
+    }
+    let threads = threads(agent.process.id());
+    for thread in &threads {
+        let kept = if thread.name == "counter" { COUNTER } else { NONE };
+        for (field, value) in [
+            ("CapPrm", kept),
+            ("CapEff", kept),
+            ("CapInh", NONE),
+            ("CapAmb", NONE),
+            ("CapBnd", NONE),
+            ("NoNewPrivs", "1"),
+            ("Seccomp", "2"),
+        ] {
+            assert_eq!(thread.field(field), value, "{field} of {}", thread.name);
+        }
+    }
+    for name in ["weir", "counter", "server", "outputs"] {
+        assert!(threads.iter().any(|thread| thread.name == name), "{name} in {threads:?}");
+    }
+    // What comes later still works: an interface, and the files of records.
+    here.join("eth7", &there, "eth8", 17);
+    wait_for("the new interface", || (programs(&here, "eth7").len() == 2).then_some(()));
+    traffic::udp(&here, &there, "10.17.0.2", 3, 50);
+    let labels = [("interface", "eth7"), ("transport", "udp"), ("direction", "transmit")];
+    agent.wait_for_sum("weir_network_io_packets_total", &labels, 3.0);
+    agent.stop(Signal::SIGTERM);
+    let written = fs::read_dir(directory.path()).expect("files").count();
+    assert!(written > 0);
+}
+
+#[test]
+fn confinement_can_be_switched_off_and_says_so() {
+    let (here, _there) = cable();
+    let agent = Agent::start(&here, &["--interface=eth0", "--confine=false"]);
+    assert_eq!(agent.page().sum("weir_confined", &[]), 0.0);
+    assert!(threads(agent.process.id()).iter().all(|thread| thread.field("Seccomp") == "0"));
+}
+
+/// The error of bpf(2) with this command and nothing else.
+fn bpf(command: libc::c_int) -> i32 {
+    let mut attributes = [0_u64; 16];
+    // SAFETY: the attributes are zeros of the length that is given: no pointer, no descriptor but 0.
+    let done =
+        unsafe { libc::syscall(libc::SYS_bpf, command, attributes.as_mut_ptr(), size_of_val(&attributes)) };
+    assert!(done < 0, "command {command} did something");
+    io::Error::last_os_error().raw_os_error().expect("a system call's error")
+}
+
+#[test]
+fn bpf_is_refused_to_all_but_the_counter_which_cannot_load_anything() {
+    const MAP_CREATE: libc::c_int = 0;
+    const MAP_LOOKUP: libc::c_int = 1;
+    const PROG_LOAD: libc::c_int = 5;
+    const ALL: [libc::c_int; 3] = [MAP_CREATE, MAP_LOOKUP, PROG_LOAD];
+    // With the rights of these tests the arguments are what is wrong.
+    assert!(ALL.iter().all(|command| bpf(*command) != libc::EPERM));
+    for role in Role::ALL {
+        // The capabilities stay: it is the filter that refuses.
+        let answers = std::thread::scope(|scope| {
+            let confined = scope.spawn(|| {
+                monitor::confine::filter_alone(role).expect("a filter");
+                (ALL.map(bpf), Command::new("true").status().map_err(|e| e.kind()))
+            });
+            confined.join().expect("its answers")
+        });
+        let refused = answers.0.map(|error| error == libc::EPERM);
+        assert_eq!(refused, [true, role != Role::Counter, true], "{role:?}");
+        assert_eq!(answers.1.expect_err("no program runs"), io::ErrorKind::PermissionDenied);
+    }
+    let report = std::thread::spawn(|| Confinement::default().enter(Role::Server)).join().expect("a report");
+    assert_eq!(report.map(|report| report.missing()).as_deref(), Some(""));
+}
+
+#[test]
+fn secrets_stand_in_no_log_and_in_no_print() {
+    let (here, _there) = cable();
+    let directory = tempfile::tempdir().expect("a directory");
+    let key = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    let pem = key.signing_key.serialize_pem();
+    let certificate = file(&directory, "cert.pem", &key.cert.pem());
+    file(&directory, "key.pem", &pem);
+    let hash = bcrypt::hash("sesame-street", 4).expect("a hash");
+    let users = format!("basic_auth_users:\n  ann: {hash}\n");
+    let content = format!("tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n{users}");
+    let web = file(&directory, "web.yml", &content);
+    let flag = format!("--web.config.file={}", web.display());
+    let agent =
+        Running::start(crate::agent::weir(&here, &["run", "--interface=eth0", &flag, "--log.level=trace"]));
+    wait_for("its pages", || agent.stdout().contains("Metrics: https://").then_some(()));
+    let url = format!("https://{}/metrics", crate::agent::ADDRESS);
+    for user in ["ann:sesame-street", "ann:wrong-secret", "bob:sesame-street"] {
+        here.sh(&format!("curl -s -o /dev/null --cacert {} -u {user} {url}", certificate.display()));
+    }
+    // A web config that is broken is told of without what stands in it.
+    file(&directory, "web.yml", &format!("{users}  bob: plain-secret\n"));
+    here.sh(&format!("curl -s -o /dev/null --cacert {} {url}", certificate.display()));
+    agent.wait_for_log(&["web config not read again", "bob"]);
+    let mut said = agent.stderr() + &agent.stdout();
+    let run = |arguments: &[&str]| {
+        let output = crate::agent::weir(&here, arguments).output().expect("weir");
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    };
+    said += &run(&["config", &flag]);
+    said += &run(&["config", "--json", &flag]);
+    said += &run(&["check", "--interface=eth0", &flag]);
+    said += &run(&["run", "--interface=eth0", &flag]);
+    said += &run(&["flows", "--url", "https://ann:sesame-street@127.0.0.1:1"]);
+    said += &run(&[
+        "flows",
+        "--url",
+        &format!("https://ann:wrong-secret@{}", crate::agent::ADDRESS),
+        "--ca-file",
+        &certificate.display().to_string(),
+    ]);
+    let line = pem.lines().nth(1).expect("a key");
+    for secret in [
+        "sesame-street",
+        "wrong-secret",
+        "plain-secret",
+        &hash,
+        &hash[7..29],
+        line,
+        "YW5uOnNlc2FtZS1zdHJlZXQ",
+    ] {
+        assert!(!said.contains(secret), "{secret} in {said}");
+    }
+}
