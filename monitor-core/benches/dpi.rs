@@ -3,6 +3,9 @@
 #![expect(clippy::expect_used, reason = "a bench that cannot go on says why")]
 #![expect(clippy::disallowed_methods, reason = "a bench measures time")]
 
+#[path = "../../monitor/benches/common/results.rs"]
+mod results;
+
 use std::{hint::black_box, net::IpAddr, sync::Arc, time::Instant};
 
 use monitor_common::abi::{Address, FlowKey, Side};
@@ -18,26 +21,28 @@ use monitor_core::{
     names::{CacheConfig, NameCache, PublicNames, domain, learn},
     record::{AnyRecord, Carrier},
 };
+use results::{Found, rounds};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, pki_types::ServerName};
 use simple_dns::{CLASS, Name, Packet, QCLASS, QTYPE, Question, ResourceRecord, TYPE, rdata, rdata::RData};
 
-const ROUNDS: u32 = 2_000_000;
+/// Calls between two readings of the clock, and how often that is done.
+const CALLS: u32 = 100_000;
+const ROUNDS: usize = 21;
 
-/// Prints how often a second `each` ran.
+/// Tells how long `each` takes.
 fn measure(name: &str, mut each: impl FnMut(u32)) {
-    for n in 0..ROUNDS / 10 {
-        each(n);
-    }
-    let begin = Instant::now();
-    for n in 0..ROUNDS {
-        each(n);
-    }
-    let seconds = begin.elapsed().as_secs_f64();
-    println!(
-        "{name:<40} {:>8.2} million a second, {:>6.0} ns",
-        f64::from(ROUNDS) / seconds / 1e6,
-        seconds * 1e9 / f64::from(ROUNDS)
-    );
+    let mut n = 0;
+    let mut round = || {
+        let begin = Instant::now();
+        for _ in 0..CALLS {
+            each(n);
+            n += 1;
+        }
+        begin.elapsed().as_secs_f64() * 1e9 / f64::from(CALLS)
+    };
+    round();
+    let mut values: Vec<f64> = (0..rounds(ROUNDS, 1)).map(|_| round()).collect();
+    Found::median("dpi", name, "ns", &mut values).tell();
 }
 
 fn question() -> Question<'static> {

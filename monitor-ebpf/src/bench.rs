@@ -5,16 +5,20 @@ use aya_ebpf::{
     bindings::{__sk_buff, BPF_NOEXIST},
     helpers::generated::bpf_get_prandom_u32,
     macros::map,
-    maps::PerCpuHashMap,
+    maps::{PerCpuArray, PerCpuHashMap},
 };
 use core::hint::black_box;
 use monitor_common::{
-    abi::Address,
+    abi::{Address, bench_flags},
     account::Clock as _,
     wire::{Packet, PacketBytes as _},
 };
 
-use crate::{bytes::Linear, clock::KernelClock, maps::config};
+use crate::{
+    bytes::Linear,
+    clock::KernelClock,
+    maps::{config, this_cpu},
+};
 
 /// A random address under the mask.
 #[inline(always)]
@@ -28,6 +32,24 @@ fn random() -> u32 {
 #[inline(always)]
 pub(crate) fn spread(packet: &mut Packet) {
     packet.source = Address::from_v4_word(random());
+}
+
+/// By CPU: the sequence number after the last packet.
+#[map]
+static NEXT_SEQ: PerCpuArray<u32> = PerCpuArray::with_max_entries(1, 0);
+
+/// What [`bench_flags`] ask for.
+#[inline(always)]
+pub(crate) fn change(packet: &mut Packet) {
+    if config::bench_flags() & bench_flags::ADVANCE != 0 {
+        if let Some(next) = this_cpu(&NEXT_SEQ) {
+            packet.seq = *next;
+            *next = next.wrapping_add(packet.payload_length);
+        }
+    }
+    if config::bench_flags() & bench_flags::WITHOUT_TCP != 0 {
+        packet.tcp_flags = 0;
+    }
 }
 
 /// Waits, with the slot in hand.

@@ -210,6 +210,9 @@ fn flow(hook: &mut HookCounters, mut packet: Packet, direction: Direction, sourc
     if config::bench_mask() != 0 {
         bench::spread(&mut packet);
     }
+    if config::bench_flags() != 0 {
+        bench::change(&mut packet);
+    }
     let mut key = FlowKey::default();
     let side = account::key(&packet, hook.ifindex, hook.flags, direction, &mut key);
     let slot = match slots::find(&key) {

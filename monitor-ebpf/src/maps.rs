@@ -118,6 +118,7 @@ static CONFIG: KernelConfig = KernelConfig {
     xdp_load_bytes: 0,
     bench_mask: 0,
     bench_hold: 0,
+    bench_flags: 0,
     tunnels: TunnelPorts { vxlan: [0, 0], geneve: 0, gtp_u: 0, teredo: 0, gre: 0, mpls: 0, reserved: 0 },
 };
 
@@ -143,6 +144,7 @@ pub(crate) mod config {
     loaded!(tunnels, tunnels, TunnelPorts);
     loaded!(bench_mask, bench_mask, u32);
     loaded!(bench_hold, bench_hold, u32);
+    loaded!(bench_flags, bench_flags, u32);
 }
 
 /// The value of this CPU in a per-CPU array.

@@ -5,6 +5,13 @@
 //! times as many.
 #![expect(clippy::expect_used, clippy::panic, reason = "a bench that cannot go on says why")]
 
+#[path = "common/random.rs"]
+mod random;
+#[path = "common/results.rs"]
+mod results;
+#[path = "common/tls.rs"]
+mod tls;
+
 use std::{
     fs::File,
     io::{BufReader, BufWriter, ErrorKind, Read, Write},
@@ -13,6 +20,12 @@ use std::{
 };
 
 use nix::sys::resource::{UsageWho, getrusage};
+use random::Random;
+use results::{Found, quick, rounds};
+use tls::{answer, hello};
+
+/// Runs of each program, in turns.
+const ROUNDS: usize = 5;
 
 /// Flows at once.
 const LIVE: usize = 20_000;
@@ -29,7 +42,11 @@ fn main() {
         return measured(command);
     }
     let large = arguments.iter().any(|argument| argument == "--large");
-    let packets = arguments.iter().find_map(|argument| argument.parse().ok()).unwrap_or(2_000_000);
+    let packets = arguments.iter().find_map(|argument| argument.parse().ok()).unwrap_or(if quick() {
+        100_000
+    } else {
+        2_000_000
+    });
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let capture = make(directory, packets);
     compare(&capture, directory);
@@ -123,25 +140,38 @@ fn compare(capture: &Path, directory: &Path) {
     };
     let flows = directory.join("nfpcapd");
     std::fs::create_dir_all(&flows).expect("a directory");
-    let programs: [(&str, Vec<String>); 6] = [
-        // It exports to nobody: the port is that of discard.
-        ("softflowd -r", words("softflowd -d -n 127.0.0.1:9 -r @")),
+    let mut programs: Vec<(&str, Vec<String>, Vec<Usage>)> = [
         ("weir pcap --json", weir(&["--json"], capture)),
         ("weir pcap", weir(&[], capture)),
+        // It exports to nobody: the port is that of discard.
+        ("softflowd -r", words("softflowd -d -n 127.0.0.1:9 -r @")),
         ("nfpcapd -r", words(&format!("nfpcapd -r @ -w {}", flows.display()))),
         ("tcpdump -r -w", words("tcpdump -r @ -w /dev/null")),
         ("tshark -z conv,tcp", words("tshark -r @ -q -z conv,tcp")),
-    ];
+    ]
+    .map(|(name, command)| (name, command, Vec::new()))
+    .into();
     // Once to bring the file into the page cache.
     measure(&weir(&["--json"], capture)).expect("weir runs");
-    let mut base = None;
-    for (name, command) in programs {
-        let Some(usage) = best_of_three(&command) else {
+    for round in 0..rounds(ROUNDS, 1) {
+        for (name, command, usages) in &mut programs {
+            // One run of it takes as long as all others together.
+            if round == 0 || !name.starts_with("tshark") {
+                usages.extend(measure(command));
+            }
+        }
+    }
+    for (name, _, usages) in &programs {
+        if usages.is_empty() {
             println!("{name:20} is not installed");
             continue;
+        }
+        let told = |what: &str, unit, value: fn(&Usage) -> f64| {
+            let mut values: Vec<f64> = usages.iter().map(value).collect();
+            Found::median("pcap", &format!("{name}, {what}"), unit, &mut values).tell();
         };
-        let base = *base.get_or_insert(usage.cpu());
-        println!("{name:20} {}  {:5.2} x", usage.line(), usage.cpu() / base);
+        told("CPU", "s", Usage::cpu);
+        told("memory", "MiB", |usage| usage.memory);
     }
     drop(std::fs::remove_dir_all(flows));
 }
@@ -172,28 +202,6 @@ fn repeat(capture: &Path, times: u32, seconds: u32, mut to: BufWriter<ChildStdin
         }
     }
     to.flush().expect("a reader");
-}
-
-/// The run that took least: others only add to it.
-fn best_of_three(command: &[String]) -> Option<Usage> {
-    let runs = (0..3).map_while(|_| measure(command));
-    runs.min_by(|one, other| one.cpu().total_cmp(&other.cpu()))
-}
-
-/// Numbers that are the same in every run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
 }
 
 #[derive(Clone, Copy)]
@@ -334,53 +342,6 @@ fn question(name: &str, answer: bool) -> Vec<u8> {
     if answer {
         out.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 104, 0, 1, 2]);
     }
-    out
-}
-
-/// Bytes with their length before them, in two bytes.
-fn sized(bytes: &[u8]) -> Vec<u8> {
-    [&(bytes.len() as u16).to_be_bytes()[..], bytes].concat()
-}
-
-/// An extension of TLS (RFC 8446, 4.2).
-fn extension(number: u16, value: &[u8]) -> Vec<u8> {
-    [&number.to_be_bytes()[..], &sized(value)].concat()
-}
-
-/// A handshake message in a record.
-fn handshake(kind: u8, body: &[u8]) -> Vec<u8> {
-    let message = [&[kind, 0][..], &sized(body)].concat();
-    [&[22, 3, 1][..], &sized(&message)].concat()
-}
-
-fn noise(random: &mut Random) -> Vec<u8> {
-    (0..32).map(|_| random.next() as u8).collect()
-}
-
-/// A hello of TLS 1.3, padded to the usual length.
-fn hello(name: &str, random: &mut Random) -> Vec<u8> {
-    let server_name = sized(&[&[0][..], &sized(name.as_bytes())].concat());
-    let mut extensions = [
-        extension(0, &server_name),
-        extension(43, &[4, 3, 4, 3, 3]),
-        extension(16, &sized(b"\x02h2\x08http/1.1")),
-        extension(10, &[0, 2, 0, 29]),
-        extension(51, &sized(&[&[0, 29][..], &sized(&noise(random))].concat())),
-    ]
-    .concat();
-    extensions.extend(extension(21, &vec![0; 440_usize.saturating_sub(extensions.len())]));
-    let ciphers = [0x13, 0x01, 0x13, 0x02, 0x13, 0x03, 0xc0, 0x2b, 0xc0, 0x2f, 0xc0, 0x2c];
-    let body = [&[3, 3][..], &noise(random), &[0], &sized(&ciphers), &[1, 0], &sized(&extensions)].concat();
-    handshake(1, &body)
-}
-
-fn answer(random: &mut Random) -> Vec<u8> {
-    let share = [&[0, 29][..], &sized(&noise(random))].concat();
-    let extensions = [extension(43, &[3, 4]), extension(51, &share)].concat();
-    let body = [&[3, 3][..], &noise(random), &[0, 0x13, 1, 0], &sized(&extensions)].concat();
-    let mut out = handshake(2, &body);
-    // The encrypted rest begins.
-    out.extend([20, 3, 3, 0, 1, 1, 23, 3, 3, 0x04, 0xb0]);
     out
 }
 

@@ -3,14 +3,20 @@
 
 #[path = "common/engine.rs"]
 mod engine;
+#[path = "common/frames.rs"]
+mod frames;
 #[path = "common/kernel_side.rs"]
 mod kernel_side;
+#[path = "common/results.rs"]
+mod results;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use kernel_side::{acknowledgment, test_run};
+use frames::acknowledgment;
+use kernel_side::test_run;
 use monitor::{clock, source::ebpf::Options};
 use monitor_core::label::Outcome;
+use results::{Found, rounds};
 
 fn main() {
     kernel_side::alone();
@@ -20,6 +26,7 @@ fn main() {
         (30_000_000, 500_000, 1024, 1023, 0),
         (500_000, 200, 64, 63, 1000),
     ] {
+        let packets = packets / rounds(1, 10) as u64;
         let mut source = kernel_side::source(Options {
             max_flows: flows * 4,
             bench_mask: mask,
@@ -67,5 +74,8 @@ fn main() {
         );
         assert_eq!(seen, packets);
         assert_eq!(lost, 0);
+        let hold = if bench_hold == 0 { "" } else { ", each program held" };
+        let what = format!("{seen} packets, {flows} flows, {ended} ends{hold}: lost");
+        Found::median("race", &what, "packets", &mut [lost as f64]).tell();
     }
 }

@@ -3,10 +3,13 @@
 
 #[path = "common/cpu.rs"]
 mod cpu;
-#[path = "common/numbers.rs"]
-mod numbers;
+#[path = "common/goals.rs"]
+mod goals;
+#[path = "common/results.rs"]
+mod results;
 
 use cpu::cpu_time;
+use goals::at_most;
 use monitor::{
     clock,
     telemetry::Events,
@@ -20,7 +23,7 @@ use monitor_core::{
     series::SeriesConfig,
     totals::ServiceKey,
 };
-use numbers::{quartiles, verdict};
+use results::{Found, rounds};
 
 const SERIES: u32 = 100_000;
 const ROUNDS: usize = 40;
@@ -42,7 +45,7 @@ fn main() {
         let mut page = Vec::new();
         let mut zipped = 0;
         let (mut plain, mut both) = (Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds(ROUNDS, 3) {
             let context =
                 Context { kernel: &kernel, own: &own, events: &events, config_ok: true, undirected: None };
             let start = cpu_time();
@@ -64,7 +67,9 @@ fn main() {
             page.len() >> 10,
             zipped >> 10
         );
-        verdict("  plain scrape", quartiles(&mut plain)[1], 20.0, "ms of CPU");
-        verdict("  compressed scrape", quartiles(&mut both)[1], 80.0, "ms of CPU");
+        let what = |kind| format!("{name}, 100,000 series, {kind}");
+        let unit = "ms of CPU";
+        at_most(Found::median("scrape", &what("plain"), unit, &mut plain), 20.0).tell();
+        at_most(Found::median("scrape", &what("compressed"), unit, &mut both), 80.0).tell();
     }
 }

@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::bench::Bench;
+use crate::bench::{self, Bench};
 use crate::build::Profile;
 use crate::error::{Error, Usage};
 use crate::fuzz;
@@ -23,8 +23,10 @@ Usage: cargo xtask TASK
   build [--release]        the kernel side and the program around it
   ebpf                     the kernel side alone
   setup [--toolchain]      install what building and testing need (or building alone)
-  bench NAME [-- ARGUMENTS]
-                           datapath, drain, scrape, race (as root), dpi, pcap or all
+  bench [NAME…] [--quick] [-- ARGUMENTS]
+                           datapath, live, drain, agent, scrape, race (as root), dpi, pcap; without a name all of
+                           them, which takes 20 minutes and writes docs/benchmarks.md (quick: only proves that
+                           they work)
   views                    the tests of all that shows something: boards, live page, terminal (as root)
   boards [--check]         write Grafana's boards into dashboards/ (check: them, the rules and their tests instead)
   page [--check]           bundle the live page from monitor/page/src into monitor/page/dist (check: that it is current)
@@ -67,7 +69,7 @@ pub(crate) enum Command {
     /// Test the kernel side on other kernels.
     TestKernels { plan: Plan },
     /// Measure.
-    Bench { benches: Vec<Bench>, arguments: Vec<String> },
+    Bench { plan: bench::Plan },
     /// Ask about the crates.
     Audit,
     /// Write the bill of materials.
@@ -110,7 +112,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
         "miri" => none("miri", &own).map(|()| Command::Miri)?,
         "fuzz" => Command::Fuzz { plan: fuzz_plan(own)? },
         "soak" => Command::Soak { plan: soak_plan(own)? },
-        "bench" => return Ok(Command::Bench { benches: benches(&own)?, arguments: rest }),
+        "bench" => return Ok(Command::Bench { plan: bench_plan(own, rest)? }),
         _ => return Err(usage(Usage::Task(task))),
     };
     none(command.name(), &rest)?;
@@ -154,18 +156,20 @@ fn split(words: impl Iterator<Item = String>) -> (Vec<String>, Vec<String>) {
     }
 }
 
-fn benches(words: &[String]) -> Result<Vec<Bench>, Error> {
-    let missing = || usage(Usage::Missing { task: "bench", argument: "a name or `all`" });
-    let (name, more) = words.split_first().ok_or_else(missing)?;
-    none("bench", more)?;
-    if name == "all" {
-        return Ok(Bench::ALL.to_vec());
+fn bench_plan(words: Vec<String>, arguments: Vec<String>) -> Result<bench::Plan, Error> {
+    let mut plan = bench::Plan { benches: Vec::new(), quick: false, arguments };
+    for word in words {
+        match Bench::ALL.into_iter().find(|bench| bench.as_str() == word) {
+            Some(bench) => plan.benches.push(bench),
+            None if word == "--quick" => plan.quick = true,
+            None if word == "all" => plan.benches.extend(Bench::ALL),
+            None => return Err(usage(Usage::Argument { task: "bench", argument: word })),
+        }
     }
-    Bench::ALL
-        .into_iter()
-        .find(|bench| bench.as_str() == name)
-        .map(|bench| vec![bench])
-        .ok_or_else(|| usage(Usage::Argument { task: "bench", argument: name.clone() }))
+    if plan.benches.is_empty() {
+        plan.benches = Bench::ALL.to_vec();
+    }
+    Ok(plan)
 }
 
 fn demo_seconds(words: &[String]) -> Result<Option<u32>, Error> {
@@ -294,7 +298,14 @@ mod tests {
         assert_eq!(read("boards"), Ok(Command::Boards { check: false }));
         assert_eq!(read("boards --check"), Ok(Command::Boards { check: true }));
         assert_eq!(read("test"), Ok(Command::Test));
-        assert_eq!(read("audit"), Ok(Command::Audit));
+        let bench = |benches: &[Bench], quick| {
+            Ok(Command::Bench { plan: bench::Plan { benches: benches.to_vec(), quick, arguments: vec![] } })
+        };
+        assert_eq!(read("bench race"), bench(&[Bench::Race], false));
+        assert_eq!(read("bench drain race --quick"), bench(&[Bench::Drain, Bench::Race], true));
+        for all in ["bench", "bench all"] {
+            assert_eq!(read(all), bench(&Bench::ALL, false));
+        }
         assert_eq!(read("sbom"), Ok(Command::Sbom));
         assert_eq!(read("unsafe --check"), Ok(Command::Unsafe { check: true }));
         assert_eq!(read("miri"), Ok(Command::Miri));
@@ -309,7 +320,7 @@ mod tests {
         assert_eq!(read("run --interface eth0"), Ok(Command::Run { arguments: arguments.clone() }));
         assert_eq!(
             read("bench drain -- --interface eth0"),
-            Ok(Command::Bench { benches: vec![Bench::Drain], arguments })
+            Ok(Command::Bench { plan: bench::Plan { benches: vec![Bench::Drain], quick: false, arguments } })
         );
     }
 
@@ -321,9 +332,8 @@ mod tests {
             "test -- x",
             "ebpf x",
             "test-kernels --fast",
-            "bench",
             "bench speed",
-            "bench race drain",
+            "bench race --quickly",
             "fuzz --seconds",
             "fuzz --second 5",
             "demo 5",

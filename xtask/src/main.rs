@@ -71,6 +71,6 @@ fn dispatch(command: Command) -> Result<(), Error> {
         Command::Miri => memory::run(&project).map(drop),
         Command::Fuzz { plan } => fuzz::run(&project, &plan),
         Command::Soak { plan } => soak::run(&project, plan),
-        Command::Bench { benches, arguments } => bench::run(&project, &benches, &arguments),
+        Command::Bench { plan } => bench::run(&project, &plan),
     }
 }

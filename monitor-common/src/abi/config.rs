@@ -20,11 +20,21 @@ pub struct KernelConfig {
     /// Not 0 in tests of races: a program holds the slot that it found this many clock reads long
     /// before it counts, so that what happens in between happens.
     pub bench_hold: u32,
+    /// Not 0 in benchmarks: [`bench_flags`].
+    pub bench_flags: u32,
     /// UDP ports of tunnels.
     pub tunnels: TunnelPorts,
 }
 
-const _: () = assert!(size_of::<KernelConfig>() == 28);
+const _: () = assert!(size_of::<KernelConfig>() == 32);
+
+/// Bits of [`KernelConfig::bench_flags`].
+pub mod bench_flags {
+    /// TCP is counted like any other protocol: packets and bytes, without what its headers say.
+    pub const WITHOUT_TCP: u32 = 1;
+    /// The sequence number is each time the one after the packet before, as in a transfer.
+    pub const ADVANCE: u32 = 2;
+}
 
 /// Bounds of payload samples; may change while running. 16 bytes.
 #[repr(C)]

@@ -8,7 +8,7 @@ mod fragment;
 mod hook;
 mod key;
 
-pub use config::{KernelConfig, Sampling};
+pub use config::{KernelConfig, Sampling, bench_flags};
 pub use event::{SAMPLE_DATA_MAX, SampleHeader, SampleKind};
 pub use flow::{ClientRule, Counters, Flow, Head, Hot, Timing, bits};
 pub use fragment::{FRAGMENTED_DATAGRAMS, FragmentKey, FragmentPorts};

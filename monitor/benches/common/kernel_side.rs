@@ -1,4 +1,4 @@
-//! The kernel side in a network namespace of its own, and packets to run its programs on.
+//! The kernel side in a network namespace of its own.
 
 #[path = "../../tests/kernel/test_run.rs"]
 mod test_run;
@@ -34,13 +34,4 @@ pub(crate) fn program(source: &mut Source, name: &str) -> ProgramFd {
         .fd()
         .and_then(|fd| fd.try_clone().map_err(aya::programs::ProgramError::IOError))
         .expect("a descriptor")
-}
-
-/// An established acknowledgment, 66 bytes: Ethernet, IPv4, TCP with timestamps.
-pub(crate) fn acknowledgment() -> Vec<u8> {
-    let mut frame = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0];
-    frame.extend([0x45, 0, 0, 52, 0, 1, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
-    frame.extend([0xc0, 0, 1, 0xbb, 0, 0, 0, 1, 0, 0, 0, 1, 0x80, 0x10, 1, 0, 0, 0, 0, 0]);
-    frame.extend([1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 1]);
-    frame
 }

@@ -81,6 +81,8 @@ pub struct Options {
     pub bench_mask: u32,
     /// Tests of races: see [`KernelConfig::bench_hold`].
     pub bench_hold: u32,
+    /// Benchmarks: see [`monitor_common::abi::bench_flags`].
+    pub bench_flags: u32,
 }
 
 impl Default for Options {
@@ -95,6 +97,7 @@ impl Default for Options {
             test_clock: false,
             bench_mask: 0,
             bench_hold: 0,
+            bench_flags: 0,
         }
     }
 }
@@ -137,6 +140,7 @@ impl Source {
             xdp_load_bytes: features.xdp_frags.into(),
             bench_mask: options.bench_mask,
             bench_hold: options.bench_hold,
+            bench_flags: options.bench_flags,
             tunnels: options.tunnels,
         };
         let mut loader = EbpfLoader::new();
