@@ -11,8 +11,8 @@ use std::{
 const ADDRESS: &str = "127.0.0.1:10058";
 
 /// Longest wait for anything, in looks of [`PAUSE`].
-const PATIENCE: u32 = 600;
-const PAUSE: Duration = Duration::from_millis(100);
+const PATIENCE: u32 = 3_000;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A running agent; it ends with the value.
 pub(crate) struct Agent {
