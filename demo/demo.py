@@ -325,7 +325,7 @@ def main():
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     with contextlib.ExitStack() as stack:
-        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="weir-demo-"))
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix=f"{network.PREFIX}{os.getpid()}-"))
         # What cleans up is not to be disturbed.
         demo = Demo(options, directory, stack)
         try:

@@ -1,7 +1,9 @@
 """Network namespaces and cables between them; all go with the object that made them."""
 
 import os
+import shutil
 import subprocess
+import tempfile
 
 PREFIX = "weir-demo-"
 
@@ -19,13 +21,21 @@ def ip(line):
     return run("ip", *line.split())
 
 
+def is_left(name):
+    """Whether a thing is of a demo whose process is gone."""
+    owner = name.removeprefix(PREFIX).split("-")[0]
+    return name.startswith(PREFIX) and owner.isdigit() and not os.path.exists(f"/proc/{owner}")
+
+
 def sweep():
     """Removes what a demo left whose process was killed."""
     for line in ip("netns list").splitlines():
-        name = line.split()[0] if line.split() else ""
-        owner = name.removeprefix(PREFIX).split("-")[0]
-        if name.startswith(PREFIX) and owner.isdigit() and not os.path.exists(f"/proc/{owner}"):
-            ip(f"netns del {name}")
+        if line.split() and is_left(line.split()[0]):
+            ip(f"netns del {line.split()[0]}")
+    with os.scandir(tempfile.gettempdir()) as entries:
+        for entry in entries:
+            if is_left(entry.name) and entry.stat(follow_symlinks=False).st_uid == os.geteuid():
+                shutil.rmtree(entry.path, ignore_errors=True)
 
 
 class Host:
