@@ -7,4 +7,5 @@ pub mod overflow;
 pub mod prometheus;
 pub mod report;
 pub mod text;
+pub mod top;
 pub mod units;
