@@ -41,7 +41,7 @@ pub(super) async fn run(source: Source, questions: watch::Receiver<Question>, to
 }
 
 /// Waits for a signal to end. Without handlers for signals their defaults end this process.
-async fn signalled() {
+pub(in super::super) async fn signalled() {
     let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
     let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals else {
         return std::future::pending().await;

@@ -21,6 +21,7 @@ use crate::{
     view::top::{Live, Tab, Top, Viewed, plain},
 };
 use feed::Source;
+pub(super) use feed::signalled;
 
 /// Columns of `--once` where nobody says how many.
 const WIDE: u16 = 250;

@@ -18,6 +18,7 @@ mod tab;
 mod tests;
 mod trend;
 
+pub use capture::Browsed;
 pub use draw::draw;
 pub use keys::Outcome;
 pub use model::{Details, Live, News, Question, Timeline, Top, Viewed};

@@ -202,7 +202,9 @@ impl Top {
             News::Lost(why) => self.lost = Some(why),
             News::History(history) => self.trends = Trends::of(&history),
             News::Live(live) => {
-                self.trends.push(&live.snapshot);
+                if !self.is_capture() {
+                    self.trends.push(&live.snapshot);
+                }
                 match &mut self.paused {
                     Some(last) => *last = Some(live),
                     None => self.show(*live),
