@@ -54,7 +54,7 @@ fn a_capture_is_browsed_by_domain_flow_and_filter() {
     let sum = monitor::view::units::bytes((bytes("sent") + bytes("received")) as f64);
     tmux.types("/name a.one.com and port 443");
     tmux.keys(&["Enter"]);
-    let screen = wait_text(&tmux, "1 flows");
+    let screen = wait_text(&tmux, "1 flow");
     assert!(screen[row(&screen, "a.one.com  ")].contains(&sum), "{sum} in {screen:#?}");
     tmux.keys(&["j", "Enter"]);
     wait_text(&tmux, "a.one.com, by sni");

@@ -64,7 +64,7 @@ fn source(top: &Top, canvas: &mut Canvas<'_>, area: Rect) {
         parts.push((Paint::Label, format!("  {}", snapshot.host)));
         let names: Vec<&str> = snapshot.interfaces.iter().map(|interface| &*interface.name).collect();
         parts.push((Paint::Plain, format!("  {}", names.join(" "))));
-        parts.push((Paint::Dim, format!("  up {}", units::seconds(snapshot.uptime_seconds.floor()))));
+        parts.push((Paint::Dim, format!("  up {}", up(snapshot.uptime_seconds))));
     }
     let parts: Vec<(Paint, &str)> = parts.iter().map(|(paint, text)| (*paint, &**text)).collect();
     canvas.line(area.x + 1, area.y, area.width.saturating_sub(wide + 2), &parts);
@@ -74,6 +74,11 @@ fn source(top: &Top, canvas: &mut Canvas<'_>, area: Rect) {
         canvas.put(x, area.y, area.width, text, Paint::Warn);
         canvas.over(Rect { x, y: area.y, width: text.len() as u16, height: 1 }, Paint::Chosen);
     }
+}
+
+/// Whole seconds: tenths of them would only flicker.
+fn up(seconds: f64) -> String {
+    if seconds < 119.5 { format!("{} s", seconds.max(0.0).floor()) } else { units::seconds(seconds) }
 }
 
 /// What a side is called, its line, and its numbers.
@@ -155,9 +160,10 @@ fn numbers_of(top: &Top, snapshot: &Snapshot, canvas: &mut Canvas<'_>, area: Rec
         [] => ("nothing".to_owned(), Paint::Good),
         lost => (lost.join(", "), if grave { Paint::Bad } else { Paint::Warn }),
     };
-    let transports: Vec<String> = flows
-        .by_transport
-        .iter()
+    let mut transports: Vec<_> = flows.by_transport.iter().collect();
+    transports.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let transports: Vec<String> = transports
+        .into_iter()
         .map(|(transport, count)| format!("{transport} {}", units::count(*count)))
         .collect();
     let pace = |pace: f64| if pace < 9.95 { format!("{pace:.1}") } else { units::count(pace.round() as u64) };
@@ -211,7 +217,7 @@ fn tabs(top: &mut Top, canvas: &mut Canvas<'_>, area: Rect) {
         Tab::Flows => {
             let shown = super::of_total(top.flows().len(), top.matched);
             let what = if top.filter.is_empty() { String::new() } else { format!("  {}", top.filter) };
-            format!("{shown} flows{what}")
+            format!("{shown}{what}")
         }
         Tab::Events => String::new(),
         _ if top.is_capture() => String::new(),

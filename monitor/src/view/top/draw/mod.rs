@@ -16,7 +16,10 @@ use super::{
     paint::{Paint, Theme},
     tab::Tab,
 };
-use crate::view::text::{cut, safe};
+use crate::view::{
+    text::{cut, safe},
+    units,
+};
 
 pub(super) use header::header;
 pub(super) use panel::{Block, panel};
@@ -137,10 +140,10 @@ fn tab(top: &mut Top, canvas: &mut Canvas<'_>, body: Rect) {
     }
 }
 
-/// `1,234 flows` and the like, or what stands in for it.
+/// `1,234 flows`, or how many of how many.
 pub(super) fn of_total(shown: usize, all: usize) -> String {
-    let count = |n: usize| crate::view::units::count(n as u64);
-    if shown < all { format!("{} of {}", count(shown), count(all)) } else { count(all) }
+    let all_counted = units::counted(all as u64, "flow");
+    if shown < all { format!("{} of {all_counted}", units::count(shown as u64)) } else { all_counted }
 }
 
 /// A rate as it is shown.

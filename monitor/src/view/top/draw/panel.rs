@@ -3,6 +3,7 @@
 use std::{borrow::Cow, collections::VecDeque};
 
 use ratatui::{buffer::Buffer, layout::Rect};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::Canvas;
 use crate::view::{
@@ -15,8 +16,9 @@ use crate::view::{
     units,
 };
 
-/// Least width of a block, and how many stand side by side at most.
+/// Width of a block that its words do not need wider, and how many stand side by side at most.
 const BLOCK: u16 = 38;
+const WIDEST: usize = 72;
 const ABREAST: u16 = 3;
 /// Lines of a chart.
 const CHART: u16 = 6;
@@ -44,6 +46,14 @@ pub(in super::super) enum Block<'a> {
 }
 
 impl Block<'_> {
+    /// So wide that nothing is cut.
+    fn width(&self) -> u16 {
+        let Self::Facts { facts, .. } = self else { return BLOCK };
+        let label = facts.iter().map(|(label, _)| label.width()).max().unwrap_or(0);
+        let value = facts.iter().map(|(_, cell)| cell.value.show(false).width()).max().unwrap_or(0);
+        (label + value + 4).min(WIDEST) as u16
+    }
+
     fn height(&self) -> u16 {
         let lines = match self {
             Self::Facts { facts, .. } => facts.len(),
@@ -57,7 +67,8 @@ impl Block<'_> {
 
 /// Where each block stands, from the top left, and how high all is.
 fn places(width: u16, blocks: &[Block<'_>]) -> (Vec<Rect>, u16) {
-    let abreast = (width / BLOCK).clamp(1, ABREAST).min((blocks.len() as u16).max(1));
+    let widest = blocks.iter().map(Block::width).max().unwrap_or(0).max(BLOCK);
+    let abreast = (width / widest).clamp(1, ABREAST).min((blocks.len() as u16).max(1));
     let wide = width / abreast;
     let mut filled = vec![0_u16; usize::from(abreast)];
     let mut places = Vec::with_capacity(blocks.len());
@@ -116,7 +127,7 @@ fn draw(block: &Block<'_>, canvas: &mut Canvas<'_>, place: Rect, bits: bool) {
     let inner = Rect { y: place.y + 1, height: place.height.saturating_sub(2), ..place };
     match block {
         Block::Facts { facts, .. } => {
-            let label = facts.iter().map(|(label, _)| label.chars().count() as u16).max().unwrap_or(0) + 2;
+            let label = facts.iter().map(|(label, _)| label.width() as u16).max().unwrap_or(0) + 2;
             for (y, (name, cell)) in (inner.y..inner.bottom()).zip(facts) {
                 canvas.put(inner.x, y, label, name, Paint::Dim);
                 let text =

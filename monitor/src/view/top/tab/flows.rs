@@ -16,13 +16,13 @@ pub(super) const RATE: usize = 9;
 
 pub(super) const COLUMNS: [Column; 15] = [
     Column::text("CLIENT", (15, 47), 2).rank(4),
-    Column::text("SERVER", (15, 47), 2),
-    Column::text("NAME", (12, 60), 4),
-    Column::text("PROTO", (6, 6), 0).rank(7),
+    Column::text("SERVER", (17, 47), 2),
+    Column::text("NAME", (18, 60), 4),
+    Column::text("PROTO", (6, 6), 0).rank(9),
     Column::text("SPEAKS", (8, 12), 1).rank(6),
-    Column::text("STATE", (12, 12), 0).rank(9),
+    Column::text("STATE", (12, 12), 0).rank(7),
     Column::number("SENT", 8).rank(5),
-    Column::number("RECEIVED", 9).rank(3),
+    Column::number("RECEIVED", 9).rank(1),
     Column::number("BYTES", 8).only(Of::Capture),
     Column::number("RATE", 11).only(Of::Live),
     Column::number("RTT", 8).rank(10),
