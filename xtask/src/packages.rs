@@ -66,14 +66,6 @@ pub(crate) fn demo() -> Vec<Package> {
         program("iputils-ping", "sends ICMP and ICMPv6 in tests", "ping"),
         program("nftables", "drops and translates test traffic", "nft"),
         program("openssl", "a TLS server", "openssl"),
-        program("unbound", "a DNS server over UDP, TCP and TLS; its service is not started", "unbound"),
-        program("knot-dnsutils", "a DNS client that speaks TLS", "kdig"),
-        program("nginx-light", "a web server with HTTP/2; its service is not started", "nginx"),
-        program("chromium", "opens the page of a report, and speaks TLS and QUIC as browsers do", "chromium"),
-        program("chromium-driver", "tells that browser what to do", "chromedriver"),
-        program("nodejs", "bundles the live page", "node"),
-        program("npm", "brings what it is bundled from", "npm"),
-        program("tmux", "a terminal that tests can look at", "tmux"),
         program("python3", "small servers for test traffic", "python3"),
         Package {
             name: "python3-venv",
@@ -102,6 +94,7 @@ pub(crate) fn tests() -> Vec<Package> {
         program("nginx-light", "a web server with HTTP/2; its service is not started", "nginx"),
         program("chromium", "opens the page of a report, and speaks TLS and QUIC as browsers do", "chromium"),
         program("chromium-driver", "tells that browser what to do", "chromedriver"),
+        program("tmux", "a terminal that tests can look at", "tmux"),
         program("nodejs", "bundles the live page, and checks boards", "node"),
         program("npm", "brings what both need", "npm"),
     ]);

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::source::ebpf;
 use crate::state::State;
+use crate::systemd::Watchdog;
 use crate::view::prometheus::Own;
 
 /// A run of this process's own; it ends, and its programs leave the kernel, when it is dropped.
@@ -37,7 +38,10 @@ impl OwnRun {
         let (orders, received) = channel();
         let thread = std::thread::Builder::new()
             .name("counter".to_owned())
-            .spawn(move || counter.run(&received))
+            .spawn(move || {
+                // systemd has not started this: nobody waits for a word.
+                counter.run(&received, &mut Watchdog::new(Arc::default()));
+            })
             .map_err(system("starting threads"))?;
         Ok(Self { state, orders, thread: Some(thread) })
     }

@@ -2,7 +2,7 @@
 
 use std::{sync::mpsc::Sender, time::Duration};
 
-use monitor_core::filter::Filter;
+use monitor_core::{filter::Filter, flow::FlowId};
 use tokio::{sync::watch, time::timeout};
 
 use super::screen::Input;
@@ -10,7 +10,7 @@ use crate::{
     app::OwnRun,
     view::{
         flows::{Flow, top},
-        live::{History, Snapshot},
+        live::{History, Life, Snapshot},
         top::{Live, News, Question},
     },
 };
@@ -49,6 +49,15 @@ fn picture(run: &OwnRun, question: &Question) -> Option<Live> {
     Some(Live { snapshot, matched, flows: serde_json::from_slice(&flows).ok()? })
 }
 
+/// The flow that is looked at, if one is.
+fn details(run: &OwnRun, question: &Question) -> Option<News> {
+    let id: FlowId = question.flow.as_ref()?.parse().ok()?;
+    let life = Life::of(&mut run.state().engine(), id);
+    let Some(life) = life else { return Some(News::Details(None)) };
+    let life = serde_json::to_vec(&life).ok()?;
+    serde_json::from_slice(&life).ok().map(|details| News::Details(Some(details)))
+}
+
 /// Hands on a picture a drain, and one more when another is asked for.
 pub(super) async fn run(run: &OwnRun, mut questions: watch::Receiver<Question>, to: &Sender<Input>) {
     let mut seen = Seen::default();
@@ -58,10 +67,11 @@ pub(super) async fn run(run: &OwnRun, mut questions: watch::Receiver<Question>, 
     }
     while run.is_running() {
         let question = questions.borrow_and_update().clone();
-        if let Some(live) = look(run, &question, &mut seen)
-            && to.send(Input::News(News::Live(Box::new(live)))).is_err()
-        {
-            return;
+        if let Some(live) = look(run, &question, &mut seen) {
+            let told = [Some(News::Live(Box::new(live))), details(run, &question)];
+            if told.into_iter().flatten().any(|news| to.send(Input::News(news)).is_err()) {
+                return;
+            }
         }
         match timeout(LOOK, questions.changed()).await {
             Ok(Ok(())) => seen.last = 0,

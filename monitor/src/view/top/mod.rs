@@ -21,7 +21,7 @@ mod trend;
 pub use capture::Browsed;
 pub use draw::draw;
 pub use keys::Outcome;
-pub use model::{Details, Live, News, Question, Timeline, Top, Viewed};
+pub use model::{Details, Live, News, Question, Top, Viewed};
 pub use paint::Theme;
 pub use plain::plain;
 pub use tab::Tab;

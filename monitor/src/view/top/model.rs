@@ -16,7 +16,7 @@ use super::{
 };
 use crate::view::{
     flows::{Flow, Order},
-    live::{DomainKind, History, Snapshot},
+    live::{DomainKind, History, Snapshot, Timeline},
 };
 
 /// Flows that are asked for when the instance sorts them.
@@ -44,18 +44,6 @@ pub struct Live {
     pub matched: usize,
     /// The first of them.
     pub flows: Vec<Flow<'static>>,
-}
-
-/// A flow over time; columns of equal length.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Timeline {
-    /// Length of a step, seconds.
-    pub step_seconds: f64,
-    /// Client to server.
-    pub sent_bytes_per_second: Vec<f64>,
-    /// Server to client.
-    pub received_bytes_per_second: Vec<f64>,
 }
 
 /// All that is known of a flow.
