@@ -43,8 +43,6 @@ enum Command {
     },
     /// Print the flows of a running instance.
     Flows(command::flows::Arguments),
-    /// Watch flows, domains, services, TCP and DNS of a running instance, or of this host, on the terminal.
-    Top(Box<command::top::Arguments>),
     /// Print the effective configuration and where each value comes from.
     Config {
         #[command(flatten)]
@@ -74,7 +72,6 @@ pub fn main() -> ExitCode {
         }
         Command::Check { overrides, json } => command::check::run(&overrides, json),
         Command::Flows(arguments) => command::flows::run(&arguments),
-        Command::Top(arguments) => command::top::run(&arguments),
         Command::Config { overrides, json } => command::config::print(&overrides, json),
         Command::Pcap(arguments) => command::pcap::run(&arguments),
         Command::Version => command::print(&Cli::command().render_version()),

@@ -19,8 +19,6 @@ use crate::{
     record::{AnyRecord, Carrier, DnsRecord, HttpRecord, TlsRecord},
 };
 
-pub use words::rcode;
-
 /// The word for what is not known.
 pub const OTHER: &str = "other";
 /// The word for what is absent.
@@ -159,7 +157,7 @@ impl ProtocolTotals {
         let kind = dns.kind.as_str();
         let qtype = dns.questions.first().map_or(NONE, |question| words::qtype(question.r#type.as_str()));
         if dns.response {
-            self.dns_responses.add([kind, qtype, dns.rcode.map_or(NONE, rcode)]);
+            self.dns_responses.add([kind, qtype, dns.rcode.map_or(NONE, words::rcode)]);
         } else {
             self.dns_queries.add([kind, qtype]);
         }

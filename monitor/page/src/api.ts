@@ -155,6 +155,8 @@ export interface Flow {
 
 export interface Live {
   snapshot: Snapshot;
+  // Steps that have become complete since the last message.
+  history: History;
   matched: number;
   flows: Flow[];
 }

@@ -42,7 +42,11 @@ export class App implements Actions {
 
   constructor(private readonly root: HTMLElement) {
     this.stream = new Stream({
-      history: (history) => this.set({ series: new Series(history) }),
+      history: (history) => {
+        const series = new Series();
+        series.push(history);
+        this.set({ series });
+      },
       live: (live) => this.live(live),
       away: (since) => {
         if (since !== this.model.away) this.set({ away: since });
@@ -108,7 +112,7 @@ export class App implements Actions {
     // Another version has another page; the hash keeps what is looked at.
     if (this.version !== undefined && this.version !== live.snapshot.version) location.reload();
     this.version = live.snapshot.version;
-    this.model.series.push(live.snapshot);
+    this.model.series.push(live.history);
     this.set({ live });
   }
 

@@ -126,14 +126,16 @@ function Drawing({ paths, width, lit, light, actions }: DrawingProps) {
 const label = (node: Node): string =>
   visible(node.column === 1 ? named(node.name) : node.name === OTHER ? "all others" : node.name);
 
-// A domain is a place; clients and services choose among the flows.
+const ADDRESS = /^[0-9a-f.:]*[.:][0-9a-f.:]*$/i;
+
+// A domain is a place; clients (by address, or this host by its name) and services choose among the flows.
 function href(node: Node, actions: Actions): string | undefined {
   if (node.name === OTHER) return undefined;
   const quoted = `"${node.name.replace(/[\\"]/g, "\\$&")}"`;
   const change: Partial<View> =
     node.column === 1
       ? { domain: node.name }
-      : { filter: node.column === 0 ? `client ${node.name}` : `service ${quoted}` };
+      : { filter: node.column === 2 ? `service ${quoted}` : ADDRESS.test(node.name) ? `client ${node.name}` : "role client" };
   return actions.link(change);
 }
 

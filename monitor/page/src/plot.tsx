@@ -8,8 +8,8 @@ import { useDark, useWidth } from "./parts";
 
 interface PlotProps {
   time: number[];
-  received: (number | null)[];
-  transmitted: (number | null)[];
+  received: number[];
+  transmitted: number[];
   // Seconds that the axis spans.
   window: number;
   scale: Scale;
@@ -18,7 +18,7 @@ interface PlotProps {
   names: [string, string];
 }
 
-const largest = (values: (number | null)[]): number => values.reduce<number>((m, v) => Math.max(m, v ?? 0), 0);
+const largest = (values: number[]): number => values.reduce((most, v) => Math.max(most, v), 0);
 
 // An end of the axis that moves rarely: up when it must, down when most of it is empty.
 function rounded(kept: number, needed: number): number {
@@ -70,7 +70,7 @@ export function Plot(props: PlotProps) {
 }
 
 function data({ time, received, transmitted }: PlotProps): uPlot.AlignedData {
-  return [time, received.map((v) => v && v * 8), transmitted.map((v) => v && v * -8)];
+  return [time, received.map((v) => v * 8), transmitted.map((v) => v * -8)];
 }
 
 function make(
@@ -141,6 +141,6 @@ function make(
   );
 }
 
-export function fit(scale: Scale, ...columns: (number | null)[][]): void {
+export function fit(scale: Scale, ...columns: number[][]): void {
   scale.fit(Math.max(1, ...columns.map(largest)));
 }

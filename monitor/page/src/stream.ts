@@ -5,8 +5,8 @@ import { expression, type View } from "./view";
 
 const RETRY = [500, 1000, 2000, 3000];
 // A stream that is silent for so long is dead, whatever TCP says of it.
-const SILENCE = 15_000;
-const FLOWS = 100;
+const SILENCE = 30_000;
+const FLOWS = 50;
 
 export interface Listener {
   history(history: History): void;

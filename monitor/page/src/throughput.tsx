@@ -64,11 +64,11 @@ export function Arrow({ way }: { way: "in" | "out" }) {
 }
 
 // Ten means of the time shown, and each interface now.
-function Rates(props: { time: number[]; received: (number | null)[]; transmitted: (number | null)[]; snapshot: Snapshot }) {
+function Rates(props: { time: number[]; received: number[]; transmitted: number[]; snapshot: Snapshot }) {
   const size = Math.max(1, Math.ceil(props.time.length / 10));
-  const mean = (values: (number | null)[], at: number): number => {
+  const mean = (values: number[], at: number): number => {
     const part = values.slice(at, at + size);
-    return part.reduce<number>((sum, v) => sum + (v ?? 0), 0) / Math.max(1, part.length);
+    return part.reduce((sum, v) => sum + v, 0) / Math.max(1, part.length);
   };
   const starts = props.time.map((_, i) => i).filter((i) => i % size === 0);
   return (

@@ -61,12 +61,12 @@ function Tile({ name, value, alarm, spark, model, children }: TileProps) {
 
 const POINTS = 60;
 
-function Spark({ values }: { values: (number | null)[] }) {
+function Spark({ values }: { values: number[] }) {
   const size = Math.max(1, values.length / POINTS);
   const means: number[] = [];
   for (let at = 0; at + size <= values.length + 0.01; at += size) {
     const part = values.slice(Math.floor(at), Math.max(Math.floor(at) + 1, Math.floor(at + size)));
-    means.push(part.reduce<number>((sum, v) => sum + (v ?? 0), 0) / part.length);
+    means.push(part.reduce((sum, v) => sum + v, 0) / part.length);
   }
   const most = Math.max(...means, 1e-9);
   const x = (i: number): string => (100 - (means.length - 1 - i) * (100 / (POINTS - 1))).toFixed(1);

@@ -12,10 +12,11 @@ mod frames;
 mod hooks;
 #[path = "../kernel/netns.rs"]
 mod netns;
-#[path = "../kernel/tmux.rs"]
-mod tmux;
 #[path = "../kernel/traffic.rs"]
 mod traffic;
+#[path = "../outputs/webdriver.rs"]
+#[expect(dead_code, reason = "shared with the tests of reports, which use all of it")]
+mod webdriver;
 
 mod abuse;
 mod agent;
@@ -32,6 +33,7 @@ mod life;
 mod live;
 mod names;
 mod outputs;
+mod page;
 mod pressure;
 mod prometheus;
 mod recording;
@@ -42,5 +44,4 @@ mod scarcity;
 mod soak;
 mod systemd;
 mod tasks;
-mod top;
 mod web;

@@ -1,4 +1,5 @@
 //! A real browser, by way of its `WebDriver` (<https://www.w3.org/TR/webdriver2/>).
+#![expect(clippy::unwrap_used, reason = "a helper of tests that fails is a test that fails")]
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
@@ -25,11 +26,15 @@ pub(crate) struct Browser<'a> {
 
 impl<'a> Browser<'a> {
     pub(crate) fn start() -> Self {
-        Self::start_by(Command::new("chromedriver"), Box::new(|port| TcpStream::connect(("127.0.0.1", port))))
+        Self::start_by(
+            Command::new("chromedriver"),
+            Box::new(|port| TcpStream::connect(("127.0.0.1", port))),
+            None,
+        )
     }
 
-    /// Starts one by a command for its driver, whose ports are reached so.
-    pub(crate) fn start_by(mut driver: Command, connect: Connect<'a>) -> Self {
+    /// Starts one by a command for its driver, whose ports are reached so; it traces these categories.
+    pub(crate) fn start_by(mut driver: Command, connect: Connect<'a>, trace: Option<&str>) -> Self {
         let profile = tempfile::tempdir().unwrap();
         // It chooses a port and says which.
         let mut driver = driver
@@ -60,10 +65,16 @@ impl<'a> Browser<'a> {
             "--disable-sync",
             &profile,
         ];
-        let wanted = json!({ "capabilities": { "alwaysMatch": {
+        let mut wanted = json!({ "capabilities": { "alwaysMatch": {
             "goog:chromeOptions": { "args": arguments },
             "goog:loggingPrefs": { "browser": "ALL" },
         } } });
+        if let Some(categories) = trace {
+            let options = &mut wanted["capabilities"]["alwaysMatch"];
+            options["goog:loggingPrefs"]["performance"] = json!("ALL");
+            options["goog:chromeOptions"]["perfLoggingPrefs"] =
+                json!({ "enableNetwork": false, "enablePage": false, "traceCategories": categories });
+        }
         let answer = browser.ask("POST", "/session", Some(&wanted));
         answer["sessionId"].as_str().unwrap().clone_into(&mut browser.session);
         browser
@@ -125,11 +136,14 @@ impl<'a> Browser<'a> {
         self.post("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
     }
 
-    /// Types into what has the focus.
+    /// Types into what has the focus, key by key.
     pub(crate) fn keys(&self, text: &str) {
-        let active = self.get("/element/active");
-        let id = active[ELEMENT].as_str().unwrap();
-        self.post(&format!("/element/{id}/value"), &json!({ "text": text }));
+        let press = |key: char| {
+            let key = key.to_string();
+            [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })]
+        };
+        let keys: Vec<Value> = text.chars().flat_map(press).collect();
+        self.post("/actions", &json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": keys }] }));
     }
 
     pub(crate) fn elements(&self, selector: &str) -> Vec<String> {
@@ -149,7 +163,12 @@ impl<'a> Browser<'a> {
 
     /// What the page wrote to the console, refused loads and scripts among it.
     pub(crate) fn console(&self) -> Value {
-        self.post("/se/log", &json!({ "type": "browser" }))
+        self.log("browser")
+    }
+
+    /// What a log has had since it was last asked for.
+    pub(crate) fn log(&self, kind: &str) -> Value {
+        self.post("/se/log", &json!({ "type": kind }))
     }
 }
 

@@ -32,13 +32,15 @@ pub(crate) enum Bench {
     Race,
     /// Hellos and messages a second.
     Dpi,
+    /// Tasks of a browser's main thread while it shows the live page.
+    Page,
     /// CPU time and memory of reading a large capture, beside other programs.
     Pcap,
 }
 
 impl Bench {
     /// All, in the order in which they run.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Datapath,
         Self::Live,
         Self::Drain,
@@ -47,6 +49,7 @@ impl Bench {
         Self::Race,
         Self::Dpi,
         Self::Pcap,
+        Self::Page,
     ];
 
     /// The name of the target.
@@ -60,6 +63,7 @@ impl Bench {
             Self::Race => "race",
             Self::Dpi => "dpi",
             Self::Pcap => "pcap",
+            Self::Page => "page",
         }
     }
 
@@ -73,6 +77,7 @@ impl Bench {
             Self::Scrape => "A page of metrics",
             Self::Race => "Flows that end while their packets come",
             Self::Dpi => "Payload understood",
+            Self::Page => "The live page in a browser, 10,000 active flows",
             Self::Pcap => "A capture read: 2 million packets, 20,000 flows at once",
         }
     }

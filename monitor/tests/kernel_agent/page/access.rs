@@ -1,0 +1,79 @@
+//! The page for everybody: axe-core finds nothing, in light and dark, on a desk and on a phone.
+
+use std::{env, fs};
+
+use serde_json::json;
+
+use crate::{agent::cable, webdriver::missing};
+
+use super::rig::{Page, Site, agent};
+
+/// axe-core's source; `cargo xtask page` brings it.
+fn axe() -> Option<String> {
+    let path = env::var("WEIR_TEST_AXE").unwrap_or_else(|_| {
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../target/page/node_modules/axe-core/axe.min.js").to_owned()
+    });
+    let source = fs::read_to_string(&path).ok();
+    if source.is_none() {
+        eprintln!("not run: {path} is not there; `cargo xtask test` brings it");
+    }
+    source
+}
+
+fn show(page: &Page<'_>, scheme: &str, width: u32) {
+    let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+    page.browser.devtools("Emulation.setEmulatedMedia", &media);
+    let size = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500 });
+    page.browser.devtools("Emulation.setDeviceMetricsOverride", &size);
+    page.wait_for(
+        "the width",
+        &format!("innerWidth === {width} && matchMedia('(prefers-color-scheme: {scheme})').matches"),
+    );
+}
+
+/// Everything that axe finds, and what does not fit the width.
+fn assert_accessible(page: &Page<'_>, what: &str) {
+    let found = page.browser.script_later(
+        "const done = arguments[arguments.length - 1]; \
+         axe.run(document).then(result => done(result.violations.flatMap(violation => \
+         violation.nodes.map(node => [violation.id, node.html.slice(0, 200), node.failureSummary]))), error => done(String(error)))",
+    );
+    assert_eq!(found, json!([]), "{what}");
+    assert_eq!(
+        page.value("document.documentElement.scrollWidth <= innerWidth"),
+        true,
+        "{what}: wider than the window"
+    );
+}
+
+#[test]
+fn axe_finds_no_violation_in_light_and_dark_on_desk_and_phone() {
+    let Some(axe) = axe().filter(|_| !missing()) else { return };
+    let (here, there) = cable();
+    let site = Site::start(&here, &there);
+    let _agent = agent(&here);
+    for name in ["www.example.org", "example.net", "a.long.name.of.a.site.that.does.not.fit.example.com"] {
+        site.fetch(name, 1);
+    }
+    let _slow = site.receive("slow.example.org");
+    let page = Page::open(&here, "");
+    page.wait_for("areas", "document.querySelectorAll('.treemap li.domain').length === 3");
+    page.browser.script(&axe);
+    for (scheme, width) in [("light", 1400), ("light", 390), ("dark", 390), ("dark", 1400)] {
+        show(&page, scheme, width);
+        assert_accessible(&page, &format!("all traffic, {scheme}, {width}"));
+    }
+    for panel in ["throughput", "domains", "map"] {
+        page.show_table(panel);
+    }
+    assert_accessible(&page, "tables");
+    page.browser.script("location.hash = '#domain=example.org&filter=byte'");
+    page.wait_for("a domain", "!!document.querySelector('.wrong')");
+    assert_accessible(&page, "a domain and an error, dark");
+    show(&page, "light", 390);
+    page.browser.script("location.hash = '#domain=example.org'");
+    page.wait_for("a flow", "!!document.querySelector('.flows tbody a')");
+    page.browser.script("document.querySelector('.flows tbody a').click()");
+    page.wait_for("its timeline", "!!document.querySelector('.sides')");
+    assert_accessible(&page, "a flow, light, 390");
+}

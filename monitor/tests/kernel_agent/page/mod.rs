@@ -1,0 +1,6 @@
+//! The live page in a real browser, of a real agent under real traffic.
+
+mod access;
+mod browse;
+mod drawn;
+mod rig;
