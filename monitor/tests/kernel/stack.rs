@@ -102,11 +102,16 @@ fn maps_of(source: &mut Source, name: &str) -> Vec<(String, aya::maps::MapFd)> {
 }
 
 fn read(log: &str) -> Load {
-    let number = |before: &str| {
-        let rest = log.lines().find_map(|line| line.strip_prefix(before));
-        rest.unwrap_or_else(|| panic!("{before:?} in {log}")).split(' ').next().expect("a word").to_owned()
-    };
-    let instructions = number("processed ").parse().expect("a number");
-    let stack = number("stack depth ").split('+').map(|part| part.parse::<u32>().expect("a number")).sum();
-    Load { instructions, stack }
+    let behind = |words: &str| log.lines().find_map(|line| line.strip_prefix(words));
+    let number = |text: &str| text.split(' ').next().and_then(|word| word.parse().ok());
+    let instructions = behind("processed ").and_then(number);
+    // One number a function; what newer kernels write behind them is none.
+    let stack = behind("stack depth ").and_then(|text| {
+        let end = text.find(|c: char| !c.is_ascii_digit() && c != '+').unwrap_or(text.len());
+        text.get(..end)?.split('+').map(|part| part.parse::<u32>().ok()).sum()
+    });
+    Load {
+        instructions: instructions.unwrap_or_else(|| panic!("no instructions in {log}")),
+        stack: stack.unwrap_or_else(|| panic!("no stack in {log}")),
+    }
 }

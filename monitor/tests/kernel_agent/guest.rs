@@ -1,4 +1,4 @@
-//! What only a machine of one's own can go through: its clock is set, it sleeps. `cargo xtask
+//! What only a machine of one's own can go through: its clock is set. `cargo xtask
 //! test-kernels` runs this in virtual machines; elsewhere it would set the clock of whoever runs it.
 
 use std::{fs, path::Path};
@@ -71,34 +71,4 @@ fn now(scratch: &Path) -> String {
     let script = format!("date -u +%Y-%m-%d > {}", scratch.display());
     assert!(std::process::Command::new("sh").args(["-c", &script]).status().expect("sh").success());
     fs::read_to_string(scratch).expect("a date").trim().to_owned()
-}
-
-/// The machine sleeps for some seconds, in which the flow clock stands still.
-#[test]
-#[ignore = "puts the machine to sleep: `cargo xtask test-kernels`"]
-fn the_machine_may_sleep() {
-    const SECONDS: i64 = 20;
-    let alarm = Path::new("/sys/class/rtc/rtc0/wakealarm");
-    let states = fs::read_to_string("/sys/power/state").unwrap_or_default();
-    if !states.contains("freeze") || !alarm.exists() {
-        println!("feature suspend absent");
-        return;
-    }
-    let (here, there) = cable();
-    let agent = Agent::start(&here, &["--interface=eth0", "--timeout.udp=1h", "--drain-interval=200ms"]);
-    let udp = [("interface", "eth0"), ("transport", "udp")];
-    traffic::udp(&here, &there, THERE, 5, 50);
-    agent.wait_for_sum("weir_network_io_packets_total", &udp, 10.0);
-    let before = wall();
-    fs::write(alarm, format!("+{SECONDS}")).expect("an alarm");
-    fs::write("/sys/power/state", "freeze").expect("sleep");
-    assert!(wall() - before >= SECONDS - 2, "it did not sleep: {} s", wall() - before);
-    traffic::udp(&here, &there, THERE, 5, 50);
-    agent.wait_for_sum("weir_network_io_packets_total", &udp, 20.0);
-    let page = agent.wait_for("the new time", |page| {
-        (page.sum("weir_last_drain_timestamp_seconds", &[]) - wall() as f64).abs() < 3.0
-    });
-    assert_eq!(page.sum("weir_conservation_violations_total", &[]), 0.0);
-    agent.stop(Signal::SIGTERM);
-    println!("feature suspend works");
 }
