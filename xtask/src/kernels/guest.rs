@@ -23,7 +23,7 @@ pub(crate) const END: &str = "weir-guest-end";
 
 /// The first process. A kernel that panics, or a machine that hangs, never prints the last line.
 const INIT: &str = r#"#!/bin/sh
-export PATH=/bin
+export PATH=/bin WEIR_TEST_DEADLINE=300
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
