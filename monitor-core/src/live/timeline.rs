@@ -78,7 +78,7 @@ impl Line {
             let odd = (self.first & 1) as usize;
             let mut halved = Vec::with_capacity(STEPS / 2 + 1);
             for (i, sample) in self.samples.iter().enumerate() {
-                let to = (i + odd) / 2;
+                let to = (i + odd) >> 1;
                 if to >= halved.len() {
                     halved.resize(to + 1, Sample::default());
                 }
