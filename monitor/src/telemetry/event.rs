@@ -326,6 +326,7 @@ impl Event<'_> {
                 (Warning, format!("{interface}: {packets} packets are in no file"))
             }
             Self::Listening { .. }
+            | Self::Confined { .. }
             | Self::Unprotected { .. }
             | Self::UnknownVariable { .. }
             | Self::ConnectionRefused { .. }
