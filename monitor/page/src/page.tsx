@@ -11,6 +11,7 @@ import { ServicesPanel } from "./services";
 import { TcpPanel } from "./tcp";
 import { ThroughputPanel } from "./throughput";
 import { Tiles } from "./tiles";
+import { Turn } from "./turn";
 
 export interface Props {
   model: Model;
@@ -38,13 +39,21 @@ function Place({ model, actions }: Props) {
     <div class="grid">
       <ThroughputPanel model={model} snapshot={snapshot} />
       <Tiles model={model} snapshot={snapshot} />
-      <DomainsPanel snapshot={snapshot} actions={actions} />
-      <MapPanel paths={snapshot.map} window={snapshot.window_seconds} actions={actions} />
-      <FlowsPanel live={live} model={model} actions={actions} />
-      <TcpPanel snapshot={snapshot} />
-      <DnsPanel snapshot={snapshot} />
-      <ServicesPanel snapshot={snapshot} actions={actions} />
-      <EventsPanel events={snapshot.events} />
+      <Turn frame={1}>
+        <DomainsPanel snapshot={snapshot} actions={actions} />
+      </Turn>
+      <Turn frame={2}>
+        <MapPanel paths={snapshot.map} window={snapshot.window_seconds} actions={actions} />
+      </Turn>
+      <Turn frame={3}>
+        <FlowsPanel live={live} model={model} actions={actions} />
+      </Turn>
+      <Turn frame={4}>
+        <TcpPanel snapshot={snapshot} />
+        <DnsPanel snapshot={snapshot} />
+        <ServicesPanel snapshot={snapshot} actions={actions} />
+        <EventsPanel events={snapshot.events} />
+      </Turn>
     </div>
   );
 }
