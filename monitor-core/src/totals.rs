@@ -8,6 +8,8 @@ use std::net::IpAddr;
 
 use monitor_common::abi::{Direction, IpVersion, TRAFFIC_CLASSES, Transport};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     histogram::{HANDSHAKE_SECONDS, Histogram, RESPONSE_SECONDS, ROUND_TRIP_SECONDS},
     label::{AttemptResult, EndReason, Outcome, Role, Scope, TcpFlag, TcpState},
@@ -17,7 +19,7 @@ use crate::{
 };
 
 /// Packets and bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Io {
     /// Packets on the wire.
     pub packets: u64,
@@ -34,7 +36,7 @@ impl Io {
 }
 
 /// Counters of one hook: an interface and a direction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HookTotals {
     /// Packets on the wire that the hook saw, as of the end of the last drain.
     pub packets: u64,
@@ -55,7 +57,7 @@ impl HookTotals {
 
 /// Everything that is counted for each interface. The label is the name: an interface that comes
 /// back under its name goes on where it stopped.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterfaceTotals {
     /// Name of the interface.
     pub name: String,

@@ -41,6 +41,11 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// End the counting that --pin keeps alive, and remove its pins.
+    Unpin {
+        #[command(flatten)]
+        overrides: Overrides,
+    },
     /// Print the flows of a running instance.
     Flows(command::flows::Arguments),
     /// Print the effective configuration and where each value comes from.
@@ -71,6 +76,7 @@ pub fn main() -> ExitCode {
             app::run(&overrides, &app::Plan::Record(recording)).map_err(Into::into)
         }
         Command::Check { overrides, json } => command::check::run(&overrides, json),
+        Command::Unpin { overrides } => command::unpin::run(&overrides),
         Command::Flows(arguments) => command::flows::run(&arguments),
         Command::Config { overrides, json } => command::config::print(&overrides, json),
         Command::Pcap(arguments) => command::pcap::run(&arguments),

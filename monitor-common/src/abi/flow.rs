@@ -167,8 +167,8 @@ pub struct Head {
     closed_by: Cell8,
     /// 0.
     pub reserved8: Cell8,
-    /// 0.
-    pub reserved64: Cell64,
+    /// Written by user space only: not 0, the flow ended, and which state that is pinned has its numbers.
+    pub retired: Cell64,
 }
 
 const _: () = assert!(size_of::<Hot>() == 64);

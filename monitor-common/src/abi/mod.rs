@@ -7,6 +7,7 @@ mod flow;
 mod fragment;
 mod hook;
 mod key;
+mod reported;
 
 pub use config::{KernelConfig, Sampling, bench_flags};
 pub use event::{SAMPLE_DATA_MAX, SampleHeader, SampleKind};
@@ -17,9 +18,10 @@ pub use hook::{
     Transport, hook_flags,
 };
 pub use key::{Address, FlowKey, IpVersion, Side, View};
+pub use reported::{REPORTED_WORDS, Reported};
 
 /// Version of every layout in this module.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A type whose bytes may be copied between kernel and user space.
 ///

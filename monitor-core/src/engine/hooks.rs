@@ -8,7 +8,10 @@ use std::collections::HashMap;
 
 use monitor_common::abi::{Direction, HookCounters, TRAFFIC_CLASSES};
 
-use super::{DrainReport, HookReading, Violation};
+use super::{
+    DrainReport, HookReading, Violation,
+    carry::{Carried, CarriedAttachment, Traffic},
+};
 use crate::{
     host::Interface,
     label::Outcome,
@@ -321,6 +324,66 @@ impl Hooks {
             totals.conservation_violations.wrapping_add(report.violations.len() as u64);
     }
 
+    /// How many attachments there were, spent ones included.
+    pub(crate) const fn attachments(&self) -> usize {
+        self.attachments.len()
+    }
+
+    /// What is known of interfaces and hooks, less the `live` flows of each attachment.
+    pub(crate) fn carry(&self, totals: &Totals, live: &[Traffic]) -> Carried {
+        let mut interfaces = totals.interfaces.clone();
+        let mut attachments = Vec::new();
+        for (a, live) in self.attachments.iter().zip(live) {
+            let Some(interface) = interfaces.get_mut(a.interface) else { continue };
+            let mut carried =
+                CarriedAttachment { ifindex: a.ifindex, name: interface.name.clone(), ..Default::default() };
+            let sums = interface.hooks.iter_mut().zip(&mut interface.io);
+            for (((hook, live), (sums, io)), carried) in
+                a.hooks.iter().zip(live).zip(sums).zip(&mut carried.hooks)
+            {
+                let mut packets = 0_u64;
+                for (io, live) in io.iter_mut().zip(live) {
+                    io.packets = io.packets.wrapping_sub(live.packets);
+                    io.bytes = io.bytes.wrapping_sub(live.bytes);
+                    packets = packets.wrapping_add(live.packets);
+                }
+                let flows = Outcome::Flow.index();
+                sums.accounted[flows] = sums.accounted[flows].wrapping_sub(packets);
+                carried.last = words(&hook.last);
+                carried.flows = hook.flows.wrapping_sub(packets);
+                carried.told = hook.told;
+                carried.told[flows] = carried.told[flows].wrapping_sub(packets);
+            }
+            if !a.forgotten {
+                attachments.push(carried);
+            }
+        }
+        Carried { interfaces, attachments }
+    }
+
+    /// Goes on from there.
+    pub(crate) fn take_over(&mut self, carried: Carried, totals: &mut Totals) {
+        let Carried { mut interfaces, attachments } = carried;
+        interfaces.sort_by(|a, b| a.name.cmp(&b.name));
+        let gone = interfaces.iter().filter(|i| i.ifindex.is_none() && i.name != OTHER);
+        self.gone = gone.map(|i| i.name.clone()).collect();
+        totals.interfaces = interfaces;
+        self.attachments.clear();
+        self.by_index.clear();
+        for CarriedAttachment { ifindex, name, hooks } in attachments {
+            let at = self.attach(ifindex, &name, totals);
+            let Some(a) = self.attachments.get_mut(at as usize) else { continue };
+            for (hook, carried) in a.hooks.iter_mut().zip(hooks) {
+                *hook = Hook {
+                    before: None,
+                    last: counters(&carried.last),
+                    flows: carried.flows,
+                    told: carried.told,
+                };
+            }
+        }
+    }
+
     /// Brings the outcomes into the totals. They wait for that until the hooks' packets are there too,
     /// so that whoever looks in the middle of a drain does not find more accounted for than was seen.
     pub(crate) fn publish(&mut self, totals: &mut Totals) {
@@ -342,6 +405,30 @@ impl Hooks {
     fn shares_index(&self, at: u32) -> bool {
         let Some(ifindex) = self.attachments.get(at as usize).map(|a| a.ifindex) else { return false };
         self.attachments.iter().any(|a| a.ifindex == ifindex && a.forgotten && a.flows != 0)
+    }
+}
+
+/// The counters of a hook, for another engine.
+fn words(counters: &HookCounters) -> Vec<u64> {
+    let c = counters;
+    let single = [c.packets, c.skbs, c.not_ip, c.undecodable, c.overflow, c.fragments];
+    single.into_iter().chain(c.overflow_packets).chain(c.overflow_bytes).collect()
+}
+
+/// From [`words`].
+fn counters(words: &[u64]) -> HookCounters {
+    let mut words = words.iter().copied();
+    let mut next = || words.next().unwrap_or(0);
+    HookCounters {
+        packets: next(),
+        skbs: next(),
+        not_ip: next(),
+        undecodable: next(),
+        overflow: next(),
+        fragments: next(),
+        overflow_packets: std::array::from_fn(|_| next()),
+        overflow_bytes: std::array::from_fn(|_| next()),
+        ..HookCounters::default()
     }
 }
 

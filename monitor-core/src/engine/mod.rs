@@ -5,6 +5,7 @@
 //! and a grace period passed), [`Engine::end_drain`].
 
 mod anew;
+mod carry;
 mod config;
 mod count;
 mod hooks;
@@ -39,6 +40,7 @@ use crate::{
     series::Family,
     totals::{Families, Io, Totals},
 };
+pub use carry::{Carried, CarriedAttachment};
 pub(crate) use config::SECOND;
 pub use config::{Budgets, EngineConfig, Timeouts};
 use count::{Once, count_sighting};
@@ -123,6 +125,8 @@ pub struct Engine {
     found: Vec<Detection>,
     /// Flows are told of when they begin, not when their slots are read.
     told_early: bool,
+    /// Slots whose watermarks have moved, for a successor; none: there is to be no successor.
+    moved: Option<Vec<u32>>,
 }
 
 impl Engine {
@@ -147,6 +151,7 @@ impl Engine {
             fanout,
             found: Vec::new(),
             told_early: false,
+            moved: None,
             totals: Totals::default(),
             families,
             hooks: Hooks::default(),
@@ -319,9 +324,24 @@ impl Engine {
     fn read(&mut self, slot: u32, flow: &Flow, packets: [u64; 2]) {
         self.begin_anew(slot, flow);
         let Self {
-            table, hooks, host, config, totals, families, live, counted, step, report, fuller, ..
+            table,
+            hooks,
+            host,
+            config,
+            totals,
+            families,
+            live,
+            counted,
+            step,
+            report,
+            fuller,
+            moved,
+            ..
         } = self;
         let Some((line, entry)) = table.pair(slot) else { return };
+        if let Some(moved) = moved {
+            moved.push(slot);
+        }
         line.settled = line.packets == packets;
         line.packets = packets;
         let reading = Reading::of(flow);
@@ -386,18 +406,19 @@ impl Engine {
                 table, config, totals, families, live, counted, step, fuller, fanout, told_early, ..
             } = self;
             let Some((line, entry)) = table.pair(slot) else { continue };
-            let delta = entry.reading;
+            let inherited = entry.inherited.as_deref().copied();
+            let delta = entry.reading.since(&inherited.unwrap_or_default());
             let results = entry.advance(&delta);
             line.deadline = expiry::deadline(entry, &config.timeouts);
             if counts {
                 self.unnamed.push((slot, entry.first));
                 let transport = entry.transport().index();
-                totals.flows.started[transport] += 1;
+                totals.flows.started[transport] += u64::from(inherited.is_none());
                 totals.flows.active[transport] += 1;
                 let mut once = Once { totals, families, live, counted, config, now: step.now() };
                 once.count(entry, &delta, &results);
                 once.moved(None, entry.state());
-                if !*told_early {
+                if !*told_early && inherited.is_none() {
                     reach::note(fanout, &entry.key, entry.parties, entry.first);
                 }
             } else {
@@ -484,7 +505,7 @@ impl Engine {
             if !any_removed && self.table.line(slot).deadline > now {
                 continue;
             }
-            let Self { table, hooks, config, totals, families, live, counted, records, .. } = self;
+            let Self { table, hooks, config, totals, families, live, counted, records, moved, .. } = self;
             let Some((line, entry)) = table.pair(slot) else { continue };
             let (end, reason) = expiry::end(entry, &config.timeouts);
             if end <= now {
@@ -505,6 +526,9 @@ impl Engine {
             }
             if expiry::record(entry, &config.timeouts) <= now {
                 Writer { config, hooks, totals, records, now }.interim(entry);
+                if let Some(moved) = moved {
+                    moved.push(slot);
+                }
             }
             line.deadline = expiry::deadline(entry, &config.timeouts);
         }

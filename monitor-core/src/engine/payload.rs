@@ -76,7 +76,7 @@ impl Engine {
         if let Some(findings) = self.payloads.findings(slot, of.told())
             && of.findings != *findings
         {
-            of.findings.clone_from(findings);
+            of.find(findings.clone());
         }
     }
 
@@ -100,7 +100,7 @@ impl Engine {
                 Some(earlier) => earlier,
                 None => entry,
             };
-            of.findings = findings;
+            of.find(findings);
         }
         self.tell();
     }

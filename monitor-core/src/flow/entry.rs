@@ -37,6 +37,8 @@ pub(crate) struct Entry {
     pub(crate) last: u64,
     /// The last reading.
     pub(crate) reading: Reading,
+    /// Another engine read the flow before this one, and told this much of it.
+    pub(crate) inherited: Option<Box<Reading>>,
     /// What the packets said of the client, as [`monitor_common::abi::Head::client`].
     pub(crate) seen: (Side, monitor_common::abi::ClientRule),
     pub(crate) parties: Parties,
@@ -97,6 +99,7 @@ impl Default for Entry {
             earlier: None,
             last: 0,
             reading: Reading::default(),
+            inherited: None,
             seen: (client, monitor_common::abi::ClientRule::First),
             parties,
             connection: Connection::default(),
@@ -129,6 +132,16 @@ impl Entry {
     /// What tells it, in `slot`, from all others.
     pub(crate) const fn id(&self, slot: u32) -> FlowId {
         FlowId { slot, first: self.first }
+    }
+
+    /// Takes what its payload says. What an engine before this one found out stays where this one, which
+    /// did not see the beginning, finds nothing.
+    pub(crate) fn find(&mut self, findings: Findings) {
+        let before = std::mem::replace(&mut self.findings, findings);
+        if self.inherited.is_some() {
+            self.findings.name = self.findings.name.take().or(before.name);
+            self.findings.application = self.findings.application.or(before.application);
+        }
     }
 
     /// TCP: its state.

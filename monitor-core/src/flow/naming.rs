@@ -73,6 +73,11 @@ impl Naming {
         self.decided
     }
 
+    /// Another engine counted it, as a connection too if `decided`.
+    pub(crate) const fn inherit(&mut self, decided: bool) {
+        self.decided = decided;
+    }
+
     /// A new connection counts under a name of its own; what waits goes with it.
     pub(crate) fn begin_anew(&mut self) {
         self.decided = false;

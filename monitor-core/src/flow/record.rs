@@ -74,6 +74,11 @@ impl Unwritten {
         self.at = at;
     }
 
+    /// Up to where and when records have told.
+    pub(crate) const fn written(&self) -> (&Reading, u64) {
+        (&self.written, self.at)
+    }
+
     /// Whether packets came since the last record.
     pub(crate) fn has_news(&self, reading: &Reading) -> bool {
         *reading != self.written

@@ -108,7 +108,66 @@ pub(crate) struct Track {
     response_told: bool,
 }
 
+/// Words of a [`Track`] that is kept for another engine.
+pub(crate) const TRACK_WORDS: usize = 5;
+
+/// Bits of the first of them, above those of client and server and the result.
+mod kept {
+    pub(super) const SYN: u64 = 1 << 32;
+    pub(super) const FIRST_HAD_SYN: u64 = 1 << 33;
+    pub(super) const HANDSHAKE_COUNTED: u64 = 1 << 34;
+    pub(super) const HANDSHAKE_TOLD: u64 = 1 << 35;
+    pub(super) const RESPONSE_TOLD: u64 = 1 << 36;
+}
+
 impl Track {
+    /// As words, for another engine.
+    pub(crate) fn save(&self) -> [u64; TRACK_WORDS] {
+        let now = &self.now;
+        let bit = |set: bool, bit: u64| if set { bit } else { 0 };
+        let pair = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+        let result = self.result.map_or(0, |result| result.index() as u64 + 1);
+        [
+            u64::from(now.client)
+                | u64::from(now.server) << 8
+                | result << 16
+                | bit(now.syn, kept::SYN)
+                | bit(self.first_had_syn, kept::FIRST_HAD_SYN)
+                | bit(self.handshake_counted, kept::HANDSHAKE_COUNTED)
+                | bit(self.handshake_told, kept::HANDSHAKE_TOLD)
+                | bit(self.response_told, kept::RESPONSE_TOLD),
+            pair(self.attempts, self.handshakes),
+            pair(now.reused, now.handshakes),
+            now.handshake,
+            now.first_response,
+        ]
+    }
+
+    /// From the words of [`Self::save`].
+    pub(crate) fn restore(words: &[u64; TRACK_WORDS]) -> Self {
+        let [first, attempts, now, handshake, first_response] = *words;
+        let has = |bit: u64| first & bit != 0;
+        let result = (first >> 16) as u8;
+        Self {
+            now: Connection {
+                client: first as u8,
+                server: (first >> 8) as u8,
+                reused: now as u32,
+                handshakes: (now >> 32) as u32,
+                syn: has(kept::SYN),
+                handshake,
+                first_response,
+            },
+            first_had_syn: has(kept::FIRST_HAD_SYN),
+            attempts: attempts as u32,
+            result: AttemptResult::ALL.into_iter().find(|r| r.index() + 1 == usize::from(result)),
+            handshakes: (attempts >> 32) as u32,
+            handshake_counted: has(kept::HANDSHAKE_COUNTED),
+            handshake_told: has(kept::HANDSHAKE_TOLD),
+            response_told: has(kept::RESPONSE_TOLD),
+        }
+    }
+
     /// Takes a new reading; `delta` is what the counters gained since the last one. Returns the
     /// attempts that got their result.
     pub(crate) fn update(&mut self, now: Connection, delta: &Reading, client: Side) -> Results {

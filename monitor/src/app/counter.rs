@@ -15,7 +15,7 @@ use super::{RunError, clock_is_off};
 use crate::clock::{self, Stopwatch};
 use crate::config::Config;
 use crate::host::{Host, Link, Promiscuous, Selection, Watcher};
-use crate::lock::InterfaceLock;
+use crate::lock::{InterfaceLock, PinLock};
 use crate::output::live::{Queue, Recorder, Tap};
 use crate::source::ebpf::{Interface, Source};
 use crate::state::{State, lock};
@@ -50,8 +50,11 @@ pub(super) struct Counter {
     packets: Option<Recorder>,
     /// The configuration may mean other interfaces now.
     reselect: bool,
+    /// Interfaces that a predecessor counted and this one does not: one drain more is theirs.
+    left: Vec<u32>,
     drains: u64,
     told: Told,
+    _pins: Option<PinLock>,
 }
 
 /// An interface that is counted.
@@ -91,7 +94,18 @@ impl Counter {
             let lock = InterfaceLock::take(link.ifindex, &link.name)?;
             locks.push((link, lock));
         }
-        let source = Source::open(settings::source(&config))?;
+        let pins = config.pin.as_deref().map(PinLock::take).transpose()?;
+        let mut source = Source::open(settings::source(&config))?;
+        let mut engine = state.engine();
+        if source.is_pinned() {
+            engine.keep_watermarks();
+        }
+        let carried = source.take_carried();
+        if let Some(carried) = carried {
+            state.events.emit(&Event::TakenOver { interfaces: carried.attachments.len() });
+            engine.take_over(carried);
+        }
+        drop(engine);
         let mut counter = Self {
             state,
             config,
@@ -102,13 +116,17 @@ impl Counter {
             records,
             packets,
             reselect: false,
+            left: Vec::new(),
             drains: 0,
             told: Told::default(),
+            _pins: pins,
         };
         for (link, lock) in locks {
             counter.attach(link, lock)?;
         }
+        counter.leave_others()?;
         counter.tell_engine();
+        counter.source.keep_pins();
         Ok(counter)
     }
 
@@ -120,6 +138,16 @@ impl Counter {
     /// Kernel memory of the flow table, bytes.
     pub(super) fn table_bytes(&self) -> u64 {
         self.source.options().table_bytes()
+    }
+
+    /// Ends the counting where a predecessor counted and this configuration does not mean it.
+    fn leave_others(&mut self) -> Result<(), RunError> {
+        self.left = self.source.unclaimed();
+        for ifindex in &self.left {
+            let name = self.host.links.iter().find(|l| l.ifindex == *ifindex).map(|l| l.name.as_str());
+            self.source.abandon(*ifindex, name)?;
+        }
+        Ok(())
     }
 
     fn attach(&mut self, link: Link, lock: InterfaceLock) -> Result<(), RunError> {
@@ -166,7 +194,14 @@ impl Counter {
         }
         // What came since the last drain is counted; then the programs leave with the source.
         self.tick();
-        self.state.engine().shutdown(clock::now());
+        if self.source.is_pinned() {
+            // They stay: flows go on, and the next instance with them.
+            if let Err(error) = self.source.suspend(&self.state.engine, clock::now()) {
+                self.state.events.emit(&Event::DrainFailed { error: &error });
+            }
+        } else {
+            self.state.engine().shutdown(clock::now());
+        }
         self.write_records();
     }
 
@@ -188,7 +223,8 @@ impl Counter {
     fn tick(&mut self) -> bool {
         // Both are asked: a change of the host is not to wait behind one of the configuration.
         let changed = self.watcher.changed() | std::mem::take(&mut self.reselect);
-        let gone = if changed { self.follow() } else { Vec::new() };
+        let mut gone = if changed { self.follow() } else { Vec::new() };
+        gone.append(&mut self.left);
         if self.drains.is_multiple_of(LISTENERS_EVERY) {
             let listeners = self.watcher.listeners();
             self.state.engine().set_listeners(&listeners);

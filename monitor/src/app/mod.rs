@@ -122,6 +122,10 @@ pub fn run(overrides: &Overrides, plan: &Plan) -> Result<(), RunError> {
         // Names are what a recording is for.
         loaded.config.samples_enabled = true;
     }
+    if !plan.serves() {
+        // What is taken away ends with the recording.
+        loaded.config.pin = None;
+    }
     let log = Log::start(loaded.config.log_level, loaded.config.log_format)?;
     // For signals and the end; what is asked over HTTP runs on threads with fewer rights.
     let runtime = Builder::new_current_thread().enable_all().build().map_err(system("starting threads"))?;
@@ -256,6 +260,7 @@ impl App<'_> {
             configuration: vec![loaded.file.clone().unwrap_or(default)],
             web: web.files(),
             outputs: self.plan.directories(),
+            pins: loaded.config.pin.clone(),
         }
     }
 

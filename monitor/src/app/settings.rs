@@ -104,6 +104,8 @@ pub(super) fn source(config: &Config) -> ebpf::Options {
             mpls: port(config.tunnel_mpls.get()),
             reserved: 0,
         },
+        mirror: config.promiscuous,
+        pin: config.pin.clone(),
         ..ebpf::Options::default()
     }
 }

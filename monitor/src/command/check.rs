@@ -7,9 +7,10 @@ use rustix::process::{Resource, getrlimit};
 use serde::Serialize;
 
 use super::CommandError;
+use crate::config::types::Ingress;
 use crate::config::{Config, Overrides};
 use crate::confine::{self, Confinement, Role};
-use crate::host::{Host, Selection, Watcher};
+use crate::host::{Link, Selection, Watcher};
 use crate::lock::InterfaceLock;
 use crate::source::ebpf::{self, Source, probe};
 
@@ -173,7 +174,11 @@ impl Report {
     }
 
     fn interfaces(&mut self, config: &Config) {
-        let host = match Watcher::new().and_then(|w| w.read()) {
+        let watcher = match Watcher::new() {
+            Ok(watcher) => watcher,
+            Err(error) => return self.add("interfaces", Outcome::Missing, error.to_string()),
+        };
+        let host = match watcher.read() {
             Ok(host) => host,
             Err(error) => return self.add("interfaces", Outcome::Missing, error.to_string()),
         };
@@ -189,13 +194,10 @@ impl Report {
         if meant.is_empty() {
             self.add("interfaces", Outcome::Missing, "none is meant; name one with --interface");
         }
-        self.each(&host, &meant.iter().map(|l| l.ifindex).collect::<Vec<_>>());
-    }
-
-    fn each(&mut self, host: &Host, meant: &[u32]) {
-        for link in host.links.iter().filter(|l| meant.contains(&l.ifindex)) {
+        for link in meant {
             let name = format!("interface {}", link.name);
-            self.order(&link.name);
+            self.xdp(link, config.ingress);
+            self.order(&watcher, link);
             match InterfaceLock::take(link.ifindex, &link.name) {
                 Err(error) => self.add(name, Outcome::Missing, error.to_string()),
                 Ok(_) if !link.up => self.add(name, Outcome::Limited, "free, and down"),
@@ -207,13 +209,38 @@ impl Report {
         }
     }
 
-    /// Who runs at the interface's TCX hooks, first to last.
-    fn order(&mut self, interface: &str) {
+    /// Who has the interface's XDP hook: it sees packets before all others, and there is one place.
+    fn xdp(&mut self, link: &Link, ingress: Ingress) {
+        if link.xdp.is_empty() {
+            return;
+        }
+        let name = format!("programs {} xdp", link.name);
+        let names: Vec<String> =
+            link.xdp.iter().map(|id| probe::program_name(*id).unwrap_or_else(|| format!("#{id}"))).collect();
+        let names = names.join(", ");
+        if probe::is_ours(&names) {
+            self.add(name, Outcome::Ok, names);
+        } else if ingress == Ingress::Tc {
+            let detail = format!("{names}; packets that it drops or sends elsewhere never reach ours");
+            self.add(name, Outcome::Limited, detail);
+        } else {
+            self.add(
+                name,
+                Outcome::Missing,
+                format!("taken by {names}: use --ingress tc, or remove that program"),
+            );
+        }
+    }
+
+    /// Who runs at the interface's TC hooks, first to last: TCX, then filters.
+    fn order(&mut self, watcher: &Watcher, link: &Link) {
         for direction in Direction::ALL {
-            let Some(order) = probe::tcx_order(interface, direction).filter(|o| !o.is_empty()) else {
+            let mut order = probe::tcx_order(&link.name, direction).unwrap_or_default();
+            order.extend(watcher.filters(link.ifindex, direction).unwrap_or_default());
+            if order.is_empty() {
                 continue;
-            };
-            let name = format!("programs {interface} {}", direction.as_str());
+            }
+            let name = format!("programs {} {}", link.name, direction.as_str());
             if probe::is_hidden(&order) {
                 let detail = format!("{}; what runs before ours may hide packets from it", order.join(", "));
                 self.add(name, Outcome::Limited, detail);

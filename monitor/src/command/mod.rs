@@ -4,6 +4,7 @@ pub mod check;
 pub mod config;
 pub mod flows;
 pub mod pcap;
+pub mod unpin;
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -52,6 +53,9 @@ pub enum CommandError {
     /// The instance answers in another form.
     #[error("the answer has another form: {0}; is the instance of another version?")]
     Answer(serde_json::Error),
+    /// No pins were named.
+    #[error("no pins are named: give their directory with --pin, as `weir run` has it")]
+    NoPins,
     /// Something that a run needs is missing.
     #[error("check: {missing}: `weir run` would not start; the table says what to do")]
     NotReady {

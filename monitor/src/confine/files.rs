@@ -82,7 +82,10 @@ fn rules(role: Role, plan: &Confinement) -> Vec<(std::path::PathBuf, BitFlags<Ac
         // What the process takes stands in /proc.
         Role::Server => around(&plan.web),
         // Processors in /sys, listening sockets in /proc.
-        Role::Counter => vec![below("/sys")],
+        Role::Counter => {
+            let pins = plan.pins.iter().map(|path| (path.clone(), writing()));
+            pins.chain([below("/sys")]).collect()
+        }
         Role::Outputs => plan.outputs.iter().map(|path| (path.clone(), writing())).collect(),
     };
     rules.push(below("/proc"));

@@ -55,6 +55,8 @@ pub struct Confinement {
     pub web: Vec<PathBuf>,
     /// Directories that are written to.
     pub outputs: Vec<PathBuf>,
+    /// Directory of pins: those of interfaces come and go.
+    pub pins: Option<PathBuf>,
 }
 
 /// What a thread has given up.

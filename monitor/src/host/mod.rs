@@ -1,11 +1,13 @@
 //! The host as its kernel describes it: interfaces, addresses, listening sockets.
 
+mod filters;
 mod listeners;
 mod netlink;
 mod promiscuous;
 
 use std::io;
 
+use monitor_common::abi::Direction;
 use monitor_core::host::{Listener, LocalNetwork};
 use monitor_core::record::Text;
 
@@ -37,6 +39,8 @@ pub struct Link {
     pub default_route: bool,
     /// Packets that the device counted: received, transmitted.
     pub device_packets: [u64; 2],
+    /// Numbers of the programs at its XDP hooks.
+    pub xdp: Vec<u32>,
 }
 
 /// Ethernet, its 802 relatives and loopback: frames begin with a link header.
@@ -78,6 +82,11 @@ impl Watcher {
     /// Begins to follow.
     pub fn new() -> Result<Self, HostError> {
         netlink::Changes::new().map(Self)
+    }
+
+    /// Names of an interface's clsact filters, first to last.
+    pub fn filters(&self, ifindex: u32, direction: Direction) -> Result<Vec<String>, HostError> {
+        filters::names(ifindex, direction)
     }
 
     /// Whether interfaces, addresses or routes changed since the last call.
@@ -142,6 +151,7 @@ mod tests {
             software: false,
             default_route,
             device_packets: [0; 2],
+            xdp: Vec::new(),
         }
     }
 

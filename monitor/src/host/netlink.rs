@@ -71,14 +71,14 @@ impl Changes {
 /// Reads links, addresses and default routes.
 pub(super) fn read() -> Result<Host, HostError> {
     let mut host = Host::default();
-    dump(RTM_GETLINK, 16, "listing interfaces", RTM_NEWLINK, &mut host, |host, m| {
+    dump(RTM_GETLINK, &[0; 16], "listing interfaces", RTM_NEWLINK, &mut host, |host, m| {
         host.links.extend(link(m));
     })?;
-    dump(RTM_GETADDR, 8, "listing addresses", RTM_NEWADDR, &mut host, |host, m| {
+    dump(RTM_GETADDR, &[0; 8], "listing addresses", RTM_NEWADDR, &mut host, |host, m| {
         host.networks.extend(network(m));
     })?;
     let mut routes = Vec::new();
-    dump(RTM_GETROUTE, 12, "listing routes", RTM_NEWROUTE, &mut routes, |routes, m| {
+    dump(RTM_GETROUTE, &[0; 12], "listing routes", RTM_NEWROUTE, &mut routes, |routes, m| {
         default_route(m, routes);
     })?;
     for link in &mut host.links {
@@ -88,9 +88,9 @@ pub(super) fn read() -> Result<Host, HostError> {
 }
 
 /// Asks for all objects of a kind, and hands the body of each message over.
-fn dump<T: Clone>(
+pub(super) fn dump<T: Clone>(
     request: u16,
-    body: usize,
+    body: &[u8],
     operation: &'static str,
     wanted: u16,
     out: &mut T,
@@ -108,11 +108,11 @@ fn dump<T: Clone>(
 }
 
 /// Whether the dump was of one state.
-fn dump_once(request: u16, body: usize, wanted: u16, mut take: impl FnMut(&[u8])) -> Result<bool, Errno> {
+fn dump_once(request: u16, body: &[u8], wanted: u16, mut take: impl FnMut(&[u8])) -> Result<bool, Errno> {
     let fd = socket(0, SocketFlags::empty())?;
     set_socket_timeout(&fd, Timeout::Recv, Some(PATIENCE))?;
-    // A header and a body of zeros: family unspecified, no filter.
-    let mut message = vec![0; 16 + body];
+    // A body of zeros: family unspecified, no filter.
+    let mut message = [&[0; 16], body].concat();
     let length = message.len() as u32;
     message[0..4].copy_from_slice(&length.to_ne_bytes());
     message[4..6].copy_from_slice(&request.to_ne_bytes());
@@ -155,7 +155,7 @@ fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().map(|b| u16::from_ne_bytes(*b))
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().map(|b| u32::from_ne_bytes(*b))
 }
 
@@ -164,7 +164,7 @@ fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 }
 
 /// Attributes (`struct rtattr`): type without its flags, and value.
-fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub(super) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let length = u16_at(bytes, 0)? as usize;
         let kind = u16_at(bytes, 2)? & 0x3fff;
@@ -174,7 +174,7 @@ fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     })
 }
 
-/// `struct ifinfomsg` and `IFLA_IFNAME`, `IFLA_LINKINFO`, `IFLA_STATS64` (`include/uapi/linux/if_link.h`).
+/// `struct ifinfomsg` and `IFLA_IFNAME`, `IFLA_LINKINFO`, `IFLA_STATS64`, `IFLA_XDP` (`include/uapi/linux/if_link.h`).
 fn link(message: &[u8]) -> Option<Link> {
     let kind = u16_at(message, 2)?;
     let ifindex = u32_at(message, 4)?;
@@ -188,12 +188,18 @@ fn link(message: &[u8]) -> Option<Link> {
         software: flags & 8 != 0,
         default_route: false,
         device_packets: [0; 2],
+        xdp: Vec::new(),
     };
     for (kind, value) in attributes(message.get(16..)?) {
         match kind {
             3 => link.name = String::from_utf8_lossy(value.strip_suffix(&[0]).unwrap_or(value)).into_owned(),
             // IFLA_INFO_KIND: only devices that are made by software have one.
             18 => link.software |= attributes(value).any(|(kind, _)| kind == 1),
+            // IFLA_XDP: IFLA_XDP_DRV_PROG_ID, IFLA_XDP_SKB_PROG_ID, IFLA_XDP_HW_PROG_ID.
+            43 => {
+                let ids = attributes(value).filter(|(kind, _)| (5..=7).contains(kind));
+                link.xdp = ids.filter_map(|(_, id)| u32_at(id, 0)).collect();
+            }
             // rx_packets, tx_packets.
             23 => link.device_packets = [u64_at(value, 0)?, u64_at(value, 8)?],
             _ => {}

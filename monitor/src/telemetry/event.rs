@@ -95,6 +95,11 @@ pub enum Event<'a> {
         /// Its name.
         interface: &'a str,
     },
+    /// Counting goes on from the pins of an earlier instance.
+    TakenOver {
+        /// How many interfaces it counted.
+        interfaces: usize,
+    },
     /// An interface is counted no more: it is gone, or no longer meant.
     Detached {
         /// Its name.
@@ -169,7 +174,7 @@ pub enum Event<'a> {
 }
 
 /// Number of variants of [`Event`].
-const KINDS: usize = 27;
+const KINDS: usize = 28;
 
 /// Names of the events, by [`Event::index`].
 const NAMES: [&str; KINDS] = [
@@ -200,6 +205,7 @@ const NAMES: [&str; KINDS] = [
     "surge",
     "risk",
     "confined",
+    "taken_over",
 ];
 
 /// How often each event happened.
@@ -260,6 +266,7 @@ impl Event<'_> {
             Self::Surge { .. } => 24,
             Self::Risk { .. } => 25,
             Self::Confined { .. } => 26,
+            Self::TakenOver { .. } => 27,
         }
     }
 
@@ -285,6 +292,9 @@ impl Event<'_> {
             ),
             Self::Stopping { signal } => (Info, format!("stopping on {signal}")),
             Self::Attached { interface } => (Info, format!("{interface} is counted")),
+            Self::TakenOver { .. } => {
+                (Info, "counting goes on from the pins of an earlier instance".to_owned())
+            }
             Self::Detached { interface } => (Info, format!("{interface} is no longer counted")),
             Self::AttachFailed { interface, error } => {
                 (Warning, format!("{interface} cannot be counted: {error}"))
@@ -377,6 +387,9 @@ impl Event<'_> {
                 "packets seen and packets accounted for differ: please report this"
             ),
             Self::Attached { interface } => info!(event, interface, "counting"),
+            Self::TakenOver { interfaces } => {
+                info!(event, interfaces, "going on from the pins of an earlier instance");
+            }
             Self::Detached { interface } => info!(event, interface, "no longer counting"),
             Self::AttachFailed { interface, error } => {
                 warn!(

@@ -153,3 +153,84 @@ fn packets_of_the_hooks_are_those_that_the_device_counts_itself() {
         assert!(page.sum("weir_hook_packets_total", &[]) > 1000.0);
     }
 }
+
+#[test]
+fn an_interface_that_moves_to_another_namespace_is_left_and_followed_when_it_comes_back() {
+    for ingress in ["--ingress=tc", "--ingress=xdp"] {
+        let (here, there) = cable();
+        let away = Namespace::new();
+        here.join("new0", &there, "peer0", 6);
+        plain(&here, "new0");
+        let agent = Agent::start(&here, &["--interface=eth0,new*", ingress]);
+        let labels = [("interface", "new0"), ("direction", "transmit"), ("transport", "udp")];
+        traffic::udp(&here, &there, "10.6.0.2", 10, 100);
+        agent.wait_for_sum("weir_network_io_packets_total", &labels, 10.0);
+        here.ip(&format!("link set new0 netns {}", away.name()));
+        wait_for_attached(&agent, &["eth0"]);
+        agent.process.wait_for_log(&["no longer counting", "new0"]);
+        wait_for("nothing of ours to be on it", || programs(&away, "new0").is_empty().then_some(()));
+        // What passes there is not ours to count.
+        away.ip("addr add 10.6.0.1/24 dev new0");
+        away.ip("link set new0 up");
+        traffic::udp(&away, &there, "10.6.0.2", 4, 100);
+        away.ip(&format!("link set new0 netns {}", here.name()));
+        here.ip("addr add 10.6.0.1/24 dev new0");
+        here.ip("link set new0 up");
+        wait_for_attached(&agent, &["eth0", "new0"]);
+        traffic::udp(&here, &there, "10.6.0.2", 5, 100);
+        agent.wait_for_sum("weir_network_io_packets_total", &labels, 15.0);
+        assert_eq!(agent.wait_for_drains().unaccounted(), 0.0);
+        let log = agent.stop(Signal::SIGTERM);
+        assert!(!log.contains("ERROR"), "{log}");
+    }
+}
+
+#[test]
+fn packets_are_counted_whole_whatever_becomes_of_the_mtu() {
+    for ingress in ["--ingress=tc", "--ingress=xdp"] {
+        let (here, there) = cable();
+        let mtu = |mtu: u32| {
+            here.ip(&format!("link set eth0 mtu {mtu}"));
+            there.ip(&format!("link set eth1 mtu {mtu}"));
+        };
+        let agent = Agent::start(&here, &["--interface=eth0", ingress]);
+        let (mut packets, mut bytes) = (0.0, 0.0);
+        let labels = [("interface", "eth0"), ("direction", "receive"), ("transport", "udp")];
+        // Larger than a page, and smaller than before, while it counts.
+        for (size, mtu_now) in [(1400, 1500), (8000, 9000), (1000, 1280)] {
+            mtu(mtu_now);
+            traffic::udp(&there, &here, HERE, 5, size);
+            packets += 5.0;
+            bytes += 5.0 * (size as f64 + 42.0);
+            let page = agent.wait_for_sum("weir_network_io_packets_total", &labels, packets);
+            assert_eq!(page.sum("weir_network_io_bytes_total", &labels), bytes, "{ingress} {mtu_now}");
+        }
+        assert_eq!(agent.wait_for_drains().unaccounted(), 0.0);
+        agent.stop(Signal::SIGTERM);
+        // The same with the large frames there from the beginning.
+        mtu(9000);
+        let agent = Agent::start(&here, &["--interface=eth0", ingress]);
+        traffic::udp(&there, &here, HERE, 5, 8000);
+        let page = agent.wait_for_sum("weir_network_io_packets_total", &labels, 5.0);
+        assert_eq!(page.sum("weir_network_io_bytes_total", &labels), 5.0 * 8042.0);
+        let log = agent.stop(Signal::SIGTERM);
+        assert!(!log.contains("ERROR"), "{log}");
+    }
+}
+
+#[test]
+fn an_interface_that_goes_down_and_up_counts_on() {
+    let (here, there) = cable();
+    let agent = Agent::start(&here, &["--interface=eth0"]);
+    let labels = [("interface", "eth0"), ("direction", "receive"), ("transport", "udp")];
+    for round in 1..=3 {
+        traffic::udp(&there, &here, HERE, 5, 100);
+        agent.wait_for_sum("weir_network_io_packets_total", &labels, 5.0 * f64::from(round));
+        here.ip("link set eth0 down");
+        agent.wait_for_drains();
+        assert_eq!(programs(&here, "eth0").len(), 2);
+        here.ip("link set eth0 up");
+    }
+    let log = agent.stop(Signal::SIGTERM);
+    assert!(!log.contains("ERROR") && !log.contains("no longer"), "{log}");
+}

@@ -7,6 +7,7 @@ use crate::{
     capture::{self, Capture},
     hooks::programs,
     netns::{Namespace, wait_for},
+    pins::BpfFs,
     traffic::{self, Ending},
 };
 
@@ -160,4 +161,55 @@ fn the_log_can_be_json() {
     for event in ["listening", "attached", "stopping"] {
         assert!(events.iter().any(|e| e == event), "{event} in {events:?}");
     }
+}
+
+/// Descriptors that a process holds; none: it has ended.
+fn descriptors(id: u32) -> Option<usize> {
+    std::fs::read_dir(format!("/proc/{id}/fd")).ok().map(Iterator::count)
+}
+
+#[test]
+fn sigterm_at_any_moment_of_the_start_leaves_nothing() {
+    let (here, there) = cable();
+    let bpf = BpfFs::new();
+    let pin = bpf.flag();
+    // A start is as far as its descriptors: none yet, sockets, maps, programs, links, all. Every count of
+    // them once, in an order that is the same each time.
+    let moments: Vec<usize> = (0..24).map(|n| 3 + n * 17 % 48).collect();
+    let mut progress = std::collections::BTreeSet::new();
+    for (n, &moment) in moments.iter().enumerate() {
+        let pinned = n % 2 == 1;
+        let ingress = if n % 3 == 0 { "--ingress=xdp" } else { "--ingress=tc" };
+        let mut arguments = vec!["run", "--interface=eth0", "--max-flows=1024", "--promiscuous", ingress];
+        if pinned {
+            arguments.push(&pin);
+        }
+        let mut process = Running::start(weir(&here, &arguments));
+        let mut held = 0;
+        while held < moment
+            && process.ended().is_none()
+            && !process.stdout().contains("Counting on")
+            && let Some(now) = descriptors(process.id())
+        {
+            held = now.max(held);
+        }
+        progress.insert(held);
+        process.signal(Signal::SIGTERM);
+        process.end();
+        if pinned {
+            let mut unpin = Running::start(weir(&here, &["unpin", &pin]));
+            assert!(unpin.end().success(), "{moment}: {}", unpin.stderr());
+            assert!(!bpf.pins().exists(), "{moment}");
+        }
+        wait_for_nothing_attached(&here, "eth0");
+        assert_eq!(promiscuity(&here, "eth0"), 0, "{moment}");
+    }
+    assert!(progress.len() >= 10, "{progress:?}");
+    // Nor a lock: the next one begins, and counts.
+    let agent = Agent::start(&here, &["--interface=eth0", &pin]);
+    traffic::udp(&there, &here, HERE, 5, 50);
+    let labels = [("transport", "udp"), ("direction", "receive")];
+    agent.wait_for_sum("weir_network_io_packets_total", &labels, 5.0);
+    agent.stop(Signal::SIGTERM);
+    eprintln!("SIGTERM at {} moments, with {progress:?} descriptors", moments.len());
 }

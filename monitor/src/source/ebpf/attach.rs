@@ -5,6 +5,8 @@
 //! earlier instance left under our program's name is removed first, nobody else's filter is touched,
 //! and the qdisc stays when we go.
 
+use std::path::PathBuf;
+
 use aya::{
     Ebpf,
     programs::{
@@ -18,11 +20,12 @@ use monitor_common::abi::hook_flags;
 use super::{
     Error, Ingress, Options, Source, TcAttach,
     error::io_cause,
+    pin::TcLink,
     probe::{self, Features},
 };
 
-const INGRESS: &str = "weir_ingress";
-const EGRESS: &str = "weir_egress";
+pub(super) const INGRESS: &str = "weir_ingress";
+pub(super) const EGRESS: &str = "weir_egress";
 const XDP: &str = "weir_xdp";
 const XDP_FRAGS: &str = "weir_xdp_frags";
 
@@ -51,12 +54,20 @@ pub struct Interface {
 pub(super) struct Attachment {
     name: String,
     ingress: IngressLink,
-    egress: Option<SchedClassifierLinkId>,
+    egress: Option<TcLink>,
 }
 
 enum IngressLink {
-    Tc(SchedClassifierLinkId),
-    Xdp(&'static str, XdpLinkId),
+    Tc(TcLink),
+    Xdp(&'static str, XdpLink),
+}
+
+/// How the XDP program hangs.
+enum XdpLink {
+    /// It leaves with the process.
+    Owned(XdpLinkId),
+    /// A link under this path.
+    Pinned(PathBuf),
 }
 
 /// The programs that these options need.
@@ -179,13 +190,33 @@ impl Source {
         name: &'static str,
         hook: TcAttachType,
         interface: &Interface,
+    ) -> Result<TcLink, Error> {
+        let Self { ebpf, pins, options, .. } = self;
+        let program = classifier(ebpf, name)?;
+        if let Some(pins) = pins
+            && let Some(link) = pins.exchange_tc(program, interface.ifindex, &interface.name, hook)?
+        {
+            return Ok(link);
+        }
+        let id = Self::hang_tc(program, options, name, hook, interface)?;
+        match pins {
+            Some(pins) => pins.keep_tc(program, id, interface.ifindex, hook),
+            None => Ok(TcLink::Owned(id)),
+        }
+    }
+
+    fn hang_tc(
+        program: &mut SchedClassifier,
+        options: &Options,
+        name: &'static str,
+        hook: TcAttachType,
+        interface: &Interface,
     ) -> Result<SchedClassifierLinkId, Error> {
-        let tcx = match self.options.tc_attach {
+        let tcx = match options.tc_attach {
             TcAttach::Tcx => true,
             TcAttach::Clsact => false,
             TcAttach::Auto => probe::kernel_features()?.tcx,
         };
-        let program = classifier(&mut self.ebpf, name)?;
         let failed = |source: ProgramError| refused(name, interface, source);
         if tcx {
             let first = TcAttachOptions::TcxOrder(LinkOrder::first());
@@ -218,19 +249,26 @@ impl Source {
 
     fn attach_xdp(&mut self, mode: XdpMode, interface: &Interface) -> Result<IngressLink, Error> {
         let name = xdp_program(probe::kernel_features()?);
+        let Self { ebpf, pins, .. } = self;
+        let program = xdp(ebpf, name)?;
+        if let Some(pins) = pins
+            && let Some(path) = pins.exchange_xdp(program, interface.ifindex)?
+        {
+            return Ok(IngressLink::Xdp(name, XdpLink::Pinned(path)));
+        }
         let link =
-            xdp(&mut self.ebpf, name)?.attach_to_if_index(interface.ifindex, mode).map_err(|source| {
-                match errno(&source) {
-                    Some(libc::EBUSY | libc::EEXIST) => {
-                        Error::HookTaken { interface: interface.name.clone() }
-                    }
-                    Some(code @ (libc::EOPNOTSUPP | libc::ERANGE | libc::EINVAL)) => Error::NoNativeXdp {
-                        interface: interface.name.clone(),
-                        source: std::io::Error::from_raw_os_error(code),
-                    },
-                    _ => refused(name, interface, source),
-                }
+            program.attach_to_if_index(interface.ifindex, mode).map_err(|source| match errno(&source) {
+                Some(libc::EBUSY | libc::EEXIST) => Error::HookTaken { interface: interface.name.clone() },
+                Some(code @ (libc::EOPNOTSUPP | libc::ERANGE | libc::EINVAL)) => Error::NoNativeXdp {
+                    interface: interface.name.clone(),
+                    source: std::io::Error::from_raw_os_error(code),
+                },
+                _ => refused(name, interface, source),
             })?;
+        let link = match pins {
+            Some(pins) => XdpLink::Pinned(pins.keep_xdp(program, link, interface.ifindex)?),
+            None => XdpLink::Owned(link),
+        };
         Ok(IngressLink::Xdp(name, link))
     }
 
@@ -239,10 +277,11 @@ impl Source {
         match ingress {
             IngressLink::Tc(link) => {
                 if let Ok(program) = classifier(&mut self.ebpf, INGRESS) {
-                    let _ = program.detach(link);
+                    link.detach(program);
                 }
             }
-            IngressLink::Xdp(name, link) => {
+            IngressLink::Xdp(_, XdpLink::Pinned(path)) => drop(std::fs::remove_file(path)),
+            IngressLink::Xdp(name, XdpLink::Owned(link)) => {
                 if let Ok(program) = xdp(&mut self.ebpf, name) {
                     let _ = program.detach(link);
                 }
@@ -255,8 +294,23 @@ impl Source {
         let Some(attachment) = self.attachments.remove(&ifindex) else { return };
         self.detach_ingress(attachment.ingress);
         if let (Some(link), Ok(program)) = (attachment.egress, classifier(&mut self.ebpf, EGRESS)) {
-            let _ = program.detach(link);
+            link.detach(program);
         }
+        if let Some(pins) = &mut self.pins {
+            // All that was detached already is gone; what is forgotten here is only where it was.
+            let _ = pins.abandon(ifindex, None);
+        }
+    }
+
+    /// Interfaces that a predecessor counted and this one has not attached to.
+    pub fn unclaimed(&self) -> Vec<u32> {
+        self.hooks.interfaces().filter(|ifindex| !self.attachments.contains_key(ifindex)).collect()
+    }
+
+    /// Ends what a predecessor left on an interface that is not to be counted any more, under this name if
+    /// it is still there. Its last packets are in the next drain; then [`Source::release`].
+    pub fn abandon(&mut self, ifindex: u32, name: Option<&str>) -> Result<(), Error> {
+        self.pins.as_mut().map_or(Ok(()), |pins| pins.abandon(ifindex, name))
     }
 
     /// Frees the counters of an interface after its last drain.

@@ -5,8 +5,10 @@
 //! 3. What went elsewhere (overflow, no IP, undecodable).
 //! 4. The keys of flows that end are deleted; a grace period passes; nobody holds their slots now.
 //! 5. Payload samples are read: those of the flows that end are all in the ring now. See [`Source::understand`].
-//! 6. Those slots are read a last time, emptied and given back.
+//! 6. Those slots are read a last time.
 //! 7. H1: the hooks' totals again. H0 ≤ slots + elsewhere ≤ H1.
+//! 8. What was told is written to the pins, if there are any; see [`super::pin`].
+//! 9. Those slots are emptied and given back.
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
@@ -31,7 +33,11 @@ impl Source {
             engine.begin_drain(now, &before);
             self.live = self.observe(&mut engine)?;
             let elsewhere = self.hooks.read()?;
-            engine.expired(&elsewhere)
+            let mut ended = engine.expired(&elsewhere);
+            let lost = std::mem::take(&mut self.lost).into_iter().map(|slot| (slot, EndReason::Idle));
+            ended.retain(|(slot, _)| !lost.clone().any(|(other, _)| other == *slot));
+            ended.extend(lost);
+            ended
         };
         self.unpublish(&ended)?;
         self.grace.wait()?;
@@ -40,22 +46,48 @@ impl Source {
         for &(slot, reason) in &ended {
             let Some(flow) = self.slots.get(slot) else { continue };
             engine.close(slot, flow, reason);
-            flow.clear();
-            self.slots.give_back(slot)?;
         }
         self.live = self.live.saturating_sub(ended.len() as u32);
         let after = self.hooks.read()?;
-        Ok(engine.end_drain(now, &after))
+        let report = engine.end_drain(now, &after);
+        let committed = self.commit(&mut engine, &ended);
+        for &(slot, _) in &ended {
+            self.slots.empty(slot)?;
+        }
+        committed.map(|()| report)
+    }
+
+    /// Writes to the pins what was told, the flows of slots that are about to be emptied included.
+    fn commit(&mut self, engine: &mut Engine, ended: &[(u32, EndReason)]) -> Result<(), Error> {
+        let Some(pins) = &mut self.pins else { return Ok(()) };
+        let generation = pins.next_generation();
+        for &(slot, _) in ended {
+            if let Some(flow) = self.slots.get(slot) {
+                flow.head.retired.set(generation);
+            }
+        }
+        pins.commit(engine)
+    }
+
+    /// After the last drain of a process whose pins stay: flows go on, and what was told of them is kept.
+    pub fn suspend(&mut self, engine: &Mutex<Engine>, now: u64) -> Result<(), Error> {
+        let mut engine = lock(engine);
+        engine.suspend(now);
+        self.commit(&mut engine, &[])
     }
 
     /// Shows the engine every live slot; returns their number.
-    fn observe(&self, engine: &mut Engine) -> Result<u32, Error> {
+    fn observe(&mut self, engine: &mut Engine) -> Result<u32, Error> {
+        let adopts = std::mem::take(&mut self.adopts);
         let mut live = 0;
         let slots = self.slots.first(self.slots.high_water()?);
         for (index, flow) in slots.iter().enumerate() {
             if flow.head.live.get() != 0 {
                 // The key was written before the slot became live.
                 fence(Ordering::Acquire);
+                if adopts && let Some(told) = self.pins.as_ref().and_then(|p| p.reported(index as u32)) {
+                    engine.adopt(index as u32, flow, told);
+                }
                 engine.observe(index as u32, flow);
                 live += 1;
             }
@@ -67,8 +99,14 @@ impl Source {
         if ended.is_empty() {
             return Ok(());
         }
-        let keys: Vec<_> =
-            ended.iter().filter_map(|&(slot, _)| self.slots.get(slot).map(|flow| flow.head.key)).collect();
-        self.slots.delete_keys(&keys)
+        let mut keys = Vec::with_capacity(ended.len());
+        for &(slot, _) in ended {
+            let Some(flow) = self.slots.get(slot) else { continue };
+            // The key of a flow that lost it may be another slot's by now.
+            if self.pins.is_none() || self.slots.find(&flow.head.key)? == Some(slot) {
+                keys.push(flow.head.key);
+            }
+        }
+        if keys.is_empty() { Ok(()) } else { self.slots.delete_keys(&keys) }
     }
 }

@@ -1,6 +1,7 @@
 //! What can go wrong between user space and the kernel, and what to do about it.
 
 use std::io;
+use std::path::PathBuf;
 
 use super::{Options, probe};
 
@@ -116,6 +117,41 @@ pub enum Error {
         interface: String,
         /// The bound.
         limit: u32,
+    },
+    /// Pins need a file system of their own kind.
+    #[error(
+        "pinning: {} is on no BPF file system: mount one (`mount -t bpf bpf /sys/fs/bpf`) and name a directory on it with --pin",
+        directory.display()
+    )]
+    NoBpfFileSystem {
+        /// What was named.
+        directory: PathBuf,
+    },
+    /// Pins of another version, or made with other settings.
+    #[error(
+        "pinning: the pins in {0} are of another {what} ({theirs}, here it is {ours}): start what made them, or give up what they count with `weir unpin --pin {0}`",
+        directory.display()
+    )]
+    PinnedOtherwise {
+        /// Where the pins are.
+        directory: PathBuf,
+        /// What differs.
+        what: String,
+        /// As the pins have it.
+        theirs: String,
+        /// As it should be.
+        ours: String,
+    },
+    /// A pin could not be used.
+    #[error("{operation} {}: {source}; `weir unpin` removes all pins", path.display())]
+    Pin {
+        /// What was tried.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The kernel's answer.
+        #[source]
+        source: io::Error,
     },
     /// Anything else while attaching.
     #[error("attaching {program} to {interface}: {source}")]

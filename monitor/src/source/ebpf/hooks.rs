@@ -23,8 +23,11 @@ impl Hooks {
         Ok(Self { map: PerCpuArray::try_from(map).map_err(Error::map("HOOKS"))?, cells: BTreeMap::new() })
     }
 
-    /// Gives an interface a cell with counters at zero, before it is attached. `false`: none is free.
+    /// Gives an interface a cell with counters at zero, before it is attached, unless it has one. `false`: none is free.
     pub(super) fn claim(&mut self, ifindex: u32, flags: u32) -> Result<bool, Error> {
+        if self.cells.contains_key(&ifindex) {
+            return Ok(true);
+        }
         let home = HookCounters::home(ifindex);
         let free = (0..HookCounters::PROBES)
             .map(|probe| (home + probe) & (MAX_INTERFACES - 1))
@@ -33,6 +36,23 @@ impl Hooks {
         self.write(cell, HookCounters { ifindex, flags, ..HookCounters::default() })?;
         self.cells.insert(ifindex, cell);
         Ok(true)
+    }
+
+    /// Takes over the cells that are in use.
+    pub(super) fn adopt(&mut self) -> Result<(), Error> {
+        for cell in 0..MAX_INTERFACES {
+            let index = HookCounters::map_index(cell, Direction::Receive);
+            let values = self.map.get(&index, 0).map_err(Error::map("HOOKS"))?;
+            if let Some(ifindex) = values.iter().map(|v| v.ifindex).find(|ifindex| *ifindex != 0) {
+                self.cells.insert(ifindex, cell);
+            }
+        }
+        Ok(())
+    }
+
+    /// Interfaces that have a cell.
+    pub(super) fn interfaces(&self) -> impl Iterator<Item = u32> {
+        self.cells.keys().copied()
     }
 
     /// Frees the cell of an interface from which everything is detached.

@@ -11,6 +11,7 @@ mod grace;
 mod hooks;
 mod log;
 mod object;
+mod pin;
 pub mod probe;
 mod samples;
 mod slots;
@@ -18,6 +19,7 @@ mod stats;
 mod sys;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
 use monitor_common::{
@@ -28,12 +30,15 @@ use monitor_common::{
 pub use attach::Interface;
 pub use error::Error;
 pub use object::{is_embedded, object_bytes};
+pub use pin::{Removed, remove as remove_pins};
 pub use samples::{LostSamples, Sample};
 pub use stats::{MapStats, ProgramStats};
 
 use attach::Attachment;
 use grace::Grace;
 use hooks::Hooks;
+use monitor_core::engine::Carried;
+use pin::Pins;
 use slots::Slots;
 
 /// Which hook sees packets that come in.
@@ -75,6 +80,10 @@ pub struct Options {
     pub ring_bytes: u32,
     /// UDP ports of tunnels.
     pub tunnels: TunnelPorts,
+    /// All interfaces are mirror ports: pins are for this or for that.
+    pub mirror: bool,
+    /// Directory of a BPF file system where maps and links stay when the source goes.
+    pub pin: Option<PathBuf>,
     /// Time stands still until a test moves it.
     pub test_clock: bool,
     /// Benchmarks: see [`KernelConfig::bench_mask`].
@@ -94,6 +103,8 @@ impl Default for Options {
             sampling: None,
             ring_bytes: 4 << 20,
             tunnels: TunnelPorts::default(),
+            mirror: false,
+            pin: None,
             test_clock: false,
             bench_mask: 0,
             bench_hold: 0,
@@ -125,6 +136,13 @@ pub struct Source {
     log: log::KernelLog,
     /// Slots given back so far minus slots taken, as user space sees it: entries of the table.
     live: u32,
+    pins: Option<Pins>,
+    /// What a predecessor left for the engine.
+    carried: Option<Carried>,
+    /// The first drain reads slots that a predecessor has read.
+    adopts: bool,
+    /// Slots to which no key leads any more: their flows end at the first drain.
+    lost: Vec<u32>,
 }
 
 impl Source {
@@ -143,6 +161,10 @@ impl Source {
             bench_flags: options.bench_flags,
             tunnels: options.tunnels,
         };
+        let found = match &options.pin {
+            Some(directory) => pin::prepare(directory, &options, features)?,
+            None => false,
+        };
         let mut loader = EbpfLoader::new();
         loader
             .override_global("CONFIG", &config, true)
@@ -151,26 +173,64 @@ impl Source {
             .map_max_entries("FREE", options.max_flows)
             .map_max_entries("SAMPLES", options.ring_bytes)
             .verifier_log_level(VerifierLogLevel::STATS);
+        if let Some(directory) = &options.pin {
+            for name in pin::MAPS {
+                loader.map_pin_path(name, directory.join(name));
+            }
+        }
         let mut ebpf = loader.load(object).map_err(|e| Error::load(&options, e))?;
         let log = log::KernelLog::new(&mut ebpf)?;
         for name in attach::programs(&options, features) {
             attach::load(&mut ebpf, name)?;
         }
-        let slots = Slots::new(&mut ebpf, &options)?;
-        let hooks = Hooks::new(&mut ebpf)?;
+        let slots = Slots::new(&mut ebpf, &options, found)?;
+        let mut hooks = Hooks::new(&mut ebpf)?;
         let samples = options.sampling.map(|s| samples::Reader::new(&mut ebpf, s)).transpose()?;
+        let grace = Grace::new()?;
+        let (mut pins, mut carried, mut lost) = (None, None, Vec::new());
+        if let Some(directory) = &options.pin {
+            let (opened, legacy) = Pins::open(directory, &options, features, found)?;
+            pins = Some(opened);
+            if let Some(legacy) = legacy {
+                hooks.adopt()?;
+                lost = pin::recover(&slots, &grace, legacy.generation)?;
+                carried = Some(legacy.carried);
+            }
+        }
         Ok(Self {
             options,
             ebpf,
             slots,
             hooks,
-            grace: Grace::new()?,
+            grace,
             attachments: BTreeMap::new(),
             samples,
             coarse: coarse::Victims::default(),
             log,
             live: 0,
+            adopts: carried.is_some(),
+            pins,
+            carried,
+            lost,
         })
+    }
+
+    /// What a predecessor left for the engine, once, before the first drain: for
+    /// [`monitor_core::engine::Engine::take_over`].
+    pub fn take_carried(&mut self) -> Option<Carried> {
+        self.carried.take()
+    }
+
+    /// Whether maps and links stay when the source goes.
+    pub const fn is_pinned(&self) -> bool {
+        self.pins.is_some()
+    }
+
+    /// Everything has begun well: pins stay from now on.
+    pub const fn keep_pins(&mut self) {
+        if let Some(pins) = &mut self.pins {
+            pins.keep();
+        }
     }
 
     /// What was asked for.
@@ -199,5 +259,16 @@ impl Source {
     #[doc(hidden)]
     pub fn ebpf(&mut self) -> &mut Ebpf {
         &mut self.ebpf
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        if self.pins.as_ref().is_some_and(Pins::is_fresh) {
+            let attached: Vec<u32> = self.attachments.keys().copied().collect();
+            for ifindex in attached {
+                self.detach(ifindex);
+            }
+        }
     }
 }

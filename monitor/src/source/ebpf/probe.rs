@@ -55,9 +55,21 @@ pub fn tcx_order(interface: &str, direction: Direction) -> Option<Vec<String>> {
     Some(programs.iter().map(|p| p.name_as_str().unwrap_or("?").to_owned()).collect())
 }
 
+/// Name of a loaded program by its number; `None`: it is gone, or the right to ask is missing.
+pub fn program_name(id: u32) -> Option<String> {
+    let programs = aya::programs::loaded_programs();
+    let program = programs.filter_map(Result::ok).find(|program| program.id() == id)?;
+    program.name_as_str().map(str::to_owned)
+}
+
+/// Whether a program of this name is one of ours.
+pub fn is_ours(name: &str) -> bool {
+    name.starts_with("weir_")
+}
+
 /// Whether another program runs before ours and may take packets away that we never see.
 pub fn is_hidden(order: &[String]) -> bool {
-    order.iter().position(|name| name.starts_with("weir_")).is_some_and(|at| at > 0)
+    order.iter().position(|name| is_ours(name)).is_some_and(|at| at > 0)
 }
 
 /// Capabilities that a run needs, with their bits (include/uapi/linux/capability.h): for maps and

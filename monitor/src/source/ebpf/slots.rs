@@ -37,8 +37,8 @@ pub(super) fn descriptor(ebpf: &mut Ebpf, name: &'static str) -> Result<OwnedFd,
 }
 
 impl Slots {
-    /// Maps the slots and fills the free list: the lowest number comes out first.
-    pub(super) fn new(ebpf: &mut Ebpf, options: &Options) -> Result<Self, Error> {
+    /// Maps the slots. In a table that nobody `used` yet all are free: the lowest number comes out first.
+    pub(super) fn new(ebpf: &mut Ebpf, options: &Options, used: bool) -> Result<Self, Error> {
         let count = options.max_flows;
         let slots = descriptor(ebpf, "SLOTS")?;
         let mapping = Mapping::new(&slots, count as usize).map_err(|source| match source.raw_os_error() {
@@ -49,8 +49,10 @@ impl Slots {
         let high_water = PerCpuArray::try_from(map).map_err(Error::map("HIGH_WATER"))?;
         let this =
             Self { mapping, keys: descriptor(ebpf, "FLOWS")?, free: descriptor(ebpf, "FREE")?, high_water };
-        for slot in (0..count).rev() {
-            this.give_back(slot)?;
+        if !used {
+            for slot in (0..count).rev() {
+                this.give_back(slot)?;
+            }
         }
         Ok(this)
     }
@@ -78,6 +80,24 @@ impl Slots {
             subject: "the flow table",
             source,
         })
+    }
+
+    /// The slot that a key has.
+    pub(super) fn find(&self, key: &FlowKey) -> Result<Option<u32>, Error> {
+        sys::lookup(&self.keys, key).map_err(|source| Error::System {
+            operation: "reading",
+            subject: "the flow table",
+            source,
+        })
+    }
+
+    /// Empties a slot that no program can hold, and gives it back.
+    pub(super) fn empty(&self, slot: u32) -> Result<(), Error> {
+        let Some(flow) = self.get(slot) else { return Ok(()) };
+        flow.clear();
+        // Before another flow can have it. Who dies here loses one slot and no packet.
+        flow.head.retired.set(0);
+        self.give_back(slot)
     }
 
     /// Offers a slot to the programs again.

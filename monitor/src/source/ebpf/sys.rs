@@ -1,25 +1,36 @@
-//! System calls that aya does not offer: mapping a map, its batch operations, pushing to a stack,
+//! System calls that aya does not offer: mapping a map, its batch operations, pushing to a stack, pins,
 //! memory barriers. All of the agent's unsafe code towards the kernel is here.
 #![expect(unsafe_code, reason = "system calls on raw memory")]
 
 use std::{
+    ffi::CString,
     io,
     marker::PhantomData,
     mem::size_of_val,
-    os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
+    os::{
+        fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
+        unix::ffi::OsStrExt as _,
+    },
+    path::Path,
     ptr::NonNull,
 };
 
 /// Commands of bpf(2) (include/uapi/linux/bpf.h, enum `bpf_cmd`).
 const BPF_MAP_CREATE: libc::c_int = 0;
+const BPF_MAP_LOOKUP_ELEM: libc::c_int = 1;
 const BPF_MAP_UPDATE_ELEM: libc::c_int = 2;
 const BPF_MAP_DELETE_ELEM: libc::c_int = 3;
+const BPF_OBJ_PIN: libc::c_int = 6;
+const BPF_OBJ_GET: libc::c_int = 7;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const BPF_MAP_DELETE_BATCH: libc::c_int = 27;
 
 /// Map types (enum `bpf_map_type`).
 const BPF_MAP_TYPE_ARRAY: u32 = 2;
 const BPF_MAP_TYPE_ARRAY_OF_MAPS: u32 = 12;
+
+/// Flag of `BPF_MAP_CREATE`: the values can be mapped.
+const BPF_F_MMAPABLE: u32 = 1 << 10;
 
 /// `MEMBARRIER_CMD_GLOBAL` (include/uapi/linux/membarrier.h).
 const MEMBARRIER_CMD_GLOBAL: libc::c_int = 1;
@@ -34,6 +45,10 @@ pub(super) unsafe trait Shared {}
 
 // SAFETY: cells; the key is written before the slot can be seen to have packets.
 unsafe impl Shared for monitor_common::abi::Flow {}
+// SAFETY: cells.
+unsafe impl Shared for monitor_common::abi::Reported {}
+// SAFETY: a cell.
+unsafe impl Shared for monitor_common::cell::Cell64 {}
 
 /// The values of a `BPF_F_MMAPABLE` array, mapped.
 pub(super) struct Mapping<T> {
@@ -161,9 +176,79 @@ pub(super) fn create_array_of_maps(inner: &OwnedFd) -> io::Result<OwnedFd> {
 }
 
 fn create(attr: CreateAttr) -> io::Result<OwnedFd> {
-    let fd = bpf(BPF_MAP_CREATE, &mut CreateAttr { key_size: 4, value_size: 4, max_entries: 1, ..attr })?;
+    create_as(CreateAttr { key_size: 4, value_size: 4, max_entries: 1, ..attr })
+}
+
+/// Creates an array that [`Mapping`] can map.
+pub(super) fn create_mappable(value_size: u32, max_entries: u32) -> io::Result<OwnedFd> {
+    create_as(CreateAttr {
+        map_type: BPF_MAP_TYPE_ARRAY,
+        key_size: 4,
+        value_size,
+        max_entries,
+        map_flags: BPF_F_MMAPABLE,
+        ..Default::default()
+    })
+}
+
+fn create_as(mut attr: CreateAttr) -> io::Result<OwnedFd> {
+    let fd = bpf(BPF_MAP_CREATE, &mut attr)?;
     // SAFETY: a descriptor that the kernel just gave us.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// `union bpf_attr` for `BPF_OBJ_PIN` and `BPF_OBJ_GET`.
+#[repr(C)]
+#[derive(Default)]
+struct ObjectAttr {
+    path: u64,
+    fd: u32,
+    flags: u32,
+}
+
+/// Gives a map a name in a BPF file system.
+pub(super) fn pin(map: &OwnedFd, path: &Path) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut attr = ObjectAttr { path: path.as_ptr() as u64, fd: map.as_raw_fd() as u32, flags: 0 };
+    bpf(BPF_OBJ_PIN, &mut attr).map(drop)
+}
+
+/// Opens what has a name in a BPF file system.
+pub(super) fn open_pin(path: &Path) -> io::Result<OwnedFd> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let fd = bpf(BPF_OBJ_GET, &mut ObjectAttr { path: path.as_ptr() as u64, ..Default::default() })?;
+    // SAFETY: a descriptor that the kernel just gave us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Sizes of a map (`struct bpf_map_info`): key and value in bytes, entries.
+pub(super) fn map_sizes(map: &OwnedFd) -> io::Result<[u32; 3]> {
+    // Type, id, key size, value size, entries.
+    let mut info = [0_u32; 5];
+    let mut attr = InfoAttr {
+        fd: map.as_raw_fd() as u32,
+        length: size_of_val(&info) as u32,
+        info: info.as_mut_ptr() as u64,
+    };
+    bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
+    let [_, _, key, value, entries] = info;
+    Ok([key, value, entries])
+}
+
+/// The number that a key has; `None`: it has none.
+pub(super) fn lookup<K: aya::Pod>(map: &OwnedFd, key: &K) -> io::Result<Option<u32>> {
+    let mut value = 0_u32;
+    let mut attr = ElementAttr {
+        map_fd: map.as_raw_fd() as u32,
+        key: std::ptr::from_ref(key) as u64,
+        value: (&raw mut value) as u64,
+        ..Default::default()
+    };
+    match bpf(BPF_MAP_LOOKUP_ELEM, &mut attr) {
+        Ok(_) => Ok(Some(value)),
+        Err(e) if e.raw_os_error() == Some(libc::ENOENT) => Ok(None),
+        Err(e) => Err(e),
+    }
 }
 
 /// Puts `inner` into the only place of `outer`.

@@ -1,0 +1,327 @@
+//! What an engine leaves for the next one that reads the same slots.
+//!
+//! Two parts. [`Carried`] has what accounts for packets: the totals of the interfaces without the flows
+//! that are in slots, whose counters the slots have themselves. So it changes only with flows that end
+//! and with what was counted elsewhere, and holds wherever the process dies: carried + slots = counted.
+//! A [`Reported`] for each slot has what else was told of its flow: how far series and records have
+//! counted it, its connection, its name.
+
+use std::sync::atomic::{Ordering, fence};
+
+use monitor_common::{
+    abi::{Flow, HookCounters, REPORTED_WORDS, Reported, Side},
+    account,
+    cell::Cell64,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Engine, count::Once, count_sighting, records::Writer};
+use crate::{
+    application::Application,
+    flow::{
+        reading::{EVENTS, Reading, SideReading},
+        record::Unwritten,
+        state::{TRACK_WORDS, Track},
+    },
+    names::Name,
+    record::{NameSource, Text},
+    totals::{InterfaceTotals, Io},
+};
+use monitor_common::abi::TRAFFIC_CLASSES;
+
+/// Traffic by direction and class.
+pub(super) type Traffic = [[Io; TRAFFIC_CLASSES]; 2];
+
+/// Totals of the interfaces, less what the slots have: a difference, which may be below zero (wrapping)
+/// where an interface was renamed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Carried {
+    /// By name, sorted.
+    pub interfaces: Vec<InterfaceTotals>,
+    /// What reads which hooks.
+    pub attachments: Vec<CarriedAttachment>,
+}
+
+/// An index of the kernel, and how far its hooks were read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CarriedAttachment {
+    /// The kernel's index.
+    pub ifindex: u32,
+    /// Name in [`Carried::interfaces`].
+    pub name: String,
+    /// By direction.
+    pub(super) hooks: [CarriedHook; 2],
+}
+
+/// See [`CarriedAttachment`]: the fields of a hook.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct CarriedHook {
+    pub(super) last: Vec<u64>,
+    pub(super) flows: u64,
+    pub(super) told: [u64; crate::label::Outcome::COUNT],
+}
+
+/// Where the parts of a [`Reported`] begin; the first word is when the flow began.
+mod at {
+    use super::{REPORTED_WORDS, TRACK_WORDS};
+    pub(super) const CONNECTION: usize = 1;
+    pub(super) const BEGUN: usize = 2;
+    /// 0: nothing is owed to records.
+    pub(super) const RECORDED_AT: usize = 3;
+    pub(super) const TRACK: usize = 4;
+    pub(super) const COUNTED: usize = TRACK + TRACK_WORDS;
+    pub(super) const RECORDED: usize = COUNTED + super::READING_WORDS;
+    pub(super) const NAME: usize = REPORTED_WORDS - 16;
+    const _: () = assert!(RECORDED + super::READING_WORDS <= NAME);
+}
+
+/// [`at::CONNECTION`]: the flow counts under its name, beside the number of its connection.
+const DECIDED: u64 = 1 << 32;
+
+/// 64-bit counters of a side, then the others of both in pairs.
+const READING_WORDS: usize = 2 * 5 + (1 + EVENTS);
+
+/// What was told of a flow, as a successor needs it.
+struct Watermark {
+    told: u32,
+    decided: bool,
+    begun: u64,
+    track: Track,
+    counted: Reading,
+    recorded: Option<(Reading, u64)>,
+    name: Option<Name>,
+    application: Option<Application>,
+}
+
+impl Watermark {
+    /// `None`: the words are of another flow, or of none.
+    fn read(reported: &Reported, flow: &Flow) -> Option<Self> {
+        let words = &reported.0;
+        let word = |at: usize| words.get(at).map_or(0, Cell64::get);
+        let first = word(0);
+        if first == 0 || first != flow.head.first.get() {
+            return None;
+        }
+        let mut track = [0; TRACK_WORDS];
+        for (i, to) in track.iter_mut().enumerate() {
+            *to = word(at::TRACK + i);
+        }
+        let counted = reading(words.get(at::COUNTED..)?);
+        let is_behind = |r: &Reading| {
+            let seen = |side: Side| flow.hot[side.index()].packets.get();
+            r.0[0].packets <= seen(Side::Lower) && r.0[1].packets <= seen(Side::Upper)
+        };
+        let recorded = reading(words.get(at::RECORDED..)?);
+        let recorded_at = Some(word(at::RECORDED_AT)).filter(|at| *at != 0 && is_behind(&recorded));
+        let (name, application) = read_names(words.get(at::NAME..)?);
+        is_behind(&counted).then(|| Self {
+            told: word(at::CONNECTION) as u32,
+            decided: word(at::CONNECTION) & DECIDED != 0,
+            begun: word(at::BEGUN),
+            track: Track::restore(&track),
+            counted,
+            recorded: recorded_at.map(|at| (recorded, at)),
+            name,
+            application,
+        })
+    }
+}
+
+fn reading(words: &[Cell64]) -> Reading {
+    let mut words = words.iter().map(Cell64::get);
+    let mut next = || words.next().unwrap_or(0);
+    let mut out = Reading::default();
+    for side in &mut out.0 {
+        side.packets = next();
+        side.bytes = next();
+        side.payload_bytes = next();
+        side.ip_bytes = next();
+        side.rtt_sum = next();
+    }
+    let pair = |word: u64| [word as u32, (word >> 32) as u32];
+    [out.0[0].rtt_samples, out.0[1].rtt_samples] = pair(next());
+    for event in 0..EVENTS {
+        [out.0[0].events[event], out.0[1].events[event]] = pair(next());
+    }
+    out
+}
+
+fn write_reading(words: &[Cell64], reading: &Reading) {
+    let mut words = words.iter();
+    let mut put = |value: u64| {
+        if let Some(word) = words.next() {
+            word.set(value);
+        }
+    };
+    let [lower, upper] = &reading.0;
+    for SideReading { packets, bytes, payload_bytes, ip_bytes, rtt_sum, .. } in [lower, upper] {
+        for value in [packets, bytes, payload_bytes, ip_bytes, rtt_sum] {
+            put(*value);
+        }
+    }
+    let pair = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+    put(pair(lower.rtt_samples, upper.rtt_samples));
+    for (low, high) in lower.events.iter().zip(&upper.events) {
+        put(pair(*low, *high));
+    }
+}
+
+const SOURCES: [NameSource; 6] = [
+    NameSource::Sni,
+    NameSource::Quic,
+    NameSource::Http,
+    NameSource::Dns,
+    NameSource::Certificate,
+    NameSource::Ech,
+];
+
+/// Source, length of the name, length of the application's word, and both. A name that does not fit is
+/// left out: its flow then counts as one without.
+fn write_names(words: &[Cell64], name: Option<&Name>, application: Option<Application>) {
+    let mut bytes = [0; 16 * 8];
+    let word = application.map_or("", Application::as_str);
+    let name = name.filter(|name| 3 + name.text.as_str().len() + word.len() <= bytes.len());
+    let source = name.and_then(|name| SOURCES.iter().position(|s| *s == name.source)).unwrap_or(0);
+    let text = name.map_or("", |name| name.text.as_str());
+    let all = [source as u8, text.len() as u8, word.len() as u8];
+    for (to, from) in bytes.iter_mut().zip(all.into_iter().chain(text.bytes()).chain(word.bytes())) {
+        *to = from;
+    }
+    for (word, bytes) in words.iter().zip(bytes.chunks_exact(8)) {
+        word.set(bytes.first_chunk().map_or(0, |b| u64::from_le_bytes(*b)));
+    }
+}
+
+fn read_names(words: &[Cell64]) -> (Option<Name>, Option<Application>) {
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.get().to_le_bytes()).collect();
+    let [source, name, word, rest @ ..] = bytes.as_slice() else { return (None, None) };
+    let text = |from: usize, length: u8| {
+        std::str::from_utf8(rest.get(from..from + usize::from(length)).unwrap_or_default()).unwrap_or("")
+    };
+    let (text, word) = (text(0, *name), text(usize::from(*name), *word));
+    let source = SOURCES.get(usize::from(*source)).copied().unwrap_or(NameSource::Dns);
+    let name = (!text.is_empty()).then(|| Name { text: Text::from(text), source });
+    (name, Application::ALL.iter().copied().find(|a| a.as_str() == word))
+}
+
+impl Engine {
+    /// Remembers from now on which flows have news for [`Self::report`].
+    pub fn keep_watermarks(&mut self) {
+        self.moved = Some(Vec::new());
+    }
+
+    /// Slots whose [`Reported`] is to be written anew.
+    pub fn take_moved(&mut self) -> Vec<u32> {
+        let mut moved = self.moved.as_mut().map(std::mem::take).unwrap_or_default();
+        moved.sort_unstable();
+        moved.dedup();
+        moved
+    }
+
+    /// What accounts for packets, without the flows in slots.
+    pub fn carry(&self) -> Carried {
+        let mut live: Vec<Traffic> = vec![Traffic::default(); self.hooks.attachments()];
+        for (_, entry) in self.table.iter() {
+            let Some(live) = live.get_mut(entry.attachment as usize) else { continue };
+            let class = HookCounters::class(entry.key.protocol, entry.key.ip_version);
+            for side in [Side::Lower, Side::Upper] {
+                let counted = entry.reading.side(side);
+                let io = Io { packets: counted.packets, bytes: counted.bytes };
+                if let Some(sum) = live[account::direction(entry.view, side).index()].get_mut(class) {
+                    sum.add(io);
+                }
+            }
+        }
+        self.hooks.carry(&self.totals, &live)
+    }
+
+    /// Goes on where another engine was: before the interfaces are set and before the first drain, at
+    /// which each live slot is adopted.
+    pub fn take_over(&mut self, carried: Carried) {
+        self.hooks.take_over(carried, &mut self.totals);
+    }
+
+    /// Reads a slot for the first time that another engine may have read before: what that one told is
+    /// not told again, but the packets of its interface, which nothing but the slot has.
+    pub fn adopt(&mut self, slot: u32, flow: &Flow, reported: &Reported) {
+        let packets = [flow.hot[0].packets.get(), flow.hot[1].packets.get()];
+        if self.table.entry(slot).is_some() || packets == [0; 2] {
+            return;
+        }
+        let Some(told) = Watermark::read(reported, flow) else { return };
+        self.open(slot, flow);
+        let Self { table, hooks, totals, config, .. } = self;
+        let Some(entry) = table.entry_mut(slot) else { return };
+        entry.told = told.told;
+        entry.begun = told.begun;
+        entry.track = told.track;
+        entry.findings.name = told.name;
+        entry.findings.application = told.application;
+        entry.naming.inherit(told.decided);
+        entry.reading = told.counted;
+        entry.inherited = Some(Box::new(told.counted));
+        if config.records
+            && let Some((recorded, at)) = told.recorded
+        {
+            entry.unwritten = Some(Unwritten::new(recorded, at));
+        }
+        count_sighting(entry, &told.counted, hooks, totals);
+    }
+
+    /// Writes what was told of the flow in a slot.
+    pub fn report(&self, slot: u32, reported: &Reported) {
+        let words = &reported.0;
+        let set = |at: usize, value: u64| {
+            if let Some(word) = words.get(at) {
+                word.set(value);
+            }
+        };
+        let Some(entry) = self.table.entry(slot) else { return };
+        if words[0].get() != entry.first {
+            // Until all words are this flow's they are nobody's.
+            set(0, 0);
+            fence(Ordering::Release);
+        }
+        set(at::CONNECTION, u64::from(entry.told) | if entry.naming.is_decided() { DECIDED } else { 0 });
+        set(at::BEGUN, entry.begun);
+        for (i, word) in entry.track.save().into_iter().enumerate() {
+            set(at::TRACK + i, word);
+        }
+        if let Some(words) = words.get(at::COUNTED..) {
+            write_reading(words, &entry.reading);
+        }
+        // Without records nothing is owed to them: whoever writes some begins where it begins.
+        let recorded = entry.unwritten.as_ref().map_or((&entry.reading, entry.last), |u| u.written());
+        if let Some(words) = words.get(at::RECORDED..) {
+            write_reading(words, recorded.0);
+        }
+        set(at::RECORDED_AT, recorded.1.max(1));
+        if let Some(words) = words.get(at::NAME..) {
+            write_names(words, entry.findings.name.as_ref(), entry.findings.application);
+        }
+        fence(Ordering::Release);
+        set(0, entry.first);
+    }
+
+    /// After the last drain of an engine that has a successor: flows do not end. What waits for a name is
+    /// counted, and what records have not told is written.
+    pub fn suspend(&mut self, now: u64) {
+        self.step = super::Step::new(self.step.now(), now);
+        self.settle();
+        for slot in 0..self.table.lines().len() as u32 {
+            self.end_earlier(slot);
+            self.learn(slot);
+            let Self {
+                table, config, hooks, totals, families, live, counted, records, payloads, moved, ..
+            } = self;
+            let Some(entry) = table.entry_mut(slot).filter(|entry| entry.counts) else { continue };
+            Self::name_silent(payloads, entry);
+            Once { totals, families, live, counted, config, now }.name(entry, true);
+            Writer { config, hooks, totals, records, now }.interim(entry);
+            if let Some(moved) = moved {
+                moved.push(slot);
+            }
+        }
+        self.hooks.publish(&mut self.totals);
+    }
+}

@@ -1,0 +1,125 @@
+//! What pins are of: version, sizes and settings. Pins of others are refused, never read as one's own.
+
+use std::{mem::size_of, path::Path};
+
+use monitor_common::{
+    abi::{
+        self, COARSE_ENTRIES, CoarseCounters, CoarseKey, FRAGMENTED_DATAGRAMS, Flow, FlowKey, FragmentKey,
+        FragmentPorts, HookCounters, MAX_INTERFACES, Reported, Sampling,
+    },
+    cell::Cell64,
+};
+
+use super::{CONFIG, REPORTED, STATE, failed, namespace, state};
+use crate::source::ebpf::{
+    Error, Ingress, Options, TcAttach,
+    probe::Features,
+    samples::SampleState,
+    sys::{self, Mapping},
+};
+
+/// Maps of the object that are pinned, under their names.
+pub(in crate::source::ebpf) const MAPS: [&str; 10] = [
+    "FLOWS",
+    "SLOTS",
+    "FREE",
+    "HIGH_WATER",
+    "HOOKS",
+    "FRAGMENTS",
+    "COARSE",
+    "SAMPLES",
+    "SAMPLE_STATE",
+    "SAMPLING",
+];
+
+/// "weir" and "pins".
+const MAGIC: u64 = u64::from_le_bytes(*b"weirpins");
+/// Words of the map; the first two are of every version.
+const WORDS: usize = 16;
+
+/// What must be the same, in the order of the words.
+fn facts(options: &Options, features: Features) -> [(&'static str, u64); 8] {
+    let tcx = match options.tc_attach {
+        TcAttach::Auto => features.tcx,
+        TcAttach::Tcx => true,
+        TcAttach::Clsact => false,
+    };
+    let ingress = match options.ingress {
+        Ingress::Tc => 0,
+        Ingress::Xdp => 1,
+        Ingress::XdpGeneric => 2,
+    };
+    [
+        ("kind", MAGIC),
+        ("ABI version", abi::VERSION.into()),
+        ("--max-flows", options.max_flows.into()),
+        ("size of the sample ring", options.ring_bytes.into()),
+        ("--ingress", ingress),
+        ("way to attach (0: clsact, 1: TCX)", tcx.into()),
+        ("--promiscuous", options.mirror.into()),
+        ("network namespace", namespace()),
+    ]
+}
+
+/// Sizes of each map: key, value, entries.
+fn sizes(options: &Options) -> [(&'static str, [usize; 3]); MAPS.len() + 2] {
+    let flows = options.max_flows as usize;
+    [
+        ("FLOWS", [size_of::<FlowKey>(), 4, flows]),
+        ("SLOTS", [4, size_of::<Flow>(), flows]),
+        ("FREE", [0, 4, flows]),
+        ("HIGH_WATER", [4, 4, 1]),
+        ("HOOKS", [4, size_of::<HookCounters>(), MAX_INTERFACES as usize * 2]),
+        ("FRAGMENTS", [size_of::<FragmentKey>(), size_of::<FragmentPorts>(), FRAGMENTED_DATAGRAMS as usize]),
+        ("COARSE", [size_of::<CoarseKey>(), size_of::<CoarseCounters>(), COARSE_ENTRIES as usize]),
+        ("SAMPLES", [0, 0, options.ring_bytes as usize]),
+        ("SAMPLE_STATE", [4, size_of::<SampleState>(), 1]),
+        ("SAMPLING", [4, size_of::<Sampling>(), 1]),
+        (REPORTED, [4, size_of::<Reported>(), flows]),
+        (STATE, [4, 8, state::WORDS]),
+    ]
+}
+
+/// Whether pins can be gone on from.
+pub(super) fn check(directory: &Path, options: &Options, features: Features) -> Result<(), Error> {
+    let other = |what: &str, theirs: String, ours: String| Error::PinnedOtherwise {
+        directory: directory.to_owned(),
+        what: what.to_owned(),
+        theirs,
+        ours,
+    };
+    let path = directory.join(CONFIG);
+    let map = sys::open_pin(&path).map_err(failed("opening", &path))?;
+    if sys::map_sizes(&map).map_err(failed("reading", &path))? != [4, 8, WORDS as u32] {
+        return Err(other("kind", "unknown".to_owned(), "weir".to_owned()));
+    }
+    let words = Mapping::<Cell64>::new(&map, WORDS).map_err(failed("mapping", &path))?;
+    for (at, (what, ours)) in facts(options, features).into_iter().enumerate() {
+        let theirs = words.get(at).map_or(0, Cell64::get);
+        if theirs != ours {
+            return Err(other(what, theirs.to_string(), ours.to_string()));
+        }
+    }
+    for (name, ours) in sizes(options) {
+        let path = directory.join(name);
+        let map = sys::open_pin(&path).map_err(failed("opening", &path))?;
+        let theirs = sys::map_sizes(&map).map_err(failed("reading", &path))?;
+        if theirs.map(|n| n as usize) != ours {
+            return Err(other(&format!("size of {name}"), format!("{theirs:?}"), format!("{ours:?}")));
+        }
+    }
+    Ok(())
+}
+
+/// Says what the pins are of: the last of them.
+pub(super) fn write(directory: &Path, options: &Options, features: Features) -> Result<(), Error> {
+    let path = directory.join(CONFIG);
+    let map = sys::create_mappable(8, WORDS as u32).map_err(failed("making", &path))?;
+    let words = Mapping::<Cell64>::new(&map, WORDS).map_err(failed("mapping", &path))?;
+    for (at, (_, value)) in facts(options, features).into_iter().enumerate() {
+        if let Some(word) = words.get(at) {
+            word.set(value);
+        }
+    }
+    sys::pin(&map, &path).map_err(failed("pinning", &path))
+}

@@ -1,0 +1,380 @@
+//! Programs and tables that outlive the process: nothing is lost or counted twice between two instances.
+
+use std::{
+    net::{SocketAddr, UdpSocket},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+use aya::maps::{Array, Map, MapData};
+use nix::sys::signal::Signal;
+
+use crate::{
+    agent::{Agent, HERE, Running, THERE, cable, weir},
+    hooks::programs,
+    netns::{DEADLINE, Namespace, run, wait_for},
+    outputs::{lines, text},
+    traffic,
+};
+
+/// Between two questions of a socket.
+const PAUSE: Duration = Duration::from_micros(200);
+
+/// A BPF file system of a test's own.
+pub(crate) struct BpfFs {
+    directory: tempfile::TempDir,
+}
+
+impl BpfFs {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        run("mount", &["-t", "bpf", "bpf", text(directory.path())]);
+        Self { directory }
+    }
+
+    pub(crate) fn pins(&self) -> PathBuf {
+        self.directory.path().join("weir")
+    }
+
+    pub(crate) fn flag(&self) -> String {
+        format!("--pin={}", self.pins().display())
+    }
+}
+
+impl Drop for BpfFs {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.directory.path()).status();
+    }
+}
+
+/// The same numbers at each run.
+struct Seeded(u64);
+
+impl Seeded {
+    fn next(&mut self, below: u64) -> u64 {
+        // xorshift64
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % below
+    }
+}
+
+/// Datagrams that were answered; each is one packet in and one out.
+#[derive(Default)]
+struct Exchange {
+    stop: AtomicBool,
+    answered: AtomicU64,
+}
+
+impl Exchange {
+    /// Waits until this many more have been answered.
+    fn wait_for_more(&self, more: u64) {
+        let goal = self.answered.load(Relaxed) + more;
+        wait_for("datagrams", || (self.answered.load(Relaxed) >= goal).then_some(()));
+    }
+
+    /// One question after another until it is stopped: `each` for each socket, 0 for one socket for all.
+    fn ask(&self, from: &Namespace, server: SocketAddr, each: u64) {
+        from.enter(|| {
+            let bind = || {
+                let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
+                socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+                socket.connect(server).expect("connect");
+                socket
+            };
+            let (mut socket, mut asked, mut buffer) = (bind(), 0, [0; 64]);
+            while !self.stop.load(Relaxed) {
+                socket.send(&[b'q'; 50]).expect("send");
+                // A packet that is lost ends the test here.
+                socket.recv(&mut buffer).expect("the answer");
+                self.answered.fetch_add(1, Relaxed);
+                // The instances need the processor as well.
+                std::thread::park_timeout(PAUSE);
+                asked += 1;
+                if asked == each {
+                    (socket, asked) = (bind(), 0);
+                }
+            }
+        });
+    }
+
+    /// Has `there` ask `here` as long as `work` goes on; returns how many were answered in all. The names
+    /// of `flows` say how many questions each socket asks.
+    fn during(here: &Namespace, there: &Namespace, flows: &[u64], work: impl FnOnce(&Self)) -> u64 {
+        struct Stop<'a>(&'a AtomicBool);
+        impl Drop for Stop<'_> {
+            fn drop(&mut self) {
+                self.0.store(true, Relaxed);
+            }
+        }
+        let this = Self::default();
+        let server = here.enter(|| UdpSocket::bind((HERE, 0))).expect("a socket");
+        server.set_read_timeout(Some(Duration::from_millis(50))).expect("a timeout");
+        let address = server.local_addr().expect("an address");
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let _done = Stop(&done);
+            scope.spawn(|| {
+                let mut buffer = [0; 64];
+                while !done.load(Relaxed) {
+                    if let Ok((_, from)) = server.recv_from(&mut buffer) {
+                        server.send_to(b"a", from).expect("answer");
+                    }
+                }
+            });
+            std::thread::scope(|scope| {
+                let _stop = Stop(&this.stop);
+                for each in flows {
+                    scope.spawn(|| this.ask(there, address, *each));
+                }
+                work(&this);
+            });
+        });
+        this.answered.load(Relaxed)
+    }
+}
+
+/// Packets of UDP that came in, and that went out.
+const WAYS: [&str; 2] = ["receive", "transmit"];
+
+#[test]
+fn every_packet_is_counted_once_whoever_runs_and_however_it_ended() {
+    for ingress in ["--ingress=tc", "--ingress=xdp"] {
+        let (here, there) = cable();
+        let bpf = BpfFs::new();
+        let arguments = ["--interface=eth0", ingress, &bpf.flag(), "--timeout.udp=1s", "--max-flows=16384"];
+        let mut last = None;
+        let mut moments = Seeded(0x5eed);
+        // Two flows that go on, and many that last for three questions.
+        let mut next = Some(Agent::start(&here, &arguments));
+        let sent = Exchange::during(&here, &there, &[0, 0, 3], |exchange| {
+            for round in 0..6 {
+                let agent = next.take().unwrap_or_else(|| Agent::start(&here, &arguments));
+                assert_eq!(programs(&here, "eth0").len(), 2, "round {round}");
+                exchange.wait_for_more(500 + moments.next(2000));
+                if round % 2 == 0 {
+                    agent.kill();
+                } else {
+                    agent.stop(Signal::SIGTERM);
+                }
+                // Nobody runs, and everything is counted.
+                assert_eq!(programs(&here, "eth0").len(), 2, "round {round}");
+                exchange.wait_for_more(500 + moments.next(1000));
+            }
+            last = Some(Agent::start(&here, &arguments));
+        });
+        let agent = last.expect("the last");
+        for way in WAYS {
+            let labels = [("interface", "eth0"), ("direction", way), ("transport", "udp")];
+            agent.wait_for_sum("weir_network_io_packets_total", &labels, sent as f64);
+        }
+        let page = agent.wait_for_drains();
+        assert_eq!(page.unaccounted(), 0.0);
+        assert_eq!(page.sum("weir_conservation_violations_total", &[]), 0.0);
+        assert_eq!(page.sum("weir_overflow_packets_total", &[]), 0.0);
+        assert!(page.sum("weir_hook_packets_total", &[("interface", "eth0")]) >= 2.0 * sent as f64);
+        let log = agent.stop(Signal::SIGTERM);
+        assert!(!log.contains("ERROR"), "{log}");
+        eprintln!("{ingress}: {sent} datagrams each way over 6 exchanges");
+    }
+}
+
+/// Packets of the records of UDP: what clients sent.
+fn recorded(path: &Path) -> u64 {
+    let flows = lines(path).into_iter().filter(|r| r["record"] == "flow" && r["transport"] == "udp");
+    flows.map(|r| r["sent"]["packets"].as_u64().expect("a number")).sum()
+}
+
+#[test]
+fn records_of_all_instances_have_every_packet_once() {
+    // Ended well while flows come and go; killed while flows go on.
+    for (flows, signal) in [(&[0, 3][..], Signal::SIGTERM), (&[0, 0], Signal::SIGKILL)] {
+        let (here, there) = cable();
+        let bpf = BpfFs::new();
+        let directory = tempfile::tempdir().expect("a directory");
+        let records = directory.path().join("records.json");
+        let timeout = if signal == Signal::SIGTERM { "--timeout.udp=1s" } else { "--timeout.udp=1h" };
+        let arguments = [
+            "--interface=eth0",
+            &bpf.flag(),
+            timeout,
+            "--max-flows=16384",
+            &format!("--json={}", text(&records)),
+        ];
+        let mut last = None;
+        let mut next = Some(Agent::start(&here, &arguments));
+        let sent = Exchange::during(&here, &there, flows, |exchange| {
+            for _ in 0..3 {
+                let agent = next.take().unwrap_or_else(|| Agent::start(&here, &arguments));
+                exchange.wait_for_more(1500);
+                if signal == Signal::SIGTERM {
+                    drop(agent.stop(signal))
+                } else {
+                    agent.kill()
+                }
+                exchange.wait_for_more(500);
+            }
+            last = Some(Agent::start(&here, &arguments));
+        });
+        let agent = last.expect("the last");
+        let labels = [("direction", "receive"), ("transport", "udp")];
+        agent.wait_for_sum("weir_network_io_packets_total", &labels, sent as f64);
+        agent.stop(Signal::SIGTERM);
+        assert_eq!(recorded(&records), sent);
+        eprintln!("{signal}: {sent} packets in records");
+    }
+}
+
+/// A command that must refuse in one line.
+fn refused(ns: &Namespace, arguments: &[&str]) -> String {
+    let mut process = Running::start(weir(ns, arguments));
+    let status = process.end();
+    let said = process.stderr();
+    assert_eq!(status.code(), Some(1), "{said}");
+    let errors: Vec<&str> = said.lines().filter(|l| l.starts_with("weir: ")).collect();
+    assert_eq!(errors.len(), 1, "{said}");
+    errors[0].to_owned()
+}
+
+#[test]
+fn pins_of_another_version_size_or_setting_are_refused_and_left_alone() {
+    let (here, there) = cable();
+    let bpf = BpfFs::new();
+    let pins = bpf.flag();
+    Agent::start(&here, &["--interface=eth0", &pins]).stop(Signal::SIGTERM);
+    let run = |more: &[&str]| refused(&here, &[&["run", "--interface=eth0", &pins], more].concat());
+    for (more, what) in [
+        (&["--max-flows=64"][..], "--max-flows (131072, here it is 64)"),
+        (&["--ingress=xdp"], "--ingress"),
+        (&["--promiscuous"], "--promiscuous"),
+    ] {
+        let said = run(more);
+        assert!(said.contains(what) && said.contains("weir unpin --pin"), "{said}");
+        assert_eq!(programs(&here, "eth0").len(), 2);
+    }
+    let said = refused(&there, &["run", "--interface=eth1", &pins]);
+    assert!(said.contains("network namespace"), "{said}");
+
+    let path = bpf.pins().join("CONFIG");
+    let set_version = |version: u64| {
+        let map = Map::Array(MapData::from_pin(&path).expect("the pin"));
+        let mut words: Array<_, u64> = Array::try_from(map).expect("an array");
+        let before = words.get(&1, 0).expect("a word");
+        words.set(1, version, 0).expect("a word");
+        before
+    };
+    let version = set_version(999);
+    let said = run(&[]);
+    assert!(said.contains("ABI version (999, here it is"), "{said}");
+    set_version(version);
+
+    let (hooks, sampling) = (bpf.pins().join("HOOKS"), bpf.pins().join("SAMPLING"));
+    std::fs::remove_file(&hooks).expect("a pin");
+    std::fs::rename(&sampling, &hooks).expect("another map under its name");
+    let said = run(&[]);
+    assert!(said.contains("size of HOOKS") && said.contains("weir unpin --pin"), "{said}");
+}
+
+#[test]
+fn unpin_ends_what_nobody_uses_and_nothing_else() {
+    let (here, _there) = cable();
+    let bpf = BpfFs::new();
+    let pins = bpf.flag();
+    let agent = Agent::start(&here, &["--interface=eth0", &pins]);
+    // Not while one lives; nor does a second one get them, also for another interface.
+    for arguments in
+        [&["unpin", &pins][..], &["run", "--interface=lo", "--web.listen-address=127.0.0.1:0", &pins]]
+    {
+        let said = refused(&here, arguments);
+        assert!(said.contains(&format!("process {}", agent.process.id())), "{said}");
+    }
+    agent.kill();
+    assert_eq!(programs(&here, "eth0").len(), 2);
+    let mut unpin = Running::start(weir(&here, &["unpin", &pins]));
+    assert!(unpin.end().success(), "{}", unpin.stderr());
+    assert!(unpin.stdout().contains("2 links, 13 maps"), "{}", unpin.stdout());
+    wait_for("nothing to be attached", || programs(&here, "eth0").is_empty().then_some(()));
+    assert!(!bpf.pins().exists());
+    let said = refused(&here, &["unpin"]);
+    assert!(said.contains("--pin"), "{said}");
+}
+
+#[test]
+fn a_start_with_pins_that_fails_leaves_none() {
+    let (here, _there) = cable();
+    let bpf = BpfFs::new();
+    // No loopback program can be attached at XDP in the driver.
+    let said = refused(&here, &["run", "--interface=eth0,lo", "--ingress=xdp", &bpf.flag()]);
+    assert!(said.contains("lo"), "{said}");
+    wait_for("nothing to be attached", || programs(&here, "eth0").is_empty().then_some(()));
+    assert_eq!(std::fs::read_dir(bpf.pins()).map_or(0, Iterator::count), 0);
+    let directory = tempfile::tempdir().expect("a directory");
+    let said = refused(
+        &here,
+        &["run", "--interface=eth0", &format!("--pin={}", directory.path().join("x").display())],
+    );
+    assert!(said.contains("BPF file system") && said.contains("mount -t bpf"), "{said}");
+}
+
+#[test]
+fn connections_across_the_exchange_are_one_flow_with_its_name_and_state() {
+    let (here, there) = cable();
+    let bpf = BpfFs::new();
+    let arguments = ["--interface=eth0", &bpf.flag()];
+    let first = Agent::start(&here, &arguments);
+    let listener = there.enter(|| std::net::TcpListener::bind((THERE, 80))).expect("listen");
+    let stream = here.enter(|| std::net::TcpStream::connect((THERE, 80))).expect("connect");
+    let (server, _) = listener.accept().expect("accept");
+    let say = |mut stream: &std::net::TcpStream, what: &[u8]| {
+        std::io::Write::write_all(&mut stream, what).expect("write");
+    };
+    say(&stream, b"GET / HTTP/1.1\r\nHost: www.example.org\r\n\r\n");
+    say(&server, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let domain = [("domain", "example.org")];
+    first.wait_for_sum("weir_domain_connections_total", &domain, 1.0);
+    first.wait_for_sum("weir_tcp_connection_attempts_total", &[("result", "established")], 1.0);
+    let before = first.page().sum("weir_network_io_packets_total", &[("transport", "tcp")]);
+    first.kill();
+    say(&stream, &[b'x'; 5000]);
+    let second = Agent::start(&here, &arguments);
+    let page = second.wait_for("its name", |page| page.sum("weir_domain_io_bytes_total", &domain) >= 5000.0);
+    assert_eq!(page.sum("weir_domain_connections_total", &[]), 0.0);
+    assert_eq!(page.sum("weir_tcp_connection_attempts_total", &[]), 0.0);
+    assert_eq!(page.sum("weir_tcp_connections", &[("state", "established")]), 1.0);
+    assert_eq!(page.sum("weir_flows_started_total", &[("transport", "tcp")]), 0.0);
+    assert!(page.sum("weir_network_io_packets_total", &[("transport", "tcp")]) > before);
+    drop((stream, server));
+    second.wait_for_sum("weir_flows_ended_total", &[("transport", "tcp")], 1.0);
+    assert_eq!(second.page().sum("weir_tcp_connections", &[]), 0.0);
+    second.stop(Signal::SIGTERM);
+}
+
+#[test]
+fn an_interface_that_went_or_is_meant_no_more_is_told_and_left() {
+    let (here, there) = cable();
+    let bpf = BpfFs::new();
+    for device in ["gone0", "left0"] {
+        here.join(device, &there, &format!("{device}p"), if device == "gone0" { 6 } else { 5 });
+        crate::agent::plain(&here, device);
+    }
+    let first = Agent::start(&here, &["--interface=eth0,gone0,left0", &bpf.flag()]);
+    first.kill();
+    for net in ["10.6.0.2", "10.5.0.2", THERE] {
+        traffic::udp(&here, &there, net, 7, 50);
+    }
+    here.ip("link del gone0");
+    let second = Agent::start(&here, &["--interface=eth*", &bpf.flag()]);
+    for interface in ["eth0", "gone0", "left0"] {
+        let labels = [("interface", interface), ("direction", "transmit"), ("transport", "udp")];
+        second.wait_for_sum("weir_network_io_packets_total", &labels, 7.0);
+    }
+    let page = second.wait_for_drains();
+    assert_eq!(page.unaccounted(), 0.0);
+    assert_eq!(page.sum("weir_interface_attached", &[]), 2.0);
+    wait_for("left0 to be left", || programs(&here, "left0").is_empty().then_some(()));
+    assert_eq!(programs(&here, "eth0").len(), 2);
+    let log = second.stop(Signal::SIGTERM);
+    assert!(!log.contains("ERROR"), "{log}");
+}
