@@ -4,6 +4,8 @@
 
 #[path = "../tests/kernel/netns.rs"]
 mod netns;
+#[path = "common/results.rs"]
+mod results;
 #[path = "../tests/outputs/webdriver.rs"]
 mod webdriver;
 
@@ -17,6 +19,7 @@ use std::{
 };
 
 use netns::{Namespace, Process};
+use results::Found;
 use serde_json::Value;
 use webdriver::Browser;
 
@@ -121,11 +124,13 @@ fn report(what: &str, seconds: u64, mut times: Vec<f64>) {
     times.sort_by(f64::total_cmp);
     let at = |part: f64| times.get(((times.len() - 1) as f64 * part) as usize).copied().unwrap_or_default();
     let long = times.iter().filter(|time| **time > 50.0).count();
-    println!(
-        "{what:<17} {} tasks, 99.9 % below {:.1} ms, longest {:.1} ms, {long} over 50 ms, busy {:.1} % of the time",
-        times.len(),
-        at(0.999),
-        at(1.0),
-        times.iter().sum::<f64>() / (seconds as f64 * 10.0)
-    );
+    let busy = times.iter().sum::<f64>() / (seconds as f64 * 10.0);
+    for (quantity, unit, value) in [
+        ("99.9 % of tasks take at most", "ms", at(0.999)),
+        ("the longest task", "ms", at(1.0)),
+        ("tasks over 50 ms", "tasks", long as f64),
+        ("busy", "% of the time", busy),
+    ] {
+        Found::median("page", &format!("{what}: {quantity}"), unit, &mut [value]).tell();
+    }
 }
