@@ -1,7 +1,8 @@
-//! Charts and tables draw what was sent.
+//! Charts and tables draw what was sent, whatever it is called.
 
 use crate::{
-    agent::{ADDRESS, cable},
+    agent::{ADDRESS, THERE, cable},
+    names::tls_server,
     netns::wait_for,
     webdriver::missing,
 };
@@ -105,4 +106,38 @@ fn charts_and_tables_draw_what_was_sent() {
         "{head}"
     );
     assert!(!head.contains("unsafe"), "{head}");
+}
+
+const HOSTILE: [&str; 3] =
+    ["<img src=x onerror=hack()>.example", "<script>hack()</script>.example", "\"><b id=owned>.example"];
+
+#[test]
+fn hostile_names_stay_text() {
+    if missing() {
+        return;
+    }
+    let (here, there) = cable();
+    let directory = tempfile::tempdir().expect("a directory");
+    let _server = tls_server(&there, &directory);
+    let agent = agent(&here);
+    for name in HOSTILE {
+        let name = name.replace('"', "\\\"");
+        here.sh(&format!(
+            "openssl s_client -connect {THERE}:8443 -servername \"{name}\" </dev/null >/dev/null 2>&1"
+        ));
+    }
+    agent.wait_for("their names", |metrics| {
+        metrics.sum("weir_name_io_bytes_total", &[("source", "sni")]) > 0.0
+    });
+    let page = Page::open(&here, "");
+    for panel in ["domains", "map"] {
+        page.show_table(panel);
+    }
+    wait_for("their names on the page", || {
+        let text = page.text("main");
+        HOSTILE.iter().all(|name| text.contains(name)).then_some(())
+    });
+    assert_eq!(page.value("document.title"), "Weir");
+    assert_eq!(page.value("document.querySelectorAll('main img, main script, #owned').length"), 0);
+    assert_eq!(page.complaints(), [""; 0]);
 }
