@@ -1,5 +1,5 @@
 //! Filters of an interface's clsact qdisc, in the order in which they run (`tc-bpf(8)`;
-//! include/uapi/linux/pkt_cls.h).
+//! `include/uapi/linux/pkt_cls.h`).
 
 use monitor_common::abi::Direction;
 

@@ -49,12 +49,12 @@ pub(super) struct File {
 impl File {
     fn new(kind: &'static str, content: &[u8]) -> Self {
         let hash = digest(&SHA256, content);
-        let hex: String = hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let head = hash.as_ref().iter().take(8).fold(0, |head, byte| head << 8 | u64::from(*byte));
         Self {
             kind,
             plain: Bytes::copy_from_slice(content),
             compressed: super::compress(content, content.len() / 2).into(),
-            tag: HeaderValue::try_from(format!("\"{hex}\""))
+            tag: HeaderValue::try_from(format!("\"{head:016x}\""))
                 .unwrap_or_else(|_| HeaderValue::from_static("\"\"")),
         }
     }

@@ -26,7 +26,7 @@ struct Running {
     task: JoinHandle<()>,
 }
 
-async fn start(config_file: Option<&Path>) -> Running {
+fn start(config_file: Option<&Path>) -> Running {
     let state = Arc::new(State::new(Engine::new(EngineConfig::default(), 0), Own::new().unwrap()));
     let path = UrlPath::read("/metrics").unwrap();
     let web = Web::new(Arc::clone(&state), path, config_file.map(Path::to_owned)).unwrap();
@@ -57,7 +57,7 @@ impl Running {
 
 #[tokio::test]
 async fn the_page_comes_in_the_format_that_was_asked_for() {
-    let server = start(None).await;
+    let server = start(None);
     let text = server.get("/metrics", "").await;
     assert!(text.starts_with("HTTP/1.1 200"), "{text}");
     assert!(text.contains("content-type: text/plain; version=0.0.4"), "{text}");
@@ -69,7 +69,7 @@ async fn the_page_comes_in_the_format_that_was_asked_for() {
 
 #[tokio::test]
 async fn who_reaches_many_is_told_with_the_thresholds() {
-    let server = start(None).await;
+    let server = start(None);
     let answer = server.get("/api/v1/fanout", "").await;
     assert!(answer.contains("content-type: application/json"), "{answer}");
     let expected = r#"{"window_seconds":60.0,"hosts":256,"ports":128,"sources":[]}"#;
@@ -79,7 +79,7 @@ async fn who_reaches_many_is_told_with_the_thresholds() {
 #[tokio::test]
 async fn gzip_holds_the_same_page() {
     use std::io::Read;
-    let server = start(None).await;
+    let server = start(None);
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let request =
         "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\naccept-encoding: gzip\r\n\r\n";
@@ -95,7 +95,7 @@ async fn gzip_holds_the_same_page() {
 
 #[tokio::test]
 async fn ready_only_after_the_first_drain() {
-    let server = start(None).await;
+    let server = start(None);
     assert!(server.get("/-/healthy", "").await.starts_with("HTTP/1.1 200"));
     assert!(server.get("/-/ready", "").await.starts_with("HTTP/1.1 503"));
     server.state.set_ready();
@@ -104,7 +104,7 @@ async fn ready_only_after_the_first_drain() {
 
 #[tokio::test]
 async fn every_answer_forbids_guessing_its_type() {
-    let server = start(None).await;
+    let server = start(None);
     for path in ["/", "/metrics", "/api/v1/flows", "/nothing"] {
         assert!(server.get(path, "").await.contains("x-content-type-options: nosniff"), "{path}");
     }
@@ -113,7 +113,7 @@ async fn every_answer_forbids_guessing_its_type() {
 
 #[tokio::test]
 async fn no_answer_is_kept_framed_or_lent_to_other_sites() {
-    let server = start(None).await;
+    let server = start(None);
     for path in ["/", "/metrics", "/api/v1/flows", "/api/v1/flows?sort=x", "/nothing"] {
         let answer = server.get(path, "").await;
         for header in [
@@ -136,7 +136,7 @@ async fn no_answer_is_kept_framed_or_lent_to_other_sites() {
 
 #[tokio::test]
 async fn a_web_site_that_took_the_address_reads_nothing() {
-    let server = start(None).await;
+    let server = start(None);
     let ask = |host: &str| format!("GET /metrics HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
     for host in ["attacker.example", "attacker.example:10058", "localhost.attacker.example", ""] {
         let answer = server.raw(ask(host).as_bytes()).await;
@@ -171,7 +171,7 @@ async fn names_that_are_set_are_answered() {
 
 #[tokio::test]
 async fn flows_are_json_and_bad_questions_are_answered() {
-    let server = start(None).await;
+    let server = start(None);
     let flows = Instance::new(&format!("http://{}", server.address), None).unwrap();
     assert_eq!(
         &flows.get("/api/v1/flows?limit=5&sort=bytes&filter=port%20443%20and%20bytes%3E1M").await.unwrap()[..],
@@ -188,7 +188,7 @@ async fn flows_are_json_and_bad_questions_are_answered() {
 
 #[tokio::test]
 async fn bodies_and_long_headers_are_refused() {
-    let server = start(None).await;
+    let server = start(None);
     let body =
         server.raw(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\n\r\nhello").await;
     assert!(body.starts_with("HTTP/1.1 413"), "{body}");
@@ -208,7 +208,7 @@ async fn bodies_and_long_headers_are_refused() {
 
 #[tokio::test]
 async fn connections_beyond_the_bound_are_closed_and_counted() {
-    let server = start(None).await;
+    let server = start(None);
     let mut open = Vec::new();
     for _ in 0..300 {
         open.push(TcpStream::connect(server.address).await.unwrap());
@@ -243,7 +243,7 @@ async fn connections_beyond_the_bound_are_closed_and_counted() {
 
 #[tokio::test]
 async fn stopping_ends_idle_connections() {
-    let server = start(None).await;
+    let server = start(None);
     let mut idle = TcpStream::connect(server.address).await.unwrap();
     idle.write_all(b"GET /-/healthy HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     let mut first = [0; 16];
@@ -254,7 +254,7 @@ async fn stopping_ends_idle_connections() {
 
 #[tokio::test]
 async fn a_taken_port_is_named() {
-    let server = start(None).await;
+    let server = start(None);
     let state = Arc::clone(&server.state);
     let web = Web::new(state, UrlPath::read("/metrics").unwrap(), None).unwrap();
     let error = Server::bind(web, &[ListenAddress(server.address)]).unwrap_err();
@@ -280,7 +280,7 @@ async fn passwords_guard_every_path_and_change_with_the_file() {
         )
     };
     std::fs::write(&file, user("one")).unwrap();
-    let server = start(Some(&file)).await;
+    let server = start(Some(&file));
     let basic = |password: &str| {
         let encoded = base64::prelude::BASE64_STANDARD.encode(format!("ann:{password}"));
         format!("authorization: Basic {encoded}\r\n")
@@ -348,7 +348,7 @@ async fn tls_serves_the_certificate_of_the_files_as_they_are() {
         "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n  min_version: TLS13\n",
     )
     .unwrap();
-    let server = start(Some(&file)).await;
+    let server = start(Some(&file));
     let url = format!("https://127.0.0.1:{}", server.address.port());
     let ca = directory.join("trusted.pem");
     std::fs::copy(directory.join("cert.pem"), &ca).unwrap();
@@ -371,7 +371,7 @@ async fn clients_without_a_certificate_are_turned_away_where_one_is_required() {
     let settings =
         "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n  client_ca_file: cert.pem\n";
     std::fs::write(&file, format!("{settings}  client_auth_type: RequireAndVerifyClientCert\n")).unwrap();
-    let server = start(Some(&file)).await;
+    let server = start(Some(&file));
     let url = format!("https://{}", server.address);
     let instance = Instance::new(&url, Some(directory.join("cert.pem"))).unwrap();
     assert!(instance.get("/-/healthy").await.is_err());

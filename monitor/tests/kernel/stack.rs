@@ -30,7 +30,7 @@ const BPF_PROG_LOAD: libc::c_int = 5;
 const BPF_PROG_TYPE_SCHED_CLS: u32 = 3;
 const BPF_PROG_TYPE_XDP: u32 = 6;
 const BPF_F_XDP_HAS_FRAGS: u32 = 1 << 5;
-/// `BPF_LOG_STATS` (include/linux/bpf_verifier.h).
+/// `BPF_LOG_STATS` (`include/linux/bpf_verifier.h`).
 const STATS: u32 = 4;
 
 /// What the verifier says of a program.

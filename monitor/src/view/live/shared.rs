@@ -61,15 +61,14 @@ impl Shared {
                 .or_insert_with(|| json(&Snapshot::of(state, query.window)).into());
             let snapshot = Arc::clone(snapshot);
             let which = (query.sort, query.limit, query.filter.clone());
-            let flows = match made.flows.get(&which) {
-                Some(flows) => Arc::clone(flows),
-                None => {
-                    let flows: Json = flows(state, query, filter).into();
-                    if made.flows.len() < QUESTIONS {
-                        made.flows.insert(which, Arc::clone(&flows));
-                    }
-                    flows
+            let flows = if let Some(flows) = made.flows.get(&which) {
+                Arc::clone(flows)
+            } else {
+                let flows: Json = flows(state, query, filter).into();
+                if made.flows.len() < QUESTIONS {
+                    made.flows.insert(which, Arc::clone(&flows));
                 }
+                flows
             };
             (snapshot, flows)
         };

@@ -18,7 +18,7 @@ impl Events {
     }
 
     async fn more(&mut self) -> bool {
-        let mut buffer = [0; 65_536];
+        let mut buffer = vec![0; 65_536];
         let n = timeout(Duration::from_secs(20), self.stream.read(&mut buffer)).await.unwrap().unwrap();
         self.text.push_str(std::str::from_utf8(&buffer[..n]).unwrap());
         n > 0
@@ -43,7 +43,7 @@ impl Events {
 
 #[tokio::test]
 async fn a_stream_begins_with_the_history_and_tells_each_drain() {
-    let server = start(None).await;
+    let server = start(None);
     let mut events = Events::open(&server, "window=60&limit=5").await;
     let (first, name, history) = events.next().await;
     assert!(events.text.is_empty() || !events.text.contains("content-encoding"));
@@ -62,7 +62,7 @@ async fn a_stream_begins_with_the_history_and_tells_each_drain() {
 
 #[tokio::test]
 async fn snapshot_and_history_come_at_once_too() {
-    let server = start(None).await;
+    let server = start(None);
     let answer = server.get("/api/v1/live?window=3600", "").await;
     let body = answer.split("\r\n\r\n").nth(1).unwrap();
     let answer: serde_json::Value = serde_json::from_str(body).unwrap();
@@ -73,7 +73,7 @@ async fn snapshot_and_history_come_at_once_too() {
 
 #[tokio::test]
 async fn questions_that_cannot_be_read_are_answered() {
-    let server = start(None).await;
+    let server = start(None);
     for path in [
         "/api/v1/live?window=7",
         "/api/v1/live?window=x",
@@ -94,7 +94,7 @@ async fn questions_that_cannot_be_read_are_answered() {
 
 #[tokio::test]
 async fn as_many_watch_as_may_and_a_place_comes_free() {
-    let server = start(None).await;
+    let server = start(None);
     let mut all = Vec::new();
     for _ in 0..WATCHERS {
         let mut events = Events::open(&server, "limit=0").await;
@@ -125,7 +125,7 @@ async fn as_many_watch_as_may_and_a_place_comes_free() {
 #[tokio::test]
 async fn a_watcher_that_stops_reading_misses_events_and_holds_up_nobody() {
     const DRAINS: u64 = 1000;
-    let server = start(None).await;
+    let server = start(None);
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let stream = socket.connect(server.address).await.unwrap();
@@ -149,7 +149,7 @@ async fn a_watcher_that_stops_reading_misses_events_and_holds_up_nobody() {
 
 #[tokio::test]
 async fn a_stop_ends_streams_as_it_should_be() {
-    let server = start(None).await;
+    let server = start(None);
     let mut events = Events::open(&server, "").await;
     events.next().await;
     events.next().await;
