@@ -123,7 +123,8 @@ fn licences(place: &Path) -> Result<String, Error> {
         let about = json(&directory.join("package.json"))?;
         let word = |key: &str| about[key].as_str().unwrap_or_default();
         let licence = read(&licence_file(&directory)?)?;
-        text += &format!("\n\n{} {} ({})\n\n", word("name"), word("version"), word("license"));
+        text += "\n\n";
+        text += &[word("name"), " ", word("version"), " (", word("license"), ")\n\n"].concat();
         text += String::from_utf8_lossy(&licence).replace("\r\n", "\n").trim();
         text.push('\n');
     }

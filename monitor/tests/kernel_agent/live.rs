@@ -122,7 +122,7 @@ impl Events {
                     return Some((line("id: ").parse().expect("a number"), data));
                 }
             }
-            let mut buffer = [0; 65_536];
+            let mut buffer = vec![0; 65_536];
             let n = self.stream.read(&mut buffer).expect("more of the stream");
             if n == 0 {
                 return None;

@@ -210,9 +210,9 @@ fn records_of_all_instances_have_every_packet_once() {
                 let agent = next.take().unwrap_or_else(|| Agent::start(&here, &arguments));
                 exchange.wait_for_more(1500);
                 if signal == Signal::SIGTERM {
-                    drop(agent.stop(signal))
+                    drop(agent.stop(signal));
                 } else {
-                    agent.kill()
+                    agent.kill();
                 }
                 exchange.wait_for_more(500);
             }

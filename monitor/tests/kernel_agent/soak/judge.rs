@@ -114,10 +114,10 @@ impl Story {
         let (Some(first), Some(end)) = (self.readings.first(), self.readings.last()) else {
             return String::new();
         };
-        let seconds = (end.at - first.at).as_secs_f64().max(1.0);
+        let seconds = end.at.saturating_sub(first.at).as_secs_f64().max(1.0);
         let most = |of: fn(&Reading) -> f64| self.readings.iter().map(of).fold(0.0, f64::max);
         let best = self.readings.windows(2).map(|pair| {
-            let time = (pair[1].at - pair[0].at).as_secs_f64();
+            let time = pair[1].at.saturating_sub(pair[0].at).as_secs_f64();
             // A pause is followed by a catch-up: no second of its own.
             if time > 3.0 { 0.0 } else { (pair[1].started - pair[0].started) / time.max(0.1) }
         });
