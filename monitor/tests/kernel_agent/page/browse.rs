@@ -1,4 +1,4 @@
-//! Finding one's way: filter, sort, and what happens when weir is away.
+//! Finding one's way: drill-down, filter, sort, and what happens when weir is away.
 
 use nix::sys::signal::Signal;
 
@@ -6,7 +6,58 @@ use crate::{agent::cable, netns::wait_for, webdriver::missing};
 
 use super::rig::{Page, Site, agent};
 
+const TAB: &str = "\u{e004}";
 const ENTER: &str = "\u{e007}";
+const ESCAPE: &str = "\u{e00c}";
+
+/// Presses Tab until what has the focus is as it should be.
+fn tab_to(page: &Page<'_>, what: &str, condition: &str) {
+    for _ in 0..80 {
+        if page.value(&format!("(focused => {condition})(document.activeElement)")) == true {
+            return;
+        }
+        page.browser.keys(TAB);
+    }
+    panic!("no way to {what} by keyboard");
+}
+
+#[test]
+fn a_domain_leads_to_its_flows_and_a_flow_to_its_timeline_by_keyboard_alone() {
+    if missing() {
+        return;
+    }
+    let (here, there) = cable();
+    let site = Site::start(&here, &there);
+    let _agent = agent(&here);
+    let _slow = site.receive("slow.example.org");
+    let _other = site.receive("slow.example.net");
+    let page = Page::open(&here, "");
+    page.wait_for("two areas", "document.querySelectorAll('.treemap li.domain').length === 2");
+    tab_to(&page, "a domain", "focused.closest('.treemap') && focused.innerText.includes('example.org')");
+    page.browser.keys(ENTER);
+    page.wait_for("the domain", "document.activeElement.matches('h2[data-place]')");
+    assert_eq!(page.text("h2[data-place]"), "example.org");
+    page.wait_for("its flow alone", "document.querySelectorAll('.flows tbody tr').length === 1");
+    assert_eq!(page.text(".flows tbody th a"), "slow.example.org");
+    tab_to(&page, "a flow", "!!focused.closest('.flows tbody')");
+    page.browser.keys(ENTER);
+    page.wait_for("its timeline", "!!document.querySelector('.throughput canvas')");
+    assert!(page.text("h2[data-place]").starts_with("slow.example.org"));
+    page.show_table("throughput");
+    // The steps that are over sum up to what passed in them: no more than all, and the better part of it.
+    wait_for("a timeline that grows", || {
+        let steps = page.rows("throughput");
+        let drawn: f64 = steps.iter().skip(1).map(|(_, numbers)| numbers[0]).sum();
+        let passed = "Number(document.querySelectorAll('.sides tbody tr')[1].querySelector('data').value)";
+        let passed = page.value(passed).as_f64().unwrap_or_default();
+        (steps.len() > 4 && drawn > passed / 2.0 && drawn <= passed).then_some(())
+    });
+    page.browser.keys(ESCAPE);
+    page.wait_for("the domain again", "document.querySelector('h2[data-place]').innerText === 'example.org'");
+    page.browser.keys(ESCAPE);
+    page.wait_for("all traffic again", "!!document.querySelector('.treemap') && location.hash === ''");
+    assert_eq!(page.complaints(), [""; 0]);
+}
 
 #[test]
 fn the_filter_of_the_api_chooses_and_headings_sort() {
