@@ -48,6 +48,8 @@ enum Command {
     },
     /// Print the flows of a running instance.
     Flows(command::flows::Arguments),
+    /// Watch flows, domains, services, TCP and DNS of a running instance, or of this host, on the terminal.
+    Top(Box<command::top::Arguments>),
     /// Print the effective configuration and where each value comes from.
     Config {
         #[command(flatten)]
@@ -78,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Check { overrides, json } => command::check::run(&overrides, json),
         Command::Unpin { overrides } => command::unpin::run(&overrides),
         Command::Flows(arguments) => command::flows::run(&arguments),
+        Command::Top(arguments) => command::top::run(&arguments),
         Command::Config { overrides, json } => command::config::print(&overrides, json),
         Command::Pcap(arguments) => command::pcap::run(&arguments),
         Command::Version => command::print(&Cli::command().render_version()),

@@ -16,5 +16,6 @@ pub mod source;
 pub mod state;
 pub mod systemd;
 pub mod telemetry;
+pub mod terminal;
 pub mod view;
 pub mod web;

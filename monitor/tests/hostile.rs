@@ -4,14 +4,17 @@
 use std::path::Path;
 use std::process::Command;
 
+use monitor::state::State;
 use monitor::telemetry::Events;
 use monitor::view::flows;
+use monitor::view::live::{Life, Snapshot};
 use monitor::view::prometheus::{Context, Format, KernelStatus, Own, write};
 use monitor_common::abi::{Direction, Flow, FlowKey, Side};
 use monitor_common::account::{self, At};
 use monitor_common::wire::Packet;
 use monitor_core::dpi::inspector::{Payload, TcpHeader};
 use monitor_core::engine::{Engine, EngineConfig};
+use monitor_core::live::Window;
 use serde_json::Value;
 
 /// What to put into names.
@@ -212,7 +215,7 @@ fn what_is_written_of_a_capture_is_harmless() {
 
 /// A flow with these names in its first request, in an engine that has drained it.
 fn observed(names: &[Vec<u8>]) -> Engine {
-    let mut engine = Engine::new(EngineConfig::default(), 1);
+    let mut engine = Engine::new(EngineConfig { live: Some(1_000_000_000), ..EngineConfig::default() }, 1);
     let mut slots = Vec::new();
     for (client, name) in (10_000..).zip(names) {
         for (port, bytes) in [(80, request(name)), (443, hello(name))] {
@@ -296,7 +299,7 @@ fn assert_sample(line: &str) {
 
 #[test]
 fn what_is_shown_of_a_host_is_harmless() {
-    let mut engine = observed(&names());
+    let engine = observed(&names());
     let all = engine.flows();
     let (all, matched) = flows::top(all, flows::Order::Bytes, 1_000);
     assert_eq!(matched, 2 * names().len());
@@ -305,6 +308,15 @@ fn what_is_shown_of_a_host_is_harmless() {
     let answer = flows::Answer { matched, flows: all.iter().map(flows::Flow::from).collect() };
     let json = serde_json::to_string(&answer).unwrap();
     assert_harmless("the API", &json);
+
+    let state = State::new(engine, Own::new().unwrap());
+    let snapshot = serde_json::to_string(&Snapshot::of(&state, Window::Hour)).unwrap();
+    assert!(snapshot.contains("plain.example.org"), "names are in the snapshot");
+    assert_harmless("the live snapshot", &snapshot);
+    let id = state.engine().flows().next().unwrap().id;
+    let life = serde_json::to_string(&Life::of(&mut state.engine(), id)).unwrap();
+    assert_harmless("one flow", &life);
+    let mut engine = state.engine();
 
     let (kernel, own, events) = (KernelStatus::default(), Own::new().unwrap(), Events::default());
     let context = Context { kernel: &kernel, own: &own, events: &events, config_ok: true, undirected: None };

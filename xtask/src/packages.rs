@@ -94,6 +94,7 @@ pub(crate) fn tests() -> Vec<Package> {
         program("nginx-light", "a web server with HTTP/2; its service is not started", "nginx"),
         program("chromium", "opens the page of a report, and speaks TLS and QUIC as browsers do", "chromium"),
         program("chromium-driver", "tells that browser what to do", "chromedriver"),
+        program("tmux", "a terminal that tests can look at", "tmux"),
         program("nodejs", "bundles the live page, and checks boards", "node"),
         program("npm", "brings what both need", "npm"),
     ]);

@@ -19,6 +19,8 @@ use crate::{
     record::{AnyRecord, Carrier, DnsRecord, HttpRecord, TlsRecord},
 };
 
+pub use words::rcode;
+
 /// The word for what is not known.
 pub const OTHER: &str = "other";
 /// The word for what is absent.
@@ -157,7 +159,7 @@ impl ProtocolTotals {
         let kind = dns.kind.as_str();
         let qtype = dns.questions.first().map_or(NONE, |question| words::qtype(question.r#type.as_str()));
         if dns.response {
-            self.dns_responses.add([kind, qtype, dns.rcode.map_or(NONE, words::rcode)]);
+            self.dns_responses.add([kind, qtype, dns.rcode.map_or(NONE, rcode)]);
         } else {
             self.dns_queries.add([kind, qtype]);
         }

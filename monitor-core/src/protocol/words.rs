@@ -67,7 +67,7 @@ pub(super) fn qtype(name: &str) -> &'static str {
 }
 
 /// A response code by its mnemonic (IANA, DNS RCODEs).
-pub(super) const fn rcode(code: u16) -> &'static str {
+pub const fn rcode(code: u16) -> &'static str {
     match code {
         0 => "NOERROR",
         1 => "FORMERR",

@@ -4,6 +4,7 @@ mod counter;
 mod difference;
 mod hello;
 mod outputs;
+mod own;
 mod settings;
 mod told;
 
@@ -32,6 +33,7 @@ use crate::web::{Server, Web, WebError};
 use counter::{Counter, LAST_DRAIN, Order};
 use hello::Hello;
 pub use outputs::{Plan, Recording, RunOutputs};
+pub use own::OwnRun;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]

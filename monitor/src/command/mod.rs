@@ -4,6 +4,7 @@ pub mod check;
 pub mod config;
 pub mod flows;
 pub mod pcap;
+pub mod top;
 pub mod unpin;
 
 use std::fmt::Display;
@@ -50,6 +51,25 @@ pub enum CommandError {
     /// The instance does not answer.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// There is no screen to draw on.
+    #[error("standard output is no terminal that screens can be drawn on; {instead}")]
+    NoTerminal {
+        /// What to do without one.
+        instead: &'static str,
+    },
+    /// The terminal does not do as it is told.
+    #[error("terminal: {0}; `weir top --once` prints one picture without it")]
+    Terminal(io::Error),
+    /// Nobody answers, and counting here is not possible.
+    #[error(
+        "{url}: no instance answers, and this process cannot count itself: {source}; or name an instance with --url"
+    )]
+    NoSource {
+        /// Where it was looked for.
+        url: String,
+        /// Why not here.
+        source: RunError,
+    },
     /// The instance answers in another form.
     #[error("the answer has another form: {0}; is the instance of another version?")]
     Answer(serde_json::Error),

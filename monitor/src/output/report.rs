@@ -1,15 +1,14 @@
 //! The report of a capture, at its end.
 
-use std::{
-    fs,
-    io::{IsTerminal as _, Write},
-    path::PathBuf,
-};
+use std::{fs, io::Write, path::PathBuf};
 
 use monitor_core::{record::AnyRecord, report::Report};
 
 use super::{Ending, Output, OutputError, PacketView, part::Part};
-use crate::view::report::{Options, html, sections, terminal};
+use crate::{
+    terminal as console,
+    view::report::{Options, html, sections, terminal},
+};
 
 /// Where a report goes.
 #[derive(Debug)]
@@ -87,16 +86,8 @@ impl Output for ReportOutput {
     }
 }
 
-/// How this terminal is: as wide as it says, else as `COLUMNS` says, else 80; colours unless it is none, or
-/// `NO_COLOR` is set (<https://no-color.org>), or `plain`.
+/// How this terminal is.
 fn style(plain: bool) -> terminal::Style {
-    let out = std::io::stdout();
-    let on_terminal = out.is_terminal();
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let size = rustix::termios::tcgetwinsize(&out).ok().map(|size| usize::from(size.ws_col));
-    let columns = || set("COLUMNS")?.to_str()?.parse().ok();
-    let width = size.filter(|width| on_terminal && *width > 0).or_else(columns).unwrap_or(80);
-    let dumb = set("TERM").is_none_or(|term| term == "dumb");
-    let color = on_terminal && !plain && !dumb && set("NO_COLOR").is_none();
-    terminal::Style { width: width.clamp(40, 200), color }
+    let width = console::columns().unwrap_or(80);
+    terminal::Style { width: width.clamp(40, 200), color: console::shows_colours(plain) }
 }

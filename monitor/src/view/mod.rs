@@ -6,4 +6,6 @@ pub mod live;
 pub mod overflow;
 pub mod prometheus;
 pub mod report;
+pub mod text;
+pub mod top;
 pub mod units;

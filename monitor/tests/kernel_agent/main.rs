@@ -12,6 +12,8 @@ mod frames;
 mod hooks;
 #[path = "../kernel/netns.rs"]
 mod netns;
+#[path = "../kernel/tmux.rs"]
+mod tmux;
 #[path = "../kernel/traffic.rs"]
 mod traffic;
 #[path = "../outputs/webdriver.rs"]
@@ -47,4 +49,5 @@ mod scarcity;
 mod soak;
 mod systemd;
 mod tasks;
+mod top;
 mod web;

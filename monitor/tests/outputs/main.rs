@@ -4,7 +4,11 @@
 mod browser;
 mod capture;
 mod report;
+mod screens;
 mod terminal;
+#[path = "../kernel/tmux.rs"]
+#[expect(dead_code, reason = "shared with the tests of a running agent, which use all of it")]
+mod tmux;
 #[expect(dead_code, reason = "shared with the tests of the live page, which use all of it")]
 mod webdriver;
 

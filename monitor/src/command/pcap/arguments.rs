@@ -51,6 +51,10 @@ pub struct Arguments {
     /// Write the report as a page that needs nothing else.
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
+    /// Browse flows, domains, services, TCP and DNS on the screens of `weir top`.
+    #[arg(long, conflicts_with_all = ["json", "html", "section", "csv", "parquet", "packets", "flow", "write",
+        "prometheus", "top", "asn_db"])]
+    pub(super) tui: bool,
     /// Show these sections of the report alone, such as `domains,tcp`.
     #[arg(long, value_name = "SECTION", value_delimiter = ',', conflicts_with_all = ["json", "html"])]
     pub(super) section: Vec<SectionId>,

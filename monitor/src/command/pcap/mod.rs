@@ -4,6 +4,7 @@ mod arguments;
 mod frame;
 mod progress;
 mod read;
+mod screens;
 mod select;
 
 use std::{
@@ -24,6 +25,7 @@ use crate::{
         list_fields,
     },
     source::pcap::expand,
+    terminal,
     view::report::{Options, Owners},
 };
 
@@ -37,7 +39,10 @@ pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
     }
     let paths = paths(&arguments.files)?;
     let filter = arguments.filter.as_deref().map(str::parse).transpose().map_err(CommandError::PcapFilter)?;
-    let mut outputs = outputs(arguments, &paths)?;
+    if arguments.tui && !terminal::is_capable() {
+        return Err(CommandError::NoTerminal { instead: "without --tui the report is printed" });
+    }
+    let mut outputs = if arguments.tui { Vec::new() } else { outputs(arguments, &paths)? };
     let mut progress = Progress::new(arguments.json);
     if let Some(given) = &arguments.flow {
         outputs.push(Box::new(frame::life(given, &paths, &mut progress)?));
@@ -51,6 +56,9 @@ pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
         page: arguments.prometheus,
         local: &arguments.local,
     };
+    if arguments.tui {
+        return screens::run(how, screens::called(&paths), arguments.no_color, &mut progress);
+    }
     let damage = read::run(how, &mut outputs, &mut progress)?;
     for output in &mut outputs {
         output.finish()?;
@@ -104,19 +112,11 @@ fn report(
     paths: &[PathBuf],
     to: Destination,
 ) -> Result<Box<dyn Output>, CommandError> {
-    let names = paths.iter().map(|path| match path.to_str() {
-        Some("-") => "standard input".to_owned(),
-        _ => path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
-    });
-    let mut source: Vec<String> = names.take(3).collect();
-    if paths.len() > source.len() {
-        source.push(format!("{} more files", paths.len() - source.len()));
-    }
     let options = Options {
         sections: arguments.section.clone(),
         top: arguments.top.map_or(if matches!(to, Destination::Html(_)) { 25 } else { 10 }, usize::from),
         owners: arguments.asn_db.as_deref().map(Owners::open).transpose()?,
-        source: source.join(", "),
+        source: screens::called(paths),
     };
     Ok(Box::new(ReportOutput::new(options, to)))
 }

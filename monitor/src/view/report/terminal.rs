@@ -5,13 +5,13 @@
 
 use std::fmt::Write as _;
 
-use monitor_core::{
-    record::{Text, Time},
-    report::Timeline,
-};
+use monitor_core::{record::Time, report::Timeline};
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::view::units;
+use crate::view::{
+    text::{bar, cut, level, pad, safe},
+    units,
+};
 
 use super::document::{Block, Cell, Column, Row, Section, Table, Tone};
 
@@ -109,7 +109,6 @@ impl Page {
 
     /// Bars over time, `height` lines high, and below them when they begin and end and how high they are.
     fn chart(&mut self, timeline: &Timeline, height: usize) {
-        const LEVELS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
         let rates = timeline.rates(self.style.width.saturating_sub(4));
         let most = rates.iter().copied().fold(0.0, f64::max);
         if rates.len() < 2 || most <= 0.0 {
@@ -118,8 +117,8 @@ impl Page {
         // An empty span looks empty, a quiet one does not.
         let eighths = |rate: f64| (rate / most * (height * 8) as f64).ceil() as usize;
         for line in (0..height).rev() {
-            let level = |rate: &f64| LEVELS.get(eighths(*rate).saturating_sub(line * 8).min(8)).copied();
-            let bars: String = rates.iter().filter_map(level).collect();
+            let bars: String =
+                rates.iter().map(|rate| level(eighths(*rate).saturating_sub(line * 8))).collect();
             self.line(&[(Paint::Plain, "  "), (Paint::Accent, &bars)]);
         }
         let (first, last) = timeline.span();
@@ -179,16 +178,12 @@ impl Page {
 /// Text of a cell; the first of a row that belongs to another stands further in.
 fn shown(row: &Row, index: usize, cell: &Cell) -> String {
     let text = safe(&cell.text);
-    if row.below && index == 0 { format!("  {text}") } else { text }
+    if row.below && index == 0 { format!("  {text}") } else { text.into_owned() }
 }
 
 /// `02:49:27` of a time.
 fn clock(ns: u64) -> String {
     String::from_utf8_lossy(Time(ns).format().get(11..19).unwrap_or_default()).into_owned()
-}
-
-fn safe(text: &str) -> String {
-    Text::escaped(text.as_bytes()).into_owned()
 }
 
 /// What colours mean.
@@ -290,48 +285,18 @@ fn natural(table: &Table, index: usize) -> usize {
     cells.chain([title]).max().unwrap_or(0)
 }
 
-/// A bar of eighths of a character.
-fn bar(share: f64, width: usize) -> String {
-    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-    let eighths = (share * width as f64 * 8.0).round() as usize;
-    let eighths = if share > 0.0 { eighths.max(1) } else { 0 };
-    "█".repeat(eighths / 8) + EIGHTHS.get(eighths % 8).copied().unwrap_or_default()
-}
-
-/// As many columns as fit, with a mark where something is missing.
-fn cut(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.to_owned();
-    }
-    let mut out = String::new();
-    for c in text.chars() {
-        if out.width() + c.to_string().width() >= width {
-            break;
-        }
-        out.push(c);
-    }
-    out.push('…');
-    out
-}
-
-fn pad(text: &str, width: usize, right: bool) -> String {
-    let text = cut(text, width);
-    let space = " ".repeat(width.saturating_sub(text.width()));
-    if right { space + &text } else { text + &space }
-}
-
 /// Lines of at most `width` columns, broken at spaces where there are any.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let Some(line) = lines.last_mut() else { break };
         if line.is_empty() {
-            *line = cut(word, width);
+            *line = cut(word, width).into_owned();
         } else if line.width() + 1 + word.width() <= width {
             line.push(' ');
             line.push_str(word);
         } else {
-            lines.push(cut(word, width));
+            lines.push(cut(word, width).into_owned());
         }
     }
     lines

@@ -1,4 +1,6 @@
-//! A client of a running instance: one GET, over TCP or TLS.
+//! A client of a running instance: a GET, or a stream of events, over TCP or TLS.
+
+mod events;
 
 use std::fmt::Write as _;
 use std::io;
@@ -9,9 +11,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, HOST};
-use hyper::{Request, StatusCode, Uri};
+use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
@@ -20,6 +22,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+
+pub use events::{Event, Events};
 
 /// Most bytes of an answer.
 const ANSWER_BYTES: usize = 1 << 30;
@@ -74,6 +78,12 @@ pub enum ClientError {
         url: String,
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A stream has ended.
+    #[error("{url}: the instance has ended")]
+    Ended {
+        /// The address.
+        url: String,
     },
     /// The instance refused.
     #[error("{url}: {status}{}", refusal(*status, reason))]
@@ -137,24 +147,62 @@ impl Instance {
         })
     }
 
-    /// The body of a path's answer.
-    pub async fn get(&self, path: &str) -> Result<Bytes, ClientError> {
-        timeout(EXCHANGE, self.exchange(path))
-            .await
-            .map_err(|_| ClientError::Timeout { url: self.url.clone() })?
+    /// Its address, without user and password.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
-    async fn exchange(&self, path: &str) -> Result<Bytes, ClientError> {
+    /// The body of a path's answer.
+    pub async fn get(&self, path: &str) -> Result<Bytes, ClientError> {
+        let exchange = async {
+            let response = self.open(path).await?;
+            self.body(response).await
+        };
+        timeout(EXCHANGE, exchange).await.map_err(|_| self.late())?
+    }
+
+    /// The events of a path's stream (`text/event-stream`).
+    pub async fn events(&self, path: &str) -> Result<Events, ClientError> {
+        let response = timeout(EXCHANGE, self.open(path)).await.map_err(|_| self.late())??;
+        Ok(Events::new(self.url.clone(), response.into_body()))
+    }
+
+    fn late(&self) -> ClientError {
+        ClientError::Timeout { url: self.url.clone() }
+    }
+
+    /// Asks; the answer is one that promises what was asked for.
+    async fn open(&self, path: &str) -> Result<Response<Incoming>, ClientError> {
         let stream = TcpStream::connect((self.host.as_str(), self.port))
             .await
             .map_err(|source| ClientError::Connect { url: self.url.clone(), source })?;
-        if !self.tls {
-            return self.request(stream, path).await;
+        let response = if self.tls {
+            let tls = |source| ClientError::Tls { url: self.url.clone(), source };
+            let name = ServerName::try_from(self.host.clone()).map_err(|e| tls(io::Error::other(e)))?;
+            let stream = self.connector()?.connect(name, stream).await.map_err(tls)?;
+            self.request(stream, path).await?
+        } else {
+            self.request(stream, path).await?
+        };
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
         }
-        let tls = |source| ClientError::Tls { url: self.url.clone(), source };
-        let name = ServerName::try_from(self.host.clone()).map_err(|e| tls(io::Error::other(e)))?;
-        let stream = self.connector()?.connect(name, stream).await.map_err(tls)?;
-        self.request(stream, path).await
+        let body = self.body(response).await?;
+        let reason = serde_json::from_slice::<serde_json::Value>(&body)
+            .ok()
+            .and_then(|v| v.get("error")?.as_str().map(str::to_owned))
+            .unwrap_or_default();
+        Err(ClientError::Refused { url: self.url.clone(), status, reason })
+    }
+
+    async fn body(&self, response: Response<Incoming>) -> Result<Bytes, ClientError> {
+        let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
+        body.map(http_body_util::Collected::to_bytes).map_err(|e| self.broken(e))
+    }
+
+    fn broken(&self, source: Box<dyn std::error::Error + Send + Sync>) -> ClientError {
+        ClientError::Exchange { url: self.url.clone(), source }
     }
 
     fn connector(&self) -> Result<TlsConnector, ClientError> {
@@ -173,33 +221,21 @@ impl Instance {
         Ok(TlsConnector::from(Arc::new(config)))
     }
 
-    async fn request<S>(&self, stream: S, path: &str) -> Result<Bytes, ClientError>
+    async fn request<S>(&self, stream: S, path: &str) -> Result<Response<Incoming>, ClientError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let broken = |source| ClientError::Exchange { url: self.url.clone(), source };
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
-            .map_err(|e| broken(e.into()))?;
+            .map_err(|e| self.broken(e.into()))?;
         // It ends with the exchange; what goes wrong shows in the answer.
         tokio::spawn(connection);
         let mut request = Request::get(path).header(HOST, format!("{}:{}", self.host, self.port));
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
-        let request = request.body(Empty::<Bytes>::new()).map_err(|e| broken(e.into()))?;
-        let response = sender.send_request(request).await.map_err(|e| broken(e.into()))?;
-        let status = response.status();
-        let body =
-            Limited::new(response.into_body(), ANSWER_BYTES).collect().await.map_err(broken)?.to_bytes();
-        if status.is_success() {
-            return Ok(body);
-        }
-        let reason = serde_json::from_slice::<serde_json::Value>(&body)
-            .ok()
-            .and_then(|v| v.get("error")?.as_str().map(str::to_owned))
-            .unwrap_or_default();
-        Err(ClientError::Refused { url: self.url.clone(), status, reason })
+        let request = request.body(Empty::<Bytes>::new()).map_err(|e| self.broken(e.into()))?;
+        sender.send_request(request).await.map_err(|e| self.broken(e.into()))
     }
 }
 

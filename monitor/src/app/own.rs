@@ -1,0 +1,68 @@
+//! Counting for a view in this process: no log, no records, no port.
+
+use std::sync::{
+    Arc,
+    mpsc::{Sender, channel},
+};
+use std::thread::JoinHandle;
+
+use monitor_core::engine::Engine;
+
+use super::counter::{Counter, Order};
+use super::{RunError, settings, system};
+use crate::clock;
+use crate::config::Config;
+use crate::source::ebpf;
+use crate::state::State;
+use crate::systemd::Watchdog;
+use crate::view::prometheus::Own;
+
+/// A run of this process's own; it ends, and its programs leave the kernel, when it is dropped.
+#[derive(Debug)]
+pub struct OwnRun {
+    state: Arc<State>,
+    orders: Sender<Order>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl OwnRun {
+    /// Begins to count.
+    pub fn start(config: &Config) -> Result<Self, RunError> {
+        if !ebpf::is_embedded() {
+            return Err(ebpf::Error::NoKernelSide.into());
+        }
+        let engine = Engine::new(settings::engine(config, clock::wall_offset(), false)?, clock::now());
+        let own = Own::new().map_err(system("setting up instruments"))?;
+        let state = Arc::new(State::new(engine, own));
+        let counter = Counter::open(Arc::clone(&state), config.clone(), None, None)?;
+        let (orders, received) = channel();
+        let thread = std::thread::Builder::new()
+            .name("counter".to_owned())
+            .spawn(move || {
+                // systemd has not started this: nobody waits for a word.
+                counter.run(&received, &mut Watchdog::new(Arc::default()));
+            })
+            .map_err(system("starting threads"))?;
+        Ok(Self { state, orders, thread: Some(thread) })
+    }
+
+    /// What is counted.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Whether it goes on.
+    pub fn is_running(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+}
+
+impl Drop for OwnRun {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        drop(self.orders.send(Order::Stop));
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! From a source of pictures to the screen.
+
+use std::{sync::mpsc::Sender, time::Duration};
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    time::sleep,
+};
+
+use super::{instance, own, screen::Input};
+use crate::{
+    app::{OwnRun, RunError},
+    client::Instance,
+    command::CommandError,
+    view::top::{Live, Question},
+};
+
+/// Between two looks at what counts in this process.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Where pictures come from.
+pub(super) enum Source {
+    Instance(Box<Instance>),
+    Own(Box<OwnRun>),
+}
+
+/// Hands on what comes until nobody takes it, or a signal asks this process to end. What counts here ends with
+/// it.
+pub(super) async fn run(source: Source, questions: watch::Receiver<Question>, to: &Sender<Input>) {
+    let pictures = async {
+        match &source {
+            Source::Instance(instance) => instance::run(instance, questions, to).await,
+            Source::Own(run) => own::run(run, questions, to).await,
+        }
+    };
+    tokio::select! {
+        () = pictures => {}
+        () = signalled() => {}
+    }
+}
+
+/// Waits for a signal to end. Without handlers for signals their defaults end this process.
+pub(in super::super) async fn signalled() {
+    let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+    let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        _ = hangup.recv() => {}
+    }
+}
+
+/// One picture, with rates where there can be some.
+pub(super) async fn once(source: Source, question: Question) -> Result<Live, CommandError> {
+    match source {
+        Source::Instance(instance) => instance::once(&instance, &question).await,
+        Source::Own(run) => {
+            let mut seen = own::Seen::default();
+            loop {
+                if !run.is_running() {
+                    return Err(RunError::CounterEnded.into());
+                }
+                match own::look(&run, &question, &mut seen) {
+                    // The first drain has nothing to compare with.
+                    Some(live) if seen.drains > 1 => return Ok(live),
+                    _ => sleep(LOOK).await,
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! `weir top`: the screens over a running instance, or over a run of its own.
+
+mod backend;
+mod feed;
+mod instance;
+mod own;
+pub(super) mod screen;
+
+use std::{io, net::IpAddr, path::PathBuf};
+
+use clap::Args;
+use hyper::StatusCode;
+use monitor_core::{filter::Filter, live::Window};
+
+use super::CommandError;
+use crate::{
+    app::OwnRun,
+    client::{ClientError, Instance},
+    config::{Config, Overrides},
+    terminal,
+    view::top::{Live, Tab, Top, Viewed, plain},
+};
+use feed::Source;
+pub(super) use feed::signalled;
+
+/// Columns of `--once` where nobody says how many.
+const WIDE: u16 = 250;
+
+/// What to look at.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Which flows, such as `port 443 and bytes > 1M`; `weir flows --help` has all of it.
+    filter: Vec<String>,
+    /// The instance [default: where `weir run` with this configuration listens; where nobody answers there, this
+    /// process counts itself].
+    #[arg(long, value_name = "URL", env = "WEIR_URL", hide_env_values = true, conflicts_with = "own")]
+    url: Option<String>,
+    /// Certificates that may vouch for the instance [default: the system's].
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// Count in this process, whoever else does; no port is opened.
+    #[arg(long)]
+    own: bool,
+    /// What is shown first; with --once, what is printed alone.
+    #[arg(long, value_enum)]
+    tab: Option<Tab>,
+    /// How far sums go back.
+    #[arg(long, value_name = "1m|5m|1h", value_parser = window, default_value = "5m")]
+    window: Window,
+    /// Print one picture as text and end; needs no terminal.
+    #[arg(long)]
+    once: bool,
+    /// Print that picture's snapshot as JSON.
+    #[arg(long, requires = "once")]
+    json: bool,
+    /// Show no colours; the variable `NO_COLOR` does the same.
+    #[arg(long)]
+    no_color: bool,
+    #[command(flatten)]
+    overrides: Overrides,
+}
+
+fn window(text: &str) -> Result<Window, &'static str> {
+    match text {
+        "1m" => Ok(Window::Minute),
+        "5m" => Ok(Window::FiveMinutes),
+        "1h" => Ok(Window::Hour),
+        _ => Err("give 1m, 5m or 1h"),
+    }
+}
+
+/// Shows the screens until the user has seen enough.
+pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
+    let filter = arguments.filter.join(" ");
+    if !filter.is_empty() {
+        filter.parse::<Filter>().map_err(CommandError::Filter)?;
+    }
+    if !arguments.once && !terminal::is_capable() {
+        return Err(CommandError::NoTerminal { instead: "`weir top --once` prints one picture" });
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (source, viewed) = runtime.block_on(source(arguments))?;
+    let mut top = Top::new(viewed, arguments.tab.unwrap_or_default(), filter, arguments.window);
+    if arguments.once {
+        let live = runtime.block_on(feed::once(source, top.question()))?;
+        return once(arguments, &mut top, live);
+    }
+    screen::run(top, arguments.no_color, move |questions, news| {
+        runtime.block_on(feed::run(source, questions, &news));
+    })
+}
+
+/// An instance that answers, or a run of this process.
+async fn source(arguments: &Arguments) -> Result<(Source, Viewed), CommandError> {
+    let own = |config: &Config| OwnRun::start(config).map(|run| (Source::Own(Box::new(run)), Viewed::Own));
+    let loaded = arguments.overrides.load()?;
+    if arguments.own {
+        return Ok(own(&loaded.config)?);
+    }
+    let url = arguments.url.clone().unwrap_or_else(|| url(&loaded.config));
+    let instance = Instance::new(&url, arguments.ca_file.clone())?;
+    match instance.get("/-/ready").await {
+        // It is there and will be ready soon.
+        Ok(_) | Err(ClientError::Refused { status: StatusCode::SERVICE_UNAVAILABLE, .. }) => {
+            let viewed = Viewed::Instance(instance.url().to_owned());
+            Ok((Source::Instance(Box::new(instance)), viewed))
+        }
+        Err(ClientError::Connect { url, source })
+            if arguments.url.is_none() && source.kind() == io::ErrorKind::ConnectionRefused =>
+        {
+            own(&loaded.config).map_err(|source| CommandError::NoSource { url, source })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Where an instance with this configuration listens, as seen from this host.
+fn url(config: &Config) -> String {
+    let address = config.web_listen_address.first().map(|address| address.0);
+    let Some(address) = address else { return "http://127.0.0.1:10058".to_owned() };
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => "127.0.0.1".to_owned(),
+        IpAddr::V4(ip) => ip.to_string(),
+        // All addresses of both versions.
+        IpAddr::V6(ip) if ip.is_unspecified() => "127.0.0.1".to_owned(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    let tls = config.web_config_file.as_deref().map(crate::web::WebConfig::read);
+    let tls = tls.is_some_and(|web| web.is_ok_and(|web| web.tls.is_some()));
+    format!("{}://{ip}:{}", if tls { "https" } else { "http" }, address.port())
+}
+
+/// Prints what came.
+fn once(arguments: &Arguments, top: &mut Top, live: Live) -> Result<(), CommandError> {
+    if arguments.json {
+        let json = serde_json::to_string(&live.snapshot).map_err(CommandError::Answer)?;
+        return super::print(&format_args!("{json}\n"));
+    }
+    top.news(crate::view::top::News::Live(Box::new(live)));
+    let tabs = arguments.tab.as_ref().map_or(&Tab::ALL[..], std::slice::from_ref);
+    let width = terminal::columns().map_or(WIDE, |columns| columns.clamp(60, 1_000) as u16);
+    super::print(&plain(top, tabs, width))
+}

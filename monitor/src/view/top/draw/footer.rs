@@ -1,0 +1,117 @@
+//! The lines at the bottom: keys, or the filter that is being written and what is wrong with it.
+
+use monitor_core::live::Window;
+use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthChar as _;
+
+use super::Canvas;
+use crate::view::top::{
+    model::{Cover, Top},
+    paint::Paint,
+    tab::Tab,
+};
+
+/// Before the filter.
+const ASKED: &str = "filter: ";
+
+/// Lines that it takes.
+pub(super) const fn height(top: &Top) -> u16 {
+    if top.prompt.is_some() { 3 } else { 1 }
+}
+
+/// A window in words.
+pub(super) const fn window(window: Window) -> &'static str {
+    match window {
+        Window::Minute => "minute",
+        Window::FiveMinutes => "5 minutes",
+        Window::Hour => "hour",
+    }
+}
+
+/// Draws it. Returns where the cursor is.
+pub(super) fn footer(top: &Top, canvas: &mut Canvas<'_>, area: Rect) -> Option<(u16, u16)> {
+    if top.prompt.is_some() {
+        return prompt(top, canvas, area);
+    }
+    if let Some((notice, _)) = &top.notice {
+        canvas.put(area.x + 1, area.y, area.width - 2, notice, Paint::Warn);
+        return None;
+    }
+    let keys = keys(top);
+    let right = "? help  q quit";
+    let mut x = area.x + 1;
+    let end = area.right().saturating_sub(right.len() as u16 + 3);
+    for (key, what) in keys {
+        let wide = (key.chars().count() + what.len() + 1) as u16;
+        if x + wide > end {
+            break;
+        }
+        x += canvas.put(x, area.y, wide, key, Paint::Label);
+        x += canvas.put(x, area.y, wide, &format!(" {what}"), Paint::Dim) + 2;
+    }
+    let at = area.right().saturating_sub(right.len() as u16 + 1);
+    canvas.line(
+        at,
+        area.y,
+        area.width,
+        &[(Paint::Label, "?"), (Paint::Dim, " help  "), (Paint::Label, "q"), (Paint::Dim, " quit")],
+    );
+    None
+}
+
+/// What may be pressed now.
+fn keys(top: &Top) -> Vec<(&'static str, &'static str)> {
+    if !matches!(top.cover, Cover::Nothing) {
+        return vec![("Esc", "back"), ("↑↓", "scroll"), ("1-6", "tabs")];
+    }
+    let table = !top.tab.columns().is_empty();
+    let mut keys = vec![("/", "filter")];
+    if table {
+        keys.extend([("←→", "sort"), ("r", "reverse")]);
+    }
+    match top.tab {
+        Tab::Flows => keys.push(("Enter", "details")),
+        Tab::Domains => keys.push(("Enter", "its flows")),
+        _ => {}
+    }
+    if !top.is_capture() {
+        keys.push(("space", if top.paused.is_some() { "go on" } else { "pause" }));
+    }
+    keys.push(("b", if top.bits { "bytes" } else { "bits" }));
+    if !top.is_capture() {
+        keys.push(("w", "window"));
+    }
+    keys
+}
+
+/// The filter, and where it is wrong.
+fn prompt(top: &Top, canvas: &mut Canvas<'_>, area: Rect) -> Option<(u16, u16)> {
+    let prompt = top.prompt.as_ref()?;
+    let room = usize::from(area.width.saturating_sub(ASKED.len() as u16 + 3)).max(1);
+    // Long ones are shown from where the cursor still is on the screen.
+    let first = prompt.cursor().saturating_sub(room - 1);
+    let text: Vec<char> = prompt.text().chars().collect();
+    let columns = |to: usize| -> u16 {
+        let shown = text.iter().skip(first).take(to.saturating_sub(first));
+        shown.map(|c| c.width().unwrap_or(0) as u16).sum()
+    };
+    let x = area.x + 1 + canvas.put(area.x + 1, area.y, area.width, ASKED, Paint::Label);
+    let shown: String = text.iter().skip(first).collect();
+    canvas.put(x, area.y, area.right().saturating_sub(x + 1), &shown, Paint::Plain);
+    match prompt.error() {
+        None => {
+            let hint = "Enter takes it, Esc leaves it; such as: port 443 and bytes > 1M";
+            canvas.put(area.x + 1, area.y + 1, area.width - 2, hint, Paint::Dim);
+        }
+        Some(error) => {
+            let from = error.column.saturating_sub(1);
+            if from >= first {
+                let mark = "^".repeat(error.width.min(room));
+                let at = x + columns(from);
+                canvas.put(at, area.y + 1, area.right().saturating_sub(at + 1), &mark, Paint::Bad);
+            }
+            canvas.put(area.x + 1, area.y + 2, area.width - 2, &error.to_string(), Paint::Bad);
+        }
+    }
+    Some((x + columns(prompt.cursor()), area.y))
+}

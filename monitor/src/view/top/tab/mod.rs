@@ -1,0 +1,111 @@
+//! The tabs: each is a table, a panel, or both.
+
+mod dns;
+mod domains;
+mod events;
+mod flows;
+mod tcp;
+
+use super::{
+    draw::Block,
+    grid::{Column, Row, Sort},
+    model::Top,
+};
+
+/// What is looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Tab {
+    /// Flows.
+    #[default]
+    Flows,
+    /// Share of traffic by domain.
+    Domains,
+    /// Share of traffic by service.
+    Services,
+    /// How TCP is.
+    Tcp,
+    /// How DNS is.
+    Dns,
+    /// What happened.
+    Events,
+}
+
+impl Tab {
+    /// All, in their order.
+    pub const ALL: [Self; 6] =
+        [Self::Flows, Self::Domains, Self::Services, Self::Tcp, Self::Dns, Self::Events];
+
+    /// Position in [`Self::ALL`].
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Its title.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Flows => "Flows",
+            Self::Domains => "Domains",
+            Self::Services => "Services",
+            Self::Tcp => "TCP",
+            Self::Dns => "DNS",
+            Self::Events => "Events",
+        }
+    }
+
+    /// Columns of its table; none: it has no table.
+    pub(super) const fn columns(self) -> &'static [Column] {
+        match self {
+            Self::Flows => &flows::COLUMNS,
+            Self::Domains => &domains::DOMAINS,
+            Self::Services => &domains::SERVICES,
+            Self::Tcp => &[],
+            Self::Dns => &dns::COLUMNS,
+            Self::Events => &events::COLUMNS,
+        }
+    }
+
+    /// How its table is sorted at first.
+    pub(super) const fn sort(self, capture: bool) -> Sort {
+        let column = match self {
+            Self::Flows if capture => flows::BYTES,
+            Self::Flows => flows::RATE,
+            Self::Domains | Self::Services | Self::Dns => 1,
+            Self::Tcp | Self::Events => 0,
+        };
+        Sort { column, down: true }
+    }
+
+    /// Rows of its table, as they were told.
+    pub(super) fn rows(self, top: &Top) -> Vec<Row<'_>> {
+        match self {
+            Self::Flows => flows::rows(top),
+            Self::Domains => domains::domains(top),
+            Self::Services => domains::services(top),
+            Self::Tcp => Vec::new(),
+            Self::Dns => dns::rows(top),
+            Self::Events => events::rows(top),
+        }
+    }
+
+    /// What stands above its table, or instead of one.
+    pub(super) fn panel(self, top: &Top) -> Vec<Block<'_>> {
+        match self {
+            Self::Tcp => tcp::panel(top),
+            Self::Dns => dns::panel(top),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What a table without rows says.
+    pub(super) fn nothing(self, top: &Top) -> &'static str {
+        match self {
+            _ if top.snapshot().is_none() => "waiting for the first numbers",
+            Self::Flows if !top.filter().is_empty() => "no flow passes the filter",
+            Self::Flows => "no flows",
+            Self::Domains | Self::Services => "no traffic",
+            Self::Tcp => "",
+            Self::Dns => "no names were asked for",
+            Self::Events => "nothing has happened",
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! `weir top` on a terminal: keys and mouse typed, the screen read and compared with what was sent.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    process::Output,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use crate::{
+    agent::{THERE, cable, weir},
+    netns::{Namespace, wait_for},
+    tmux::Tmux,
+    traffic,
+};
+
+/// A connection that stays: HTTP for a name, answered with so many bytes.
+fn talk(here: &Namespace, there: &Namespace, port: u16, name: &str, bytes: usize) -> (TcpStream, TcpStream) {
+    let listener = there.enter(|| TcpListener::bind((THERE, port)).expect("listen"));
+    let mut client = here.enter(|| TcpStream::connect((THERE, port)).expect("connect"));
+    let (mut server, _) = listener.accept().expect("accept");
+    let request = format!("GET / HTTP/1.1\r\nHost: {name}\r\n\r\n");
+    client.write_all(request.as_bytes()).expect("write");
+    server.read_exact(&mut vec![0; request.len()]).expect("read");
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {bytes}\r\n\r\n");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            server.write_all(answer.as_bytes()).expect("write");
+            server.write_all(&vec![b'.'; bytes]).expect("write");
+        });
+        client.read_exact(&mut vec![0; answer.len() + bytes]).expect("read");
+    });
+    (client, server)
+}
+
+/// `weir top` in a namespace as a command of a shell.
+fn top(ns: &Namespace, arguments: &str) -> String {
+    format!("ip netns exec {} {} top {arguments}", ns.name(), env!("CARGO_BIN_EXE_weir"))
+}
+
+/// Waits until the screen is as it should be.
+fn wait_screen(tmux: &Tmux, what: &str, done: impl Fn(&[String]) -> bool) -> Vec<String> {
+    wait_for(what, || Some(tmux.screen()).filter(|screen| done(screen)))
+}
+
+fn wait_text(tmux: &Tmux, text: &str) -> Vec<String> {
+    wait_screen(tmux, text, |screen| has(screen, text))
+}
+
+fn has(screen: &[String], text: &str) -> bool {
+    screen.iter().any(|line| line.contains(text))
+}
+
+/// The line with a text.
+fn row(screen: &[String], text: &str) -> usize {
+    screen.iter().position(|line| line.contains(text)).unwrap_or_else(|| panic!("{text} in {screen:#?}"))
+}
+
+/// The column where a text begins, from 1.
+fn column(line: &str, text: &str) -> usize {
+    line[..line.find(text).unwrap_or_else(|| panic!("{text} in {line}"))].chars().count() + 1
+}
+
+/// The terminal as it was before: the first screen is back, and lines are edited and echoed.
+fn given_back(tmux: &Tmux, how: &str) {
+    let screen =
+        wait_screen(tmux, "the end", |screen| has(screen, &format!("ended {how}")) && has(screen, "echo"));
+    assert!(has(&screen, "before"), "{screen:#?}");
+    let modes = screen.join(" ");
+    for mode in [" icanon", " echo ", " isig"] {
+        assert!(modes.contains(mode), "{mode} in {screen:#?}");
+    }
+}
+
+#[test]
+fn sizes_units_pause_and_mouse_do_what_they_should() {
+    let (here, there) = cable();
+    let tmux =
+        Tmux::start(120, 40, "xterm-16color", &top(&here, "--own --interface eth0 --drain-interval 100ms"));
+    wait_text(&tmux, "own run");
+    let _first = talk(&here, &there, 80, "first.example", 100_000);
+    let screen = wait_text(&tmux, "first.example");
+    // The bytes on the wire: the answer, and less than a tenth more of headers.
+    let first = &screen[row(&screen, "first.example")];
+    assert!((100..=110).any(|kilobytes| first.contains(&format!(" {kilobytes} kB "))), "{first}");
+    let colours = tmux.coloured();
+    assert!(
+        colours.contains('\x1b') && !colours.contains("38;5") && !colours.contains("38;2"),
+        "{colours:?}"
+    );
+    tmux.types("b");
+    wait_text(&tmux, "bit/s");
+    tmux.types(" ");
+    wait_text(&tmux, "PAUSED");
+    let _second = talk(&here, &there, 81, "second.example", 200_000);
+    // A key that comes after the pause is answered by a picture from before it.
+    tmux.types("b");
+    assert!(!has(&wait_text(&tmux, "B/s"), "second.example"));
+    tmux.types(" ");
+    wait_text(&tmux, "second.example");
+
+    for (columns, rows) in [(44, 8), (80, 24), (200, 60)] {
+        tmux.resize(columns, rows);
+        let screen =
+            wait_screen(&tmux, "that size", |s| s.len() == usize::from(rows) && has(s, "first.example"));
+        assert!(screen.iter().all(|line| line.chars().count() <= usize::from(columns)), "{screen:#?}");
+    }
+    tmux.resize(30, 5);
+    wait_text(&tmux, "too small");
+    tmux.resize(120, 40);
+    let screen = wait_text(&tmux, "first.example");
+
+    let titles = row(&screen, "CLIENT");
+    tmux.mouse(0, column(&screen[titles], "RECEIVED"), titles + 1);
+    let screen = wait_text(&tmux, "RECEIVED▼");
+    assert!(row(&screen, "second.example") < row(&screen, "first.example"), "{screen:#?}");
+    tmux.mouse(0, column(&screen[titles], "RECEIVED"), titles + 1);
+    let screen = wait_text(&tmux, "RECEIVED▲");
+    // The first click chooses, the second opens.
+    let at = row(&screen, "second.example");
+    tmux.mouse(0, 5, at + 1);
+    tmux.mouse(0, 5, at + 1);
+    let screen = wait_text(&tmux, "First packet");
+    assert!(has(&screen, "second.example"), "{screen:#?}");
+    let tabs = row(&screen, "4 TCP");
+    tmux.mouse(0, column(&screen[tabs], "4 TCP"), tabs + 1);
+    wait_text(&tmux, "Connections now");
+
+    // A signal ends it like a key does.
+    let process = wait_for("the process", || tmux.child());
+    kill(Pid::from_raw(process), Signal::SIGTERM).expect("a signal");
+    given_back(&tmux, "0");
+}
+
+#[test]
+fn where_nobody_answers_it_counts_itself_and_opens_no_port() {
+    let (here, there) = cable();
+    let tmux = Tmux::start(120, 30, "xterm", &top(&here, "--interface eth0 --drain-interval 100ms"));
+    let screen = wait_text(&tmux, "own run");
+    assert!(screen[0].contains("eth0"), "{screen:#?}");
+    assert_eq!(here.sh("ss -Hlnt"), "");
+    let _talk = talk(&here, &there, 80, "own.example", 500_000);
+    let screen = wait_text(&tmux, "own.example");
+    assert!(screen[row(&screen, "own.example")].contains("10.7.0.2:80"), "{screen:#?}");
+    traffic::refused(&here, THERE);
+    tmux.types("4");
+    wait_text(&tmux, "refused");
+    tmux.types("q");
+    given_back(&tmux, "0");
+    // Its programs have gone with it.
+    assert!(
+        !here
+            .sh("tc filter show dev eth0 ingress; bpftool net show dev eth0 2>/dev/null || true")
+            .contains("weir")
+    );
+}
+
+fn said(ns: &Namespace, arguments: &[&str]) -> Output {
+    weir(ns, &[&["top"], arguments].concat()).output().expect("weir")
+}
+
+#[test]
+fn one_picture_is_printed_without_a_terminal() {
+    let (here, there) = cable();
+    let none = said(&here, &[]);
+    let text = String::from_utf8_lossy(&none.stderr);
+    assert!(!none.status.success() && text.lines().count() == 1 && text.contains("--once"), "{text}");
+
+    let _talk = talk(&here, &there, 80, "before.example", 10_000);
+    let own = said(&here, &["--once", "--own", "--interface=eth0", "--drain-interval=100ms"]);
+    assert!(own.status.success(), "{}", String::from_utf8_lossy(&own.stderr));
+    assert!(String::from_utf8_lossy(&own.stdout).contains("own run"));
+
+    let wrong = said(&here, &["--once", "prot 80"]);
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("did you mean `port`?"));
+}
