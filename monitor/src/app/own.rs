@@ -34,7 +34,9 @@ impl OwnRun {
         let engine = Engine::new(settings::engine(config, clock::wall_offset(), false)?, clock::now());
         let own = Own::new().map_err(system("setting up instruments"))?;
         let state = Arc::new(State::new(engine, own));
-        let counter = Counter::open(Arc::clone(&state), config.clone(), None, None)?;
+        // What is pinned is another instance's to go on from.
+        let config = Config { pin: None, ..config.clone() };
+        let counter = Counter::open(Arc::clone(&state), config, None, None)?;
         let (orders, received) = channel();
         let thread = std::thread::Builder::new()
             .name("counter".to_owned())

@@ -41,6 +41,23 @@ pub fn pad(text: &str, width: usize, right: bool) -> String {
     if right { space + &text } else { text.into_owned() + &space }
 }
 
+/// Lines of at most `width` columns, broken at spaces where there are any.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let Some(line) = lines.last_mut() else { break };
+        if line.is_empty() {
+            *line = cut(word, width).into_owned();
+        } else if line.width() + 1 + word.width() <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(cut(word, width).into_owned());
+        }
+    }
+    lines
+}
+
 /// A bar of eighths of a character: `share` of `width` columns; what is there at all shows.
 pub fn bar(share: f64, width: usize) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
@@ -78,5 +95,11 @@ mod tests {
         );
         assert_eq!([0, 4, 8, 80].map(level), [' ', '▄', '█', '█']);
         assert_eq!(bar(f64::NAN, 4), "");
+    }
+
+    #[test]
+    fn long_facts_go_on_below() {
+        assert_eq!(wrap("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrap("immeasurable", 6), ["immea…"]);
     }
 }

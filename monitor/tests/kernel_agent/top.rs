@@ -6,13 +6,15 @@ use std::{
     process::Output,
 };
 
+use monitor::view::units;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use serde_json::Value;
 
 use crate::{
-    agent::{THERE, cable, weir},
+    agent::{Agent, THERE, cable, weir},
     netns::{Namespace, wait_for},
     tmux::Tmux,
     traffic,
@@ -76,6 +78,77 @@ fn given_back(tmux: &Tmux, how: &str) {
     }
 }
 
+/// Bytes of both directions of the flow with a name, as the API has them.
+fn received(agent: &Agent<'_>, name: &str) -> u64 {
+    let answer: Value = serde_json::from_str(&agent.get("/api/v1/flows", "").body).expect("JSON");
+    let flows = answer["flows"].as_array().expect("flows");
+    let flow = flows.iter().find(|flow| flow["name"] == name).unwrap_or_else(|| panic!("{name} in {answer}"));
+    flow["received"]["bytes"].as_u64().expect("bytes")
+}
+
+#[test]
+fn keys_show_what_was_sent_by_domain_flow_and_filter() {
+    let (here, there) = cable();
+    let agent = Agent::start(&here, &["--interface=eth0"]);
+    let _big = talk(&here, &there, 80, "www.big.example", 2_000_000);
+    let _small = talk(&here, &there, 8080, "small.example", 30_000);
+    agent.wait_for_drains();
+    let bytes = received(&agent, "www.big.example");
+    assert!((2_000_000..2_200_000).contains(&bytes), "{bytes}");
+    let shown = units::bytes(bytes as f64);
+
+    let tmux = Tmux::start(120, 40, "xterm-16color", &top(&here, ""));
+    let screen = wait_text(&tmux, "www.big.example");
+    assert!(screen[0].contains("eth0") && screen[0].contains("attached to 127.0.0.1:10058"), "{screen:#?}");
+    let big = &screen[row(&screen, "www.big.example")];
+    for cell in ["10.7.0.2:80", "established", &shown] {
+        assert!(big.contains(cell), "{cell} in {big}");
+    }
+    let colours = tmux.coloured();
+    assert!(
+        colours.contains('\x1b') && !colours.contains("38;5") && !colours.contains("38;2"),
+        "{colours:?}"
+    );
+
+    tmux.keys(&["Left"; 12]);
+    tmux.keys(&["Right", "Right"]);
+    let screen = wait_text(&tmux, "NAME▲");
+    assert!(row(&screen, "small.example") < row(&screen, "www.big.example"), "{screen:#?}");
+    tmux.types("r");
+    let screen = wait_text(&tmux, "NAME▼");
+    assert!(row(&screen, "www.big.example") < row(&screen, "small.example"), "{screen:#?}");
+
+    tmux.types("/prot 80");
+    let screen = wait_text(&tmux, "column 1");
+    assert!(screen[row(&screen, "filter: prot 80") + 1].starts_with("         ^^^^"), "{screen:#?}");
+    tmux.keys(&["C-u"]);
+    tmux.types("port 80 and bytes > 1M");
+    tmux.keys(&["Enter"]);
+    let screen = wait_screen(&tmux, "the filter", |s| has(s, "1 flow ") && !has(s, "small.example"));
+    assert!(has(&screen, "www.big.example"), "{screen:#?}");
+    tmux.keys(&["j", "Enter"]);
+    let screen = wait_text(&tmux, "Sent, from client to server");
+    assert!(has(&screen, "www.big.example, by http") && has(&screen, &shown), "{screen:#?}");
+    tmux.keys(&["Escape"]);
+    wait_text(&tmux, "CLIENT");
+
+    tmux.types("2");
+    let screen = wait_text(&tmux, "small.example");
+    let domain = &screen[row(&screen, "big.example")];
+    assert!(
+        domain.contains(&shown) && row(&screen, "big.example") < row(&screen, "small.example"),
+        "{screen:#?}"
+    );
+    tmux.keys(&["j", "Enter"]);
+    wait_screen(&tmux, "its flows", |s| has(s, "domain big.example") && has(s, "www.big.example"));
+    for (tab, text) in [("3", "SERVICE"), ("4", "Connections now"), ("5", "Responses"), ("6", "SEVERITY")] {
+        tmux.types(tab);
+        wait_text(&tmux, text);
+    }
+    tmux.types("q");
+    given_back(&tmux, "0");
+}
+
 #[test]
 fn sizes_units_pause_and_mouse_do_what_they_should() {
     let (here, there) = cable();
@@ -137,6 +210,25 @@ fn sizes_units_pause_and_mouse_do_what_they_should() {
 }
 
 #[test]
+fn it_attaches_again_when_the_instance_comes_back() {
+    let (here, there) = cable();
+    let agent = Agent::start(&here, &["--interface=eth0"]);
+    let _first = talk(&here, &there, 80, "first.example", 100_000);
+    agent.wait_for_drains();
+    let tmux = Tmux::start(100, 30, "xterm", &top(&here, ""));
+    wait_text(&tmux, "first.example");
+    agent.stop(Signal::SIGTERM);
+    wait_text(&tmux, "nobody answers at http://127.0.0.1:10058");
+    let agent = Agent::start(&here, &["--interface=eth0"]);
+    wait_text(&tmux, "attached again");
+    let _second = talk(&here, &there, 81, "second.example", 100_000);
+    wait_text(&tmux, "second.example");
+    tmux.keys(&["C-c"]);
+    given_back(&tmux, "0");
+    agent.stop(Signal::SIGTERM);
+}
+
+#[test]
 fn where_nobody_answers_it_counts_itself_and_opens_no_port() {
     let (here, there) = cable();
     let tmux = Tmux::start(120, 30, "xterm", &top(&here, "--interface eth0 --drain-interval 100ms"));
@@ -175,6 +267,19 @@ fn one_picture_is_printed_without_a_terminal() {
     assert!(own.status.success(), "{}", String::from_utf8_lossy(&own.stderr));
     assert!(String::from_utf8_lossy(&own.stdout).contains("own run"));
 
+    let agent = Agent::start(&here, &["--interface=eth0"]);
+    let _talk = talk(&here, &there, 81, "once.example", 1_000_000);
+    agent.wait_for_drains();
+    let once = said(&here, &["--once", "--tab", "flows", "port 81"]);
+    let text = String::from_utf8_lossy(&once.stdout).into_owned();
+    assert!(once.status.success() && !text.contains('\x1b'), "{text}");
+    let bytes = units::bytes(received(&agent, "once.example") as f64);
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("10.7.0.2:")).collect();
+    assert!(lines.len() == 1 && lines[0].contains("once.example") && lines[0].contains(&bytes), "{text}");
+    let json = said(&here, &["--once", "--json"]);
+    let snapshot: Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    let domains = snapshot["domains"].as_array().expect("domains");
+    assert!(domains.iter().any(|domain| domain["domain"] == "once.example"), "{snapshot}");
     let wrong = said(&here, &["--once", "prot 80"]);
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("did you mean `port`?"));
 }

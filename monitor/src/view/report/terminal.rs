@@ -9,7 +9,7 @@ use monitor_core::{record::Time, report::Timeline};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::view::{
-    text::{bar, cut, level, pad, safe},
+    text::{bar, cut, level, pad, safe, wrap},
     units,
 };
 
@@ -285,23 +285,6 @@ fn natural(table: &Table, index: usize) -> usize {
     cells.chain([title]).max().unwrap_or(0)
 }
 
-/// Lines of at most `width` columns, broken at spaces where there are any.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let Some(line) = lines.last_mut() else { break };
-        if line.is_empty() {
-            *line = cut(word, width).into_owned();
-        } else if line.width() + 1 + word.width() <= width {
-            line.push(' ');
-            line.push_str(word);
-        } else {
-            lines.push(cut(word, width).into_owned());
-        }
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -359,11 +342,5 @@ mod tests {
     #[test]
     fn colours_are_only_there_when_wanted() {
         assert!(!lines("a", 80, false).contains('\x1b') && lines("a", 80, true).contains("\x1b[1;36m"));
-    }
-
-    #[test]
-    fn long_facts_go_on_below() {
-        assert_eq!(wrap("one two three", 8), ["one two", "three"]);
-        assert_eq!(wrap("immeasurable", 6), ["immea…"]);
     }
 }

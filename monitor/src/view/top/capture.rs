@@ -324,6 +324,10 @@ mod tests {
 
     use super::*;
 
+    const fn neither<T>() -> BySide<T> {
+        BySide { client: None, server: None }
+    }
+
     fn flow(bytes: u64) -> AnyRecord {
         let name = Some(Text::from("www.example.com"));
         AnyRecord::Flow(Box::new(FlowRecord {
@@ -345,11 +349,11 @@ mod tests {
             state: Some(TcpState::Established),
             closed_by: None,
             handshake_seconds: None,
-            rtt_seconds: BySide::default(),
+            rtt_seconds: neither(),
             first_response_seconds: None,
-            mss: BySide::default(),
-            window_scale: BySide::default(),
-            ttl: BySide::default(),
+            mss: neither(),
+            window_scale: neither(),
+            ttl: neither(),
             first_frame: None,
             last_frame: None,
             first_file: None,

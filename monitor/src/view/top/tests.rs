@@ -55,7 +55,11 @@ fn top(flows: u64) -> Top {
 /// The screen as lines.
 fn screen(top: &mut Top, width: u16, height: u16) -> Vec<String> {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| drop(draw(top, frame.buffer_mut(), Theme::Colours))).unwrap();
+    terminal
+        .draw(|frame| {
+            let _ = draw(top, frame.buffer_mut(), Theme::Colours);
+        })
+        .unwrap();
     let buffer = terminal.backend().buffer().clone();
     let line = |y: u16| (0..width).map(|x| buffer[(x, y)].symbol().to_owned()).collect();
     (0..height).map(line).collect()
@@ -133,7 +137,7 @@ fn rows_are_sorted_and_what_is_chosen_is_followed() {
 fn a_filter_is_written_in_place_and_its_error_named_by_column() {
     let mut top = top(3);
     press(&mut top, "2/prot 443");
-    let lines = screen(&mut top, 100, 24);
+    let lines = screen(&mut top, 80, 24);
     let at = row(&lines, "filter: prot 443");
     assert!(lines[at + 1].contains("         ^^^^"), "{lines:?}");
     assert!(
@@ -224,7 +228,11 @@ fn no_name_reaches_the_terminal_as_a_command() {
 fn without_colours_there_are_none() {
     let mut top = top(2);
     let mut terminal = Terminal::new(TestBackend::new(100, 30)).unwrap();
-    terminal.draw(|frame| drop(draw(&mut top, frame.buffer_mut(), Theme::Plain))).unwrap();
+    terminal
+        .draw(|frame| {
+            let _ = draw(&mut top, frame.buffer_mut(), Theme::Plain);
+        })
+        .unwrap();
     let cells = terminal.backend().buffer().content();
     assert!(cells.iter().all(|cell| cell.fg == ratatui::style::Color::Reset && cell.bg == cell.fg));
 }

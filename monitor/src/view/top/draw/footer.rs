@@ -5,18 +5,28 @@ use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthChar as _;
 
 use super::Canvas;
-use crate::view::top::{
-    model::{Cover, Top},
-    paint::Paint,
-    tab::Tab,
+use crate::view::{
+    text::wrap,
+    top::{
+        model::{Cover, Top},
+        paint::Paint,
+        prompt::Prompt,
+        tab::Tab,
+    },
 };
 
 /// Before the filter.
 const ASKED: &str = "filter: ";
 
 /// Lines that it takes.
-pub(super) const fn height(top: &Top) -> u16 {
-    if top.prompt.is_some() { 3 } else { 1 }
+pub(super) fn height(top: &Top, width: u16) -> u16 {
+    let Some(prompt) = &top.prompt else { return 1 };
+    2 + (wrong(prompt, width).len() as u16).clamp(1, 3)
+}
+
+/// What is wrong with a filter, in lines.
+fn wrong(prompt: &Prompt, width: u16) -> Vec<String> {
+    prompt.error().map(|error| wrap(&error.to_string(), usize::from(width - 2))).unwrap_or_default()
 }
 
 /// A window in words.
@@ -110,7 +120,9 @@ fn prompt(top: &Top, canvas: &mut Canvas<'_>, area: Rect) -> Option<(u16, u16)> 
                 let at = x + columns(from);
                 canvas.put(at, area.y + 1, area.right().saturating_sub(at + 1), &mark, Paint::Bad);
             }
-            canvas.put(area.x + 1, area.y + 2, area.width - 2, &error.to_string(), Paint::Bad);
+            for (y, line) in (area.y + 2..area.bottom()).zip(wrong(prompt, area.width)) {
+                canvas.put(area.x + 1, y, area.width - 2, &line, Paint::Bad);
+            }
         }
     }
     Some((x + columns(prompt.cursor()), area.y))

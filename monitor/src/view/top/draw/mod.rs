@@ -102,7 +102,7 @@ pub fn draw(top: &mut Top, buffer: &mut Buffer, theme: Theme) -> Option<(u16, u1
         return None;
     }
     let used = header(top, &mut canvas, area);
-    let below = footer::height(top).min(area.height - used - 2);
+    let below = footer::height(top, area.width).min(area.height - used - 2);
     let foot = Rect { y: area.bottom() - below, height: below, ..area };
     let body = Rect { y: area.y + used, height: area.height - used - below, ..area };
     match std::mem::take(&mut top.cover) {
