@@ -9,7 +9,7 @@ use monitor_core::{record::Time, report::Timeline};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::view::{
-    text::{bar, cut, level, pad, safe, wrap},
+    text::{bar, level, pad, safe, wrap},
     units,
 };
 

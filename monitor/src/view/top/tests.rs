@@ -141,7 +141,7 @@ fn a_filter_is_written_in_place_and_its_error_named_by_column() {
     let at = row(&lines, "filter: prot 443");
     assert!(lines[at + 1].contains("         ^^^^"), "{lines:?}");
     assert!(
-        lines[at + 2].contains("column 1") && lines[at + 2].contains("did you mean `port`?"),
+        lines[at + 2].contains("column 1") && lines[at + 3].contains("did you mean `port`?"),
         "{lines:?}"
     );
     press(&mut top, "\x1b/port 443 and bytes > 1M\n");
