@@ -127,8 +127,9 @@ function FlowTable({ live, model, actions }: FlowsProps) {
           </tr>
         </thead>
         <tbody onMouseEnter={hold(true)} onMouseLeave={hold(false)} onFocusIn={hold(true)} onFocusOut={hold(false)}>
-          {flows.map((flow) => (
-            <Row key={flow.id} flow={flow} now={now} href={actions.link({ flow: flow.id })} />
+          {/* Rows are places, not flows: where other flows come to the top, words change, not elements. */}
+          {flows.map((flow, at) => (
+            <Row key={at} flow={flow} now={now} href={actions.link({ flow: flow.id })} />
           ))}
         </tbody>
       </table>
