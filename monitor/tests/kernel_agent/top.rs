@@ -197,8 +197,7 @@ fn sizes_units_pause_and_mouse_do_what_they_should() {
     let at = row(&screen, "second.example");
     tmux.mouse(0, 5, at + 1);
     tmux.mouse(0, 5, at + 1);
-    let screen = wait_text(&tmux, "First packet");
-    assert!(has(&screen, "second.example"), "{screen:#?}");
+    let screen = wait_text(&tmux, "second.example, by http");
     let tabs = row(&screen, "4 TCP");
     tmux.mouse(0, column(&screen[tabs], "4 TCP"), tabs + 1);
     wait_text(&tmux, "Connections now");
@@ -232,8 +231,7 @@ fn it_attaches_again_when_the_instance_comes_back() {
 fn where_nobody_answers_it_counts_itself_and_opens_no_port() {
     let (here, there) = cable();
     let tmux = Tmux::start(120, 30, "xterm", &top(&here, "--interface eth0 --drain-interval 100ms"));
-    let screen = wait_text(&tmux, "own run");
-    assert!(screen[0].contains("eth0"), "{screen:#?}");
+    wait_screen(&tmux, "its interface", |s| s[0].contains("own run") && s[0].contains("eth0"));
     assert_eq!(here.sh("ss -Hlnt"), "");
     let _talk = talk(&here, &there, 80, "own.example", 500_000);
     let screen = wait_text(&tmux, "own.example");

@@ -42,7 +42,7 @@ fn a_capture_is_browsed_by_domain_flow_and_filter() {
         screen.iter().position(|line| line.contains(text)).unwrap_or_else(|| panic!("{text} in {screen:#?}"))
     };
     assert!(row(&screen, "b.two.com") < row(&screen, "a.one.com"), "most bytes first");
-    assert!(screen.iter().any(|line| line.contains("\\x1b[2Jevil.com")), "{screen:#?}");
+    assert!(screen.iter().any(|line| line.contains("\\x1b[2jevil.com")), "{screen:#?}");
     // What the JSON of the same capture says is what a row says.
     let output = weir(&["pcap", "--json", "--filter", "name a.one.com and port 443", &named]);
     let flow: serde_json::Value = text(&output.stdout)

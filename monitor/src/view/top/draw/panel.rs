@@ -20,8 +20,9 @@ use crate::view::{
 const BLOCK: u16 = 38;
 const WIDEST: usize = 72;
 const ABREAST: u16 = 3;
-/// Lines of a chart.
+/// Lines of a chart, and of each of several that stand one above the other.
 const CHART: u16 = 6;
+const LOW: u16 = 4;
 /// Widest label of a bar.
 const LABEL: u16 = 14;
 
@@ -58,11 +59,15 @@ impl Block<'_> {
         let lines = match self {
             Self::Facts { facts, .. } => facts.len(),
             Self::Bars { bars, .. } => bars.len().max(1),
-            Self::Chart { lines, .. } => lines.len() * usize::from(CHART),
+            Self::Chart { lines, .. } => lines.len() * usize::from(each(lines.len())),
         };
         // A title, and a free line below.
         lines.min(200) as u16 + 2
     }
+}
+
+const fn each(lines: usize) -> u16 {
+    if lines > 1 { LOW } else { CHART }
 }
 
 /// Where each block stands, from the top left, and how high all is.
@@ -152,7 +157,8 @@ fn draw(block: &Block<'_>, canvas: &mut Canvas<'_>, place: Rect, bits: bool) {
         }
         Block::Chart { lines, value, .. } => {
             for (n, (paint, values)) in (0_u16..).zip(lines) {
-                let place = Rect { y: inner.y + n * CHART, height: CHART - 1, ..inner };
+                let high = each(lines.len());
+                let place = Rect { y: inner.y + n * high, height: high - 1, ..inner };
                 let values = trend::columns(values, usize::from(place.width), false);
                 let most = chart(canvas, place, &values, *paint);
                 let text = format!("highest {}", value(most).show(bits));
