@@ -44,10 +44,9 @@ impl Events {
             let frame = timeout(SILENCE, self.body.frame())
                 .await
                 .map_err(|_| ClientError::Timeout { url: self.url.clone() })?;
-            let frame = match frame {
-                Some(Ok(frame)) => frame,
-                // However it ended: nobody is there any more.
-                Some(Err(_)) | None => return Err(ClientError::Ended { url: self.url.clone() }),
+            // However it ended: nobody is there any more.
+            let Some(Ok(frame)) = frame else {
+                return Err(ClientError::Ended { url: self.url.clone() });
             };
             if let Ok(data) = frame.into_data()
                 && !self.parser.feed(&data)

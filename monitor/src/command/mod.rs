@@ -68,7 +68,7 @@ pub enum CommandError {
         /// Where it was looked for.
         url: String,
         /// Why not here.
-        source: RunError,
+        source: Box<RunError>,
     },
     /// The instance answers in another form.
     #[error("the answer has another form: {0}; is the instance of another version?")]

@@ -7,7 +7,11 @@ mod report;
 mod screens;
 mod terminal;
 #[path = "../kernel/tmux.rs"]
-#[expect(dead_code, reason = "shared with the tests of a running agent, which use all of it")]
+#[expect(
+    dead_code,
+    clippy::expect_used,
+    reason = "shared with the tests of a running agent, which use all of it"
+)]
 mod tmux;
 #[expect(dead_code, reason = "shared with the tests of the live page, which use all of it")]
 mod webdriver;

@@ -34,7 +34,9 @@ impl Output for Collector<'_> {
     }
 
     fn records(&mut self, records: &[AnyRecord]) -> Result<(), OutputError> {
-        records.iter().for_each(|record| self.0.record(record));
+        for record in records {
+            self.0.record(record);
+        }
         Ok(())
     }
 

@@ -48,7 +48,10 @@ pub(super) async fn run(instance: &Instance, mut questions: watch::Receiver<Ques
             lost = stream(instance, &question, to) => lost,
             // Another stream answers another question; a flow alone needs none.
             changed = other(&mut questions, &question) => {
-                if changed { continue } else { return }
+                if changed {
+                    continue;
+                }
+                return;
             }
             () = details(instance, asked, to) => return,
         };

@@ -108,7 +108,7 @@ async fn source(arguments: &Arguments) -> Result<(Source, Viewed), CommandError>
         Err(ClientError::Connect { url, source })
             if arguments.url.is_none() && source.kind() == io::ErrorKind::ConnectionRefused =>
         {
-            own(&loaded.config).map_err(|source| CommandError::NoSource { url, source })
+            own(&loaded.config).map_err(|source| CommandError::NoSource { url, source: Box::new(source) })
         }
         Err(error) => Err(error.into()),
     }

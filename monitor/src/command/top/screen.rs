@@ -101,8 +101,9 @@ pub(in super::super) fn run(
     })?;
     // It waits for keys when all else has ended, and goes with the process.
     thread::Builder::new().name("keys".to_owned()).spawn(move || keys(&to))?;
-    let shown = show(taken, top, theme, &inputs, ask);
-    drop(inputs);
+    let shown = show(taken, top, theme, &inputs, &ask);
+    // Nobody asks and nobody takes any more.
+    drop((ask, inputs));
     drop(feeding.join());
     shown.map_err(CommandError::Terminal)
 }
@@ -121,7 +122,7 @@ fn show(
     mut top: Top,
     theme: Theme,
     inputs: &Receiver<Input>,
-    ask: watch::Sender<Question>,
+    ask: &watch::Sender<Question>,
 ) -> io::Result<()> {
     loop {
         taken.0.draw(|frame| {

@@ -52,17 +52,16 @@ impl Top {
                 self.go(Tab::Flows);
                 self.prompt = Some(Prompt::new(&self.filter));
             }
-            KeyCode::Esc => self.back(),
             KeyCode::Tab => self.step(1),
             KeyCode::BackTab => self.step(Tab::ALL.len() - 1),
-            KeyCode::Char(c) if c.to_digit(10).is_some() => {
+            KeyCode::Char(c) if c.is_ascii_digit() => {
                 let number = c.to_digit(10).unwrap_or_default() as usize;
                 if let Some(tab) = number.checked_sub(1).and_then(|at| Tab::ALL.get(at)) {
                     self.go(*tab);
                 }
             }
             KeyCode::Enter if matches!(self.cover, Cover::Nothing) => self.open(),
-            KeyCode::Enter | KeyCode::Backspace => self.back(),
+            KeyCode::Esc | KeyCode::Enter | KeyCode::Backspace => self.back(),
             KeyCode::Left | KeyCode::Char('<') => self.sort_by(false),
             KeyCode::Right | KeyCode::Char('>') => self.sort_by(true),
             KeyCode::Char('r') => {

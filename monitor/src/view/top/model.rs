@@ -128,8 +128,10 @@ pub struct Top {
     pub(super) scrolled: u16,
     pub(super) bits: bool,
     pub(super) window: Window,
-    /// While the picture stands still: the last that came.
-    pub(super) paused: Option<Option<Box<Live>>>,
+    /// The picture stands still.
+    pub(super) paused: bool,
+    /// The last that came meanwhile.
+    kept: Option<Box<Live>>,
     pub(super) places: Places,
 }
 
@@ -153,7 +155,8 @@ impl Top {
             scrolled: 0,
             bits: false,
             window,
-            paused: None,
+            paused: false,
+            kept: None,
             places: Places::default(),
         }
     }
@@ -193,9 +196,10 @@ impl Top {
                 if !self.is_capture() {
                     self.trends.push(&live.snapshot);
                 }
-                match &mut self.paused {
-                    Some(last) => *last = Some(live),
-                    None => self.show(*live),
+                if self.paused {
+                    self.kept = Some(live);
+                } else {
+                    self.show(*live);
                 }
             }
             News::Details(found) => {
@@ -227,10 +231,9 @@ impl Top {
 
     /// Stops or goes on.
     pub(super) fn pause(&mut self) {
-        match self.paused.take() {
-            Some(Some(live)) => self.show(*live),
-            Some(None) => {}
-            None => self.paused = Some(None),
+        self.paused = !self.paused;
+        if let Some(live) = self.kept.take() {
+            self.show(*live);
         }
     }
 

@@ -68,7 +68,7 @@ fn source(top: &Top, canvas: &mut Canvas<'_>, area: Rect) {
     }
     let parts: Vec<(Paint, &str)> = parts.iter().map(|(paint, text)| (*paint, &**text)).collect();
     canvas.line(area.x + 1, area.y, area.width.saturating_sub(wide + 2), &parts);
-    if top.paused.is_some() {
+    if top.paused {
         let text = " PAUSED ";
         let x = area.x + (area.width - text.len() as u16) / 2;
         canvas.put(x, area.y, area.width, text, Paint::Warn);
