@@ -27,7 +27,7 @@ fn place(project: &Project) -> PathBuf {
     project.target().join("page")
 }
 
-/// The accessibility checker, once [`check`] or [`write`] has been run.
+/// The accessibility checker, once [`check`] or [`write()`] has been run.
 pub(crate) fn axe(project: &Project) -> PathBuf {
     place(project).join("node_modules/axe-core/axe.min.js")
 }
