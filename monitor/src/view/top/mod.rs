@@ -4,6 +4,7 @@
 //! cells, and a [`Question`] of what is wanted next. Times come with what is told, so that all of it can be
 //! tested without waiting.
 
+mod asked;
 mod capture;
 mod draw;
 mod grid;
@@ -18,10 +19,11 @@ mod tab;
 mod tests;
 mod trend;
 
+pub use asked::{Details, Live, News, Question, Viewed};
 pub use capture::Browsed;
 pub use draw::draw;
 pub use keys::Outcome;
-pub use model::{Details, Live, News, Question, Top, Viewed};
+pub use model::Top;
 pub use paint::Theme;
 pub use plain::plain;
 pub use tab::Tab;

@@ -8,8 +8,9 @@ use super::{Block, Canvas, panel};
 use crate::view::{
     flows::{Distribution, Flow, Side},
     top::{
+        asked::Details,
         grid::{Cell, Value, endpoint},
-        model::{Details, Top},
+        model::Top,
         paint::Paint,
     },
 };

@@ -8,13 +8,7 @@ use super::{Canvas, panel::chart, rate};
 use crate::view::{
     live::{Io, Snapshot},
     text::level,
-    top::{
-        grid::clock,
-        model::{Top, Viewed},
-        paint::Paint,
-        tab::Tab,
-        trend,
-    },
+    top::{asked::Viewed, grid::clock, model::Top, paint::Paint, tab::Tab, trend},
     units,
 };
 
