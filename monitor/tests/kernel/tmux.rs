@@ -1,22 +1,17 @@
 //! A terminal that can be looked at: tmux on a socket of its own, which goes with the value.
 
-use std::{
-    process::{Command, Output, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
-};
-
-static NEXT: AtomicU32 = AtomicU32::new(0);
+use std::process::{Command, Output, Stdio};
 
 /// A terminal with a shell command in it.
 pub(crate) struct Tmux {
-    socket: String,
+    /// Holds the socket, which tmux leaves behind.
+    directory: tempfile::TempDir,
 }
 
 impl Tmux {
     /// A terminal of this size. When the command has ended, how it ended and how the terminal is then stand there.
     pub(crate) fn start(columns: u16, rows: u16, term: &str, command: &str) -> Self {
-        let socket = format!("weir-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let this = Self { socket };
+        let this = Self { directory: tempfile::tempdir().expect("a directory") };
         let (columns, rows) = (columns.to_string(), rows.to_string());
         let script =
             format!("echo before; TERM={term} {command}; echo \"ended $?\"; stty -a; exec cat >/dev/null");
@@ -26,7 +21,11 @@ impl Tmux {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("tmux");
-        command.args(["-u", "-L", &self.socket]).args(arguments).stdin(Stdio::null());
+        command
+            .args(["-u", "-S"])
+            .arg(self.directory.path().join("tmux"))
+            .args(arguments)
+            .stdin(Stdio::null());
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("WEIR_")) {
             command.env_remove(name);
         }
