@@ -138,7 +138,7 @@ fn rust_steps(project: &Project, report: &mut Report) {
     });
     report.step("tests", || {
         // As a user has it who types `cargo test`: without the object, without root.
-        let test = project.cargo().args(["test", "--locked"]).without(&[OBJECT_VARIABLE]);
+        let test = project.cargo().args(["test", "--locked", "--no-fail-fast"]).without(&[OBJECT_VARIABLE]);
         test.env(PYTHON_VARIABLE, python::interpreter(project)).run().map(passed)
     });
 }
@@ -166,7 +166,8 @@ fn kernel_steps(project: &Project, report: &mut Report) {
             object,
             &[(PYTHON_VARIABLE, python::interpreter(project)), (AXE_VARIABLE, page::axe(project))],
         )?
-        .args(["--locked", "--package", "monitor", "--features", ROOT_FEATURE, "--test", "kernel*"])
+        .args(["--locked", "--no-fail-fast", "--package", "monitor", "--features", ROOT_FEATURE])
+        .args(["--test", "kernel*"])
         .run()
         .map(passed),
     });
