@@ -105,8 +105,12 @@ fn read(log: &str) -> Load {
     let behind = |words: &str| log.lines().find_map(|line| line.strip_prefix(words));
     let number = |text: &str| text.split(' ').next().and_then(|word| word.parse().ok());
     let instructions = behind("processed ").and_then(number);
-    // One number a function; what newer kernels write behind them is none.
+    // One number a function, `a+b+c`. Newer kernels tell the deepest chain there, and give each function a line.
     let stack = behind("stack depth ").and_then(|text| {
+        if text.starts_with("max ") {
+            let own = |line: &str| line.strip_prefix("subprog ")?.rsplit(' ').next()?.parse::<u32>().ok();
+            return Some(log.lines().filter_map(own).sum());
+        }
         let end = text.find(|c: char| !c.is_ascii_digit() && c != '+').unwrap_or(text.len());
         text.get(..end)?.split('+').map(|part| part.parse::<u32>().ok()).sum()
     });
