@@ -48,6 +48,8 @@ fn main() {
     });
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
+        // Also when something fails: the scope ends with its threads.
+        let _stopped = Stop(&stop);
         scope.spawn(|| here.enter(|| send(&stop)));
         let connect = Box::new(|port| here.enter(|| TcpStream::connect(("127.0.0.1", port))));
         let browser = Browser::start_by(here.command("chromedriver", &[]), connect, Some(TRACED));
@@ -67,8 +69,16 @@ fn main() {
         println!("{active} active flows, {seconds} s, a message a second");
         report("wall", seconds, tasks.iter().map(|task| task.0).collect());
         report("on the processor", seconds, tasks.iter().map(|task| task.1).collect());
-        stop.store(true, Ordering::Relaxed);
     });
+}
+
+/// Says so when it is dropped.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// One packet to each port, spread over each second.
