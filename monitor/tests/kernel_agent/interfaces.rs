@@ -134,8 +134,12 @@ fn packets_of_the_hooks_are_those_that_the_device_counts_itself() {
     for arguments in [&["--interface=eth0"][..], &["--interface=eth0", "--ingress=xdp-generic"]] {
         let (here, there) = cable();
         let agent = Agent::start(&here, arguments);
-        agent.wait_for_drains();
-        let before = (device(&here, "eth0"), agent.page());
+        // Both read while the stack was quiet: a packet between the two would be missed for ever.
+        let before = wait_for("two drains without a packet", || {
+            let before = device(&here, "eth0");
+            let page = agent.wait_for_drains();
+            (device(&here, "eth0") == before).then_some((before, page))
+        });
         traffic::mixture(&here, &there, THERE, THERE6);
         traffic::mixture(&there, &here, HERE, HERE6);
         // Quiet: neither side has anything more to say.
