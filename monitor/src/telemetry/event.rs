@@ -51,7 +51,13 @@ pub enum Event<'a> {
         /// Why.
         error: &'a (dyn std::error::Error + 'static),
     },
-    /// A connection was turned away: as many are open as may be.
+    /// A connection that kept the server waiting the longest was ended for a new one: as many were open as
+    /// may be.
+    ConnectionDisplaced {
+        /// Who came.
+        peer: SocketAddr,
+    },
+    /// A connection was turned away: as many are at work as may be open.
     ConnectionRefused {
         /// Who it was.
         peer: SocketAddr,
@@ -174,7 +180,7 @@ pub enum Event<'a> {
 }
 
 /// Number of variants of [`Event`].
-const KINDS: usize = 28;
+const KINDS: usize = 29;
 
 /// Names of the events, by [`Event::index`].
 const NAMES: [&str; KINDS] = [
@@ -206,6 +212,7 @@ const NAMES: [&str; KINDS] = [
     "risk",
     "confined",
     "taken_over",
+    "connection_displaced",
 ];
 
 /// How often each event happened.
@@ -267,6 +274,7 @@ impl Event<'_> {
             Self::Risk { .. } => 25,
             Self::Confined { .. } => 26,
             Self::TakenOver { .. } => 27,
+            Self::ConnectionDisplaced { .. } => 28,
         }
     }
 
@@ -339,6 +347,7 @@ impl Event<'_> {
             | Self::Confined { .. }
             | Self::Unprotected { .. }
             | Self::UnknownVariable { .. }
+            | Self::ConnectionDisplaced { .. }
             | Self::ConnectionRefused { .. }
             | Self::ConnectionFailed { .. }
             | Self::AcceptFailed { .. }
@@ -368,6 +377,9 @@ impl Event<'_> {
             }
             Self::WebConfigFailed { path, error } => {
                 error!(event, path = %path.display(), error = *error, "web config not read again, the old one holds");
+            }
+            Self::ConnectionDisplaced { peer } => {
+                debug!(event, %peer, "too many connections, the one that waited longest was ended");
             }
             Self::ConnectionRefused { peer } => debug!(event, %peer, "too many connections"),
             Self::ConnectionFailed { peer, error } => {

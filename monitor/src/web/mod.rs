@@ -12,6 +12,7 @@ mod metrics;
 mod negotiate;
 mod origin;
 mod page;
+mod places;
 mod server;
 mod stall;
 mod tls;

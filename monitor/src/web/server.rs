@@ -16,11 +16,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::auth::Verdict;
+use super::places::{self, Place, Places, Seat};
 use super::stall::Stall;
 use super::{Web, WebError, headers, origin};
 use crate::config::types::ListenAddress;
@@ -85,7 +86,7 @@ impl Server {
 
     /// Serves until `stop` becomes true.
     pub async fn run(self, stop: watch::Receiver<bool>) {
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let places = Places::new(CONNECTIONS);
         let router = self.web.router();
         let web = Arc::clone(&self.web);
         let mut stopping = stop.clone();
@@ -120,7 +121,7 @@ async fn accept(
     listener: TcpListener,
     web: Arc<Web>,
     router: Router,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
@@ -139,20 +140,35 @@ async fn accept(
                 continue;
             }
         };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+        let Some((place, displaced)) = places.take().await else {
             web.state.events.emit(&Event::ConnectionRefused { peer });
             continue;
         };
-        let (web, router, stop) = (Arc::clone(&web), router.clone(), stop.clone());
-        connections.spawn(async move {
-            if let Err(error) = connection(stream, peer, &web, router, stop).await {
-                web.state.events.emit(&Event::ConnectionFailed { peer, error: &*error });
-            }
-            drop(place);
-        });
+        if displaced {
+            web.state.events.emit(&Event::ConnectionDisplaced { peer });
+        }
+        connections.spawn(served(stream, peer, Arc::clone(&web), router.clone(), place, stop.clone()));
     }
     drop(listener);
     drop(timeout(FAREWELL, async { while connections.join_next().await.is_some() {} }).await);
+}
+
+/// A connection, until it ends or has to leave.
+async fn served(
+    stream: TcpStream,
+    peer: SocketAddr,
+    web: Arc<Web>,
+    router: Router,
+    place: Place,
+    stop: watch::Receiver<bool>,
+) {
+    let ended = tokio::select! {
+        () = place.seat().left() => return,
+        ended = connection(stream, peer, &web, router, place.seat(), stop) => ended,
+    };
+    if let Err(error) = ended {
+        web.state.events.emit(&Event::ConnectionFailed { peer, error: &*error });
+    }
 }
 
 async fn connection(
@@ -160,6 +176,7 @@ async fn connection(
     peer: SocketAddr,
     web: &Arc<Web>,
     router: Router,
+    seat: &Arc<Seat>,
     stop: watch::Receiver<bool>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     stream.set_nodelay(true)?;
@@ -167,9 +184,9 @@ async fn connection(
     match &web.config().tls {
         Some(acceptor) => {
             let stream = timeout(HANDSHAKE, acceptor.accept(stream)).await??;
-            requests(stream, ends, web, router, stop).await?;
+            requests(stream, ends, web, router, seat, stop).await?;
         }
-        None => requests(stream, ends, web, router, stop).await?,
+        None => requests(stream, ends, web, router, seat, stop).await?,
     }
     Ok(())
 }
@@ -187,19 +204,23 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin>(
     ends: Ends,
     web: &Arc<Web>,
     router: Router,
+    seat: &Arc<Seat>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), hyper::Error> {
     let router = TowerToHyperService::new(router);
     let service = hyper::service::service_fn(|request| {
-        let (web, router) = (Arc::clone(web), router.clone());
-        async move { Ok::<_, Infallible>(answer(&web, &router, ends, request).await) }
+        let (web, router, work) = (Arc::clone(web), router.clone(), seat.work());
+        async move {
+            let response = answer(&web, &router, ends, request).await;
+            Ok::<_, Infallible>(response.map(|body| places::Answer::new(body, work)))
+        }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER)
         .max_buf_size(HEADER_BYTES)
         .max_headers(HEADER_FIELDS)
-        .serve_connection(TokioIo::new(Stall::new(stream, STALL)), service);
+        .serve_connection(TokioIo::new(Stall::new(stream, STALL, Arc::clone(seat))), service);
     tokio::pin!(connection);
     tokio::select! {
         done = connection.as_mut() => return done,

@@ -3,33 +3,42 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// The stream, and how long a write may wait.
+use super::places::Seat;
+
+/// The stream, how long a write may wait, and who is told that one does.
 #[derive(Debug)]
 pub(super) struct Stall<S> {
     stream: S,
     patience: Duration,
+    seat: Arc<Seat>,
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Stall<S> {
-    pub(super) fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, waiting: None }
+    pub(super) fn new(stream: S, patience: Duration, seat: Arc<Seat>) -> Self {
+        Self { stream, patience, seat, waiting: None }
     }
 
     /// Ends the wait on progress; without it, begins one or finds that it took too long.
     fn watch<T>(&mut self, done: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if done.is_ready() {
-            self.waiting = None;
+            if self.waiting.take().is_some() {
+                self.seat.writes(false);
+            }
             return done;
         }
-        let patience = self.patience;
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(patience)));
+        let (patience, seat) = (self.patience, &self.seat);
+        let waiting = self.waiting.get_or_insert_with(|| {
+            seat.writes(true);
+            Box::pin(sleep(patience))
+        });
         match waiting.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,
@@ -90,7 +99,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_stops_ends_the_write() {
         let (ours, theirs) = duplex(8);
-        let mut stall = Stall::new(ours, Duration::from_secs(30));
+        let mut stall = Stall::new(ours, Duration::from_secs(30), Arc::default());
         let error = stall.write_all(&[0; 64]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         drop(theirs);
@@ -108,7 +117,7 @@ mod tests {
             }
             got.len()
         });
-        let mut stall = Stall::new(ours, Duration::from_secs(30));
+        let mut stall = Stall::new(ours, Duration::from_secs(30), Arc::default());
         stall.write_all(&[0; 64]).await.unwrap();
         drop(stall);
         assert_eq!(reader.await.unwrap(), 64);

@@ -206,39 +206,79 @@ async fn bodies_and_long_headers_are_refused() {
     assert!(server.raw(many.as_bytes()).await.starts_with("HTTP/1.1 431"));
 }
 
+fn count(server: &Running, event: &str) -> u64 {
+    server.state.events.counts().find(|(name, _)| *name == event).map_or(0, |(_, n)| n)
+}
+
 #[tokio::test]
-async fn connections_beyond_the_bound_are_closed_and_counted() {
+async fn connections_that_say_nothing_give_way_to_who_asks() {
     let server = start(None);
-    let mut open = Vec::new();
+    let mut idle = Vec::new();
     for _ in 0..300 {
-        open.push(TcpStream::connect(server.address).await.unwrap());
+        idle.push(TcpStream::connect(server.address).await.unwrap());
     }
-    let refused =
-        || server.state.events.counts().find(|(name, _)| *name == "connection_refused").map_or(0, |(_, n)| n);
     timeout(Duration::from_secs(10), async {
-        while refused() < 44 {
+        while count(&server, "connection_displaced") < 44 {
             tokio::task::yield_now().await;
         }
     })
     .await
     .unwrap();
-    drop(open);
-    let served = timeout(Duration::from_secs(10), async {
-        loop {
-            let mut stream = TcpStream::connect(server.address).await.unwrap();
-            let mut answer = Vec::new();
-            drop(
-                stream
-                    .write_all(b"GET /-/healthy HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
-                    .await,
-            );
-            drop(stream.read_to_end(&mut answer).await);
-            if answer.starts_with(b"HTTP/1.1 200") {
-                break;
-            }
-        }
+    // Those that came first were closed.
+    for stream in &mut idle[..44] {
+        let end = timeout(Duration::from_secs(10), stream.read(&mut [0; 1])).await.unwrap();
+        assert!(!matches!(end, Ok(1..)), "{end:?}");
+    }
+    // All others are still there, and in nobody's way.
+    for _ in 0..3 {
+        assert!(server.get("/metrics", "").await.starts_with("HTTP/1.1 200"));
+    }
+    assert_eq!(count(&server, "connection_refused"), 0);
+    let last = idle.last_mut().unwrap();
+    last.write_all(b"GET /-/healthy HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    last.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test]
+async fn connections_beyond_those_at_work_are_refused_and_counted() {
+    let server = start(None);
+    // Pages wait as long as this is held.
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let (locked, is_locked) = tokio::sync::oneshot::channel();
+    let state = Arc::clone(&server.state);
+    let holder = tokio::task::spawn_blocking(move || {
+        let _engine = state.engine();
+        locked.send(()).unwrap();
+        let _ = held.recv();
     });
-    served.await.unwrap();
+    is_locked.await.unwrap();
+    let mut working = Vec::new();
+    for _ in 0..256 {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let request = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        working.push(stream);
+    }
+    timeout(Duration::from_secs(10), async {
+        // Until all requests are read somebody waits, and gives way.
+        while count(&server, "connection_refused") == 0 {
+            drop(TcpStream::connect(server.address).await.unwrap());
+        }
+    })
+    .await
+    .unwrap();
+    drop(hold);
+    holder.await.unwrap();
+    let mut answered = 0;
+    for mut stream in working {
+        let mut answer = Vec::new();
+        drop(timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await.unwrap());
+        answered += usize::from(answer.starts_with(b"HTTP/1.1 200"));
+    }
+    assert!(answered > 200, "{answered}");
+    assert!(server.get("/-/healthy", "").await.starts_with("HTTP/1.1 200"));
 }
 
 #[tokio::test]

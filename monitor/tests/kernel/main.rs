@@ -3,7 +3,9 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
 
 mod attach;
+mod bpffs;
 mod capture;
+mod coarse;
 mod conservation;
 mod differential;
 mod encapsulation;
@@ -12,6 +14,7 @@ mod frames;
 mod generator;
 mod hooks;
 mod netns;
+mod pins;
 mod rig;
 mod samples;
 mod stack;

@@ -7,7 +7,7 @@ use crate::{
     capture::{self, Capture},
     hooks::programs,
     netns::{Namespace, wait_for},
-    pins::BpfFs,
+    pins,
     traffic::{self, Ending},
 };
 
@@ -172,7 +172,7 @@ fn descriptors(id: u32) -> Option<usize> {
 fn sigterm_at_any_moment_of_the_start_leaves_nothing() {
     let (here, there) = cable();
     let bpf = BpfFs::new();
-    let pin = bpf.flag();
+    let pin = pins::flag(&bpf);
     // A start is as far as its descriptors: none yet, sockets, maps, programs, links, all. Every count of
     // them once, in an order that is the same each time.
     let moments: Vec<usize> = (0..24).map(|n| 3 + n * 17 % 48).collect();

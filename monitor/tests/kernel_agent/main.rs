@@ -3,6 +3,8 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
 #![expect(clippy::float_cmp, reason = "the numbers of a page are counts, and whole numbers are exact")]
 
+#[path = "../kernel/bpffs.rs"]
+mod bpffs;
 #[path = "../kernel/capture.rs"]
 mod capture;
 #[path = "../kernel/frames.rs"]

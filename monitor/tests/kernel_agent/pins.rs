@@ -2,7 +2,7 @@
 
 use std::{
     net::{SocketAddr, UdpSocket},
-    path::{Path, PathBuf},
+    path::Path,
     sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
@@ -12,8 +12,9 @@ use nix::sys::signal::Signal;
 
 use crate::{
     agent::{Agent, HERE, Running, THERE, cable, weir},
+    bpffs::BpfFs,
     hooks::programs,
-    netns::{DEADLINE, Namespace, run, wait_for},
+    netns::{DEADLINE, Namespace, wait_for},
     outputs::{lines, text},
     traffic,
 };
@@ -21,31 +22,9 @@ use crate::{
 /// Between two questions of a socket.
 const PAUSE: Duration = Duration::from_micros(200);
 
-/// A BPF file system of a test's own.
-pub(crate) struct BpfFs {
-    directory: tempfile::TempDir,
-}
-
-impl BpfFs {
-    pub(crate) fn new() -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        run("mount", &["-t", "bpf", "bpf", text(directory.path())]);
-        Self { directory }
-    }
-
-    pub(crate) fn pins(&self) -> PathBuf {
-        self.directory.path().join("weir")
-    }
-
-    pub(crate) fn flag(&self) -> String {
-        format!("--pin={}", self.pins().display())
-    }
-}
-
-impl Drop for BpfFs {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg("-l").arg(self.directory.path()).status();
-    }
+/// Has an agent pin there.
+pub(crate) fn flag(bpf: &BpfFs) -> String {
+    format!("--pin={}", bpf.pins().display())
 }
 
 /// The same numbers at each run.
@@ -144,7 +123,7 @@ fn every_packet_is_counted_once_whoever_runs_and_however_it_ended() {
     for ingress in ["--ingress=tc", "--ingress=xdp"] {
         let (here, there) = cable();
         let bpf = BpfFs::new();
-        let arguments = ["--interface=eth0", ingress, &bpf.flag(), "--timeout.udp=1s", "--max-flows=16384"];
+        let arguments = ["--interface=eth0", ingress, &flag(&bpf), "--timeout.udp=1s", "--max-flows=16384"];
         let mut last = None;
         let mut moments = Seeded(0x5eed);
         // Two flows that go on, and many that last for three questions.
@@ -198,7 +177,7 @@ fn records_of_all_instances_have_every_packet_once() {
         let timeout = if signal == Signal::SIGTERM { "--timeout.udp=1s" } else { "--timeout.udp=1h" };
         let arguments = [
             "--interface=eth0",
-            &bpf.flag(),
+            &flag(&bpf),
             timeout,
             "--max-flows=16384",
             &format!("--json={}", text(&records)),
@@ -242,7 +221,7 @@ fn refused(ns: &Namespace, arguments: &[&str]) -> String {
 fn pins_of_another_version_size_or_setting_are_refused_and_left_alone() {
     let (here, there) = cable();
     let bpf = BpfFs::new();
-    let pins = bpf.flag();
+    let pins = flag(&bpf);
     Agent::start(&here, &["--interface=eth0", &pins]).stop(Signal::SIGTERM);
     let run = |more: &[&str]| refused(&here, &[&["run", "--interface=eth0", &pins], more].concat());
     for (more, what) in [
@@ -281,7 +260,7 @@ fn pins_of_another_version_size_or_setting_are_refused_and_left_alone() {
 fn unpin_ends_what_nobody_uses_and_nothing_else() {
     let (here, _there) = cable();
     let bpf = BpfFs::new();
-    let pins = bpf.flag();
+    let pins = flag(&bpf);
     let agent = Agent::start(&here, &["--interface=eth0", &pins]);
     // Not while one lives; nor does a second one get them, also for another interface.
     for arguments in
@@ -306,7 +285,7 @@ fn a_start_with_pins_that_fails_leaves_none() {
     let (here, _there) = cable();
     let bpf = BpfFs::new();
     // No loopback program can be attached at XDP in the driver.
-    let said = refused(&here, &["run", "--interface=eth0,lo", "--ingress=xdp", &bpf.flag()]);
+    let said = refused(&here, &["run", "--interface=eth0,lo", "--ingress=xdp", &flag(&bpf)]);
     assert!(said.contains("lo"), "{said}");
     wait_for("nothing to be attached", || programs(&here, "eth0").is_empty().then_some(()));
     assert_eq!(std::fs::read_dir(bpf.pins()).map_or(0, Iterator::count), 0);
@@ -322,7 +301,7 @@ fn a_start_with_pins_that_fails_leaves_none() {
 fn connections_across_the_exchange_are_one_flow_with_its_name_and_state() {
     let (here, there) = cable();
     let bpf = BpfFs::new();
-    let arguments = ["--interface=eth0", &bpf.flag()];
+    let arguments = ["--interface=eth0", &flag(&bpf)];
     let first = Agent::start(&here, &arguments);
     let listener = there.enter(|| std::net::TcpListener::bind((THERE, 80))).expect("listen");
     let stream = here.enter(|| std::net::TcpStream::connect((THERE, 80))).expect("connect");
@@ -360,13 +339,13 @@ fn an_interface_that_went_or_is_meant_no_more_is_told_and_left() {
         here.join(device, &there, &format!("{device}p"), if device == "gone0" { 6 } else { 5 });
         crate::agent::plain(&here, device);
     }
-    let first = Agent::start(&here, &["--interface=eth0,gone0,left0", &bpf.flag()]);
+    let first = Agent::start(&here, &["--interface=eth0,gone0,left0", &flag(&bpf)]);
     first.kill();
     for net in ["10.6.0.2", "10.5.0.2", THERE] {
         traffic::udp(&here, &there, net, 7, 50);
     }
     here.ip("link del gone0");
-    let second = Agent::start(&here, &["--interface=eth*", &bpf.flag()]);
+    let second = Agent::start(&here, &["--interface=eth*", &flag(&bpf)]);
     for interface in ["eth0", "gone0", "left0"] {
         let labels = [("interface", interface), ("direction", "transmit"), ("transport", "udp")];
         second.wait_for_sum("weir_network_io_packets_total", &labels, 7.0);

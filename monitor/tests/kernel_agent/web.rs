@@ -85,12 +85,17 @@ fn a_client_that_is_slow_with_its_header_is_cut_off_and_others_are_served() {
 }
 
 #[test]
-fn stalled_connections_leave_room_for_a_scrape() {
+fn more_idle_connections_than_there_are_places_keep_no_scrape_out() {
     let (here, _there) = cable();
     let agent = Agent::start(&here, &["--interface=eth0"]);
     let stalled: Vec<TcpStream> =
-        here.enter(|| (0..200).map(|_| TcpStream::connect(ADDRESS).expect("connect")).collect());
-    agent.wait_for_drains();
+        here.enter(|| (0..300).map(|_| TcpStream::connect(ADDRESS).expect("connect")).collect());
+    for _ in 0..20 {
+        agent.page();
+    }
+    let page = agent.wait_for_drains();
+    assert!(page.sum("weir_events_total", &[("event", "connection_displaced")]) >= 44.0);
+    assert_eq!(page.sum("weir_events_total", &[("event", "connection_refused")]), 0.0);
     drop(stalled);
     agent.stop(Signal::SIGTERM);
 }

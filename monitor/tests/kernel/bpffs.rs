@@ -1,0 +1,28 @@
+//! A place for pins.
+
+use std::path::PathBuf;
+
+use crate::netns::run;
+
+/// A BPF file system of a test's own.
+pub(crate) struct BpfFs {
+    directory: tempfile::TempDir,
+}
+
+impl BpfFs {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        run("mount", &["-t", "bpf", "bpf", directory.path().to_str().expect("UTF-8")]);
+        Self { directory }
+    }
+
+    pub(crate) fn pins(&self) -> PathBuf {
+        self.directory.path().join("weir")
+    }
+}
+
+impl Drop for BpfFs {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.directory.path()).status();
+    }
+}

@@ -1,0 +1,137 @@
+//! Filters of clsact that outlive the process which attached them. Links, and whole instances, are looked at
+//! in the tests of the agent; these say that kernels without links can be upgraded in place too.
+
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use monitor::source::ebpf::{Options, Source, TcAttach};
+use monitor_common::abi::Direction;
+use monitor_core::engine::{Engine, EngineConfig};
+
+use crate::{
+    bpffs::BpfFs,
+    frames::{self, Raw},
+    hooks::{filters, ours},
+    netns::wait_for,
+    rig::{Rig, clock, endless, interface},
+};
+
+/// Between two frames.
+const PAUSE: Duration = Duration::from_micros(100);
+
+fn frame(n: u64) -> Vec<u8> {
+    // Four flows that go on, and one of its own for each eighth frame.
+    let port = if n.is_multiple_of(8) { 2000 + (n / 8 % 60_000) as u16 } else { 1000 + (n % 4) as u16 };
+    frames::ethernet(0x0800, &frames::ipv4([10, 7, 0, 2], [10, 7, 0, 1], 17, &frames::udp(port, 9, b"on")))
+}
+
+/// Filters with where they hang (priority, handle), without which program: that changes.
+fn places(filters: &str) -> Vec<String> {
+    let place = |line: &String| line.split(" weir_").next().unwrap_or_default().to_owned();
+    ours(filters).iter().map(place).collect()
+}
+
+#[test]
+fn filters_of_clsact_count_on_and_are_exchanged_in_place() {
+    let bpf = BpfFs::new();
+    let options =
+        Options { tc_attach: TcAttach::Clsact, max_flows: 4096, pin: Some(bpf.pins()), ..Options::default() };
+    let Rig { here, there, .. } =
+        Rig::new(Options { max_flows: 64, ..Options::default() }, endless()).plain().silent();
+    // Somebody else's filter, behind ours.
+    here.sh("tc qdisc add dev eth0 clsact");
+    here.sh("tc filter add dev eth0 ingress prio 7 bpf da bytecode '1,6 0 0 4294967295,'");
+    let (over, sent) = (AtomicBool::new(false), AtomicU64::new(0));
+    let config = || EngineConfig {
+        timeouts: monitor_core::engine::Timeouts { idle_udp: 50_000_000, ..endless().timeouts },
+        ..endless()
+    };
+    // As the agent does it.
+    let begin = || {
+        let mut source = Source::open(options.clone()).unwrap_or_else(|e| panic!("{e}"));
+        let mut engine = Engine::new(config(), clock());
+        engine.keep_watermarks();
+        if let Some(carried) = source.take_carried() {
+            engine.take_over(carried);
+        }
+        let eth0 = interface(&here, "eth0");
+        here.enter(|| source.attach(&eth0)).unwrap_or_else(|e| panic!("{e}"));
+        engine.set_interfaces(&[monitor_core::host::Interface {
+            ifindex: eth0.ifindex,
+            name: eth0.name,
+            loopback: false,
+            one_sided: false,
+        }]);
+        source.keep_pins();
+        (source, Mutex::new(engine))
+    };
+    let drain = |source: &mut Source, engine: &Mutex<Engine>| {
+        let report = source.drain(engine, clock()).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(report.violations, []);
+    };
+    let raw = Raw::open(&there, "eth1");
+    let mut first_places = None;
+    let (mut source, engine) = std::thread::scope(|scope| {
+        struct End<'a>(&'a AtomicBool);
+        impl Drop for End<'_> {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::Relaxed);
+            }
+        }
+        let _end = End(&over);
+        let mut next = Some(begin());
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                raw.send(&frame(sent.fetch_add(1, Ordering::Relaxed)));
+                std::thread::park_timeout(PAUSE);
+            }
+        });
+        let wait_for_more = |more| {
+            let goal = sent.load(Ordering::Relaxed) + more;
+            wait_for("frames", || (sent.load(Ordering::Relaxed) >= goal).then_some(()));
+        };
+        for round in 0..6 {
+            let (mut source, engine) = next.take().unwrap_or_else(begin);
+            for _ in 0..5 {
+                wait_for_more(50);
+                drain(&mut source, &engine);
+            }
+            if round % 2 == 0 {
+                // Killed: nothing of it runs any more, not even what gives back.
+                std::mem::forget(source);
+            } else {
+                source.suspend(&engine, clock()).unwrap_or_else(|e| panic!("{e}"));
+                drop(source);
+            }
+            // Ours stay where they were, each once, and the other's beside them.
+            let now = filters(&here, "eth0");
+            let ours = places(&now);
+            assert_eq!(&ours, first_places.get_or_insert_with(|| ours.clone()), "round {round}: {now}");
+            assert!(ours.len() == 2 && now.contains("bytecode"), "round {round}: {now}");
+            wait_for_more(50);
+        }
+        begin()
+    });
+    let sent = sent.into_inner();
+    let received = || {
+        let engine = engine.lock().expect("engine");
+        let totals = engine.totals().interfaces.iter().find(|i| i.name == "eth0").expect("the interface");
+        totals.hooks[Direction::Receive.index()]
+    };
+    wait_for("every frame", || {
+        drain(&mut source, &engine);
+        (received().packets >= sent).then_some(())
+    });
+    drain(&mut source, &engine);
+    let all = received();
+    assert_eq!((all.packets, all.accounted_sum()), (sent, sent), "frames sent, counted, accounted for");
+    // Whoever is told to leave an interface takes its filters along, and nobody else's.
+    here.enter(|| source.detach(here.ifindex("eth0")));
+    let left = filters(&here, "eth0");
+    assert!(ours(&left).is_empty() && left.contains("bytecode"), "{left}");
+}
