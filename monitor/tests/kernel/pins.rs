@@ -21,7 +21,7 @@ use crate::{
     rig::{Rig, clock, endless, interface},
 };
 
-/// Between two frames.
+/// Between a few frames.
 const PAUSE: Duration = Duration::from_micros(100);
 
 fn frame(n: u64) -> Vec<u8> {
@@ -87,7 +87,9 @@ fn filters_of_clsact_count_on_and_are_exchanged_in_place() {
         let mut next = Some(begin());
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
-                raw.send(&frame(sent.fetch_add(1, Ordering::Relaxed)));
+                for _ in 0..8 {
+                    raw.send(&frame(sent.fetch_add(1, Ordering::Relaxed)));
+                }
                 std::thread::park_timeout(PAUSE);
             }
         });
@@ -95,10 +97,10 @@ fn filters_of_clsact_count_on_and_are_exchanged_in_place() {
             let goal = sent.load(Ordering::Relaxed) + more;
             wait_for("frames", || (sent.load(Ordering::Relaxed) >= goal).then_some(()));
         };
-        for round in 0..6 {
+        for round in 0..4 {
             let (mut source, engine) = next.take().unwrap_or_else(begin);
-            for _ in 0..5 {
-                wait_for_more(50);
+            for _ in 0..4 {
+                wait_for_more(40);
                 drain(&mut source, &engine);
             }
             if round % 2 == 0 {
