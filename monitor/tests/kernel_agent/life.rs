@@ -4,6 +4,7 @@ use nix::sys::signal::Signal;
 
 use crate::{
     agent::{Agent, HERE, Running, THERE, cable, file, weir},
+    bpffs::BpfFs,
     capture::{self, Capture},
     hooks::programs,
     netns::{Namespace, wait_for},
