@@ -111,7 +111,7 @@ label_enum! {
         Service = "service",
         /// Name of the server.
         Name = "name",
-        /// Registrable domain of the name.
+        /// Registrable domain of the name, or the name itself if it has none.
         Domain = "domain",
         /// Application protocol.
         Application = "application",

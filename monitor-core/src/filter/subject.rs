@@ -86,7 +86,7 @@ impl Subject for FlowView<'_> {
             TextField::Interface => Some(self.interface),
             TextField::Service => self.service,
             TextField::Name => self.name.map(|name| name.text.as_str()),
-            TextField::Domain => self.name.and_then(Name::domain),
+            TextField::Domain => self.name.map(Name::site),
             TextField::Application => self.application.map(|(application, _)| application),
             TextField::Process | TextField::Unit | TextField::Container => None,
         }
@@ -226,6 +226,7 @@ impl Subject for FlowRecord {
             }
             TextField::Service => &None,
             TextField::Name => &self.name,
+            TextField::Domain if self.domain.is_none() => &self.name,
             TextField::Domain => &self.domain,
             TextField::Application => &self.application,
             TextField::Process => &self.process,
@@ -260,7 +261,7 @@ mod tests {
     use crate::filter::Filter;
     use crate::flow::{Endpoint, FlowId, Rate, Sent};
     use crate::label::ClientRule;
-    use crate::record::tests::full;
+    use crate::record::{NameSource, tests::full};
 
     fn view(transport: Transport) -> FlowView<'static> {
         let end = |ip: &str, port| Endpoint { ip: ip.parse().unwrap(), port };
@@ -314,6 +315,17 @@ mod tests {
             "not response < 1h and not name *",
         ] {
             assert!(source.parse::<Filter>().unwrap().matches(&flow), "{source}");
+        }
+    }
+
+    #[test]
+    fn the_domain_of_an_active_flow_is_what_it_is_counted_under() {
+        let filter = |source: &str| source.parse::<Filter>().unwrap();
+        for (name, domain) in [("www.example.org", "example.org"), ("router", "router")] {
+            let name = Name { text: Text::from(name), source: NameSource::Dns };
+            let flow = FlowView { name: Some(&name), ..view(Transport::Tcp) };
+            assert!(filter(&format!("domain {domain} and domain *")).matches(&flow), "{domain}");
+            assert!(!filter("domain example.net").matches(&flow), "{domain}");
         }
     }
 

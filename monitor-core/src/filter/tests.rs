@@ -122,6 +122,9 @@ fn texts_match_by_pattern() {
         assert_only_tcp(source);
     }
     assert!(!filter("domain other.com").matches(&tcp()));
+    let mut short = tcp();
+    (short.name, short.domain) = (Some(Text::from("router")), None);
+    assert!(filter("domain router and domain *").matches(&short), "a name without a domain is its own");
     let mut spaced = tcp();
     spaced.process = Some(Text::from("Web \"Content\""));
     assert!(filter(r#"process "web \"content\"""#).matches(&spaced));

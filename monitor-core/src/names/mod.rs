@@ -47,6 +47,11 @@ impl Name {
     pub fn domain(&self) -> Option<&str> {
         domain(self.text.as_str())
     }
+
+    /// What people call a site: the registrable domain, or the name itself if it has none.
+    pub fn site(&self) -> &str {
+        self.domain().unwrap_or(self.text.as_str())
+    }
 }
 
 /// How much a source says: that of a smaller number wins. A hello's name is what the client itself
