@@ -4,7 +4,7 @@ import type { History, Live } from "./api";
 import { expression, type View } from "./view";
 
 const RETRY = [500, 1000, 2000, 3000];
-// A stream that is silent for so long is dead, whatever TCP says of it.
+// A stream that is silent for so long is dead, whatever TCP says of it: weir says something every ten seconds.
 const SILENCE = 30_000;
 const FLOWS = 50;
 
@@ -59,6 +59,7 @@ export class Stream {
       this.listener.away(undefined);
       this.listener.live(JSON.parse(message.data) as Live);
     });
+    source.addEventListener("quiet", heard);
     source.addEventListener("error", fail);
     heard();
   }

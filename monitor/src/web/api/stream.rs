@@ -20,8 +20,9 @@ use crate::clock;
 use crate::view::live::{History, Query, json};
 use crate::web::Web;
 
-/// How long nothing may be said: proxies and browsers give up silent connections.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How long nothing may be said: proxies and browsers give up silent connections, and so does the page. It is an
+/// event because a browser does not tell a page of comments.
+const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// A watcher and what it was told.
 pub(super) struct Watcher {
@@ -74,7 +75,9 @@ impl Watcher {
             () = sleep(HEARTBEAT) => false,
         };
         if !drained {
-            return Some((self, Bytes::from_static(b":\n\n")));
+            // Without data no event would be told.
+            let text = self.event("quiet", "{}");
+            return Some((self, text));
         }
         let shared = Arc::clone(&self.web);
         let turn = shared.writers.acquire().await.ok()?;

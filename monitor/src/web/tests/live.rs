@@ -64,6 +64,18 @@ async fn a_stream_begins_with_the_history_and_tells_each_drain() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_stream_without_news_says_that_it_is_there() {
+    let server = start(None);
+    let mut events = Events::open(&server, "").await;
+    events.next().await;
+    let (before, name, _) = events.next().await;
+    assert_eq!(name, "live");
+    let (id, name, data) = events.next().await;
+    assert_eq!((name.as_str(), data), ("quiet", serde_json::json!({})));
+    assert!(id > before);
+}
+
 #[tokio::test]
 async fn snapshot_and_history_come_at_once_too() {
     let server = start(None);
