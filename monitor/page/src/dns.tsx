@@ -1,17 +1,17 @@
 import type { Snapshot } from "./api";
-import { count, perSecond, seconds, window as shown } from "./format";
-import { Count, Facts, Name, Panel, Tally } from "./parts";
+import { window as shown } from "./format";
+import { Count, Facts, Name, Panel, PerSecond, Seconds, Tally } from "./parts";
 
 export function DnsPanel({ snapshot }: { snapshot: Snapshot }) {
   const { dns, window_seconds } = snapshot;
   return (
-    <Panel class="third" title="DNS">
+    <Panel class="third dns" title="DNS">
       <Facts
         rows={[
-          { label: "Queries", value: `${perSecond(dns.queries_per_second)}/s` },
-          { label: "Answer, half below", value: seconds(dns.latency_seconds?.p50) },
-          { label: "95 % below", value: seconds(dns.latency_seconds?.p95) },
-          { label: "Without an answer", value: count(dns.unanswered) },
+          { label: "Queries", value: <PerSecond value={dns.queries_per_second} /> },
+          { label: "Answer, half below", value: <Seconds value={dns.latency_seconds?.p50} /> },
+          { label: "95 % below", value: <Seconds value={dns.latency_seconds?.p95} /> },
+          { label: "Without an answer", value: <Count value={dns.unanswered} /> },
         ]}
       />
       <Tally label={`Answers in ${shown(window_seconds)}, by code`} counts={dns.responses} empty="No answer yet." />

@@ -7,7 +7,7 @@ import { type Flow, type Live, roundTrip, type Sort, ways } from "./api";
 import type { Actions, Model } from "./app";
 import { count, endpoint, milliseconds, percent, seconds, span } from "./format";
 import { Bytes, Count, Name, Panel, Rate, Scroll } from "./parts";
-import { Arrow } from "./throughput";
+import { Turn } from "./turn";
 
 interface FlowsProps {
   live: Live;
@@ -104,6 +104,12 @@ function useSteady(flows: Flow[], held: { current: boolean }): Flow[] {
   return flows;
 }
 
+const PART = 17;
+
+function parts(flows: Flow[]): Flow[][] {
+  return Array.from({ length: Math.ceil(flows.length / PART) }, (_, at) => flows.slice(at * PART, (at + 1) * PART));
+}
+
 function FlowTable({ live, model, actions }: FlowsProps) {
   const held = useRef(false);
   const { sort } = model.view;
@@ -126,12 +132,17 @@ function FlowTable({ live, model, actions }: FlowsProps) {
             ))}
           </tr>
         </thead>
-        <tbody onMouseEnter={hold(true)} onMouseLeave={hold(false)} onFocusIn={hold(true)} onFocusOut={hold(false)}>
-          {/* Rows are places, not flows: where other flows come to the top, words change, not elements. */}
-          {flows.map((flow, at) => (
-            <Row key={at} flow={flow} now={now} href={actions.link({ flow: flow.id })} />
-          ))}
-        </tbody>
+        {parts(flows).map((part, at) => (
+          // What is seen first changes first; a frame lays out no more than one part.
+          <Turn key={at} frame={at}>
+            <tbody onMouseEnter={hold(true)} onMouseLeave={hold(false)} onFocusIn={hold(true)} onFocusOut={hold(false)}>
+              {/* Rows are places, not flows: where other flows come to the top, words change, not elements. */}
+              {part.map((flow, row) => (
+                <Row key={row} flow={flow} now={now} href={actions.link({ flow: flow.id })} />
+              ))}
+            </tbody>
+          </Turn>
+        ))}
       </table>
     </Scroll>
   );
@@ -199,9 +210,7 @@ const Address = ({ children }: { children: ComponentChildren }) => <span class="
 function Two({ way, children }: { way: "in" | "out"; children: ComponentChildren }) {
   return (
     <span class="two">
-      <Arrow way={way} />
-      <span class="hidden">{way} </span>
-      {children}
+      {children} <span class={way} role="img" aria-label={way}>{way === "in" ? "↓" : "↑"}</span>
     </span>
   );
 }

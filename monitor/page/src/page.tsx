@@ -48,9 +48,11 @@ function Place({ model, actions }: Props) {
       <Turn frame={3}>
         <FlowsPanel live={live} model={model} actions={actions} />
       </Turn>
-      <Turn frame={4}>
+      <Turn frame={6}>
         <TcpPanel snapshot={snapshot} />
         <DnsPanel snapshot={snapshot} />
+      </Turn>
+      <Turn frame={7}>
         <ServicesPanel snapshot={snapshot} actions={actions} />
         <EventsPanel events={snapshot.events} />
       </Turn>

@@ -3,7 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 
-import { bitRate, bytes, count, type Quantity } from "./format";
+import { bitRate, bytes, count, percent, perSecond, type Quantity, seconds } from "./format";
 
 interface PanelProps {
   title: string;
@@ -55,6 +55,10 @@ export function Amount({ value, as }: { value: number; as: (value: number) => Qu
 
 export const Bytes = ({ value }: { value: number }) => <Amount value={value} as={bytes} />;
 export const Rate = ({ value }: { value: number }) => <Amount value={value} as={bitRate} />;
+export const Share = ({ value }: { value: number }) => <data value={String(value)}>{percent(value)}</data>;
+export const Seconds = ({ value }: { value: number | undefined }) =>
+  value === undefined ? <>–</> : <data value={String(value)}>{seconds(value)}</data>;
+export const PerSecond = ({ value }: { value: number }) => <data value={String(value)}>{perSecond(value)}/s</data>;
 export const Count = ({ value }: { value: number }) => <data value={String(value)}>{count(value)}</data>;
 
 // Characters that show nothing, or that turn what follows around, as their code points.

@@ -1,13 +1,13 @@
 import type { Snapshot } from "./api";
 import type { Actions } from "./app";
-import { percent, window as shown } from "./format";
-import { Bar, Bytes, Name, Panel } from "./parts";
+import { window as shown } from "./format";
+import { Bar, Bytes, Name, Panel, Share } from "./parts";
 
 export function ServicesPanel({ snapshot, actions }: { snapshot: Snapshot; actions: Actions }) {
   const services = snapshot.services.filter((s) => s.received_bytes + s.transmitted_bytes > 0).slice(0, 12);
   const name = (service: string) => <Name>{service === "other" ? "all others" : service}</Name>;
   return (
-    <Panel class="third" title="Services" hint={`share of bytes, ${shown(snapshot.window_seconds)}`}>
+    <Panel class="third services" title="Services" hint={`share of bytes, ${shown(snapshot.window_seconds)}`}>
       {services.length ? (
         <table>
           <thead>
@@ -27,7 +27,7 @@ export function ServicesPanel({ snapshot, actions }: { snapshot: Snapshot; actio
                   <span class="soft"> {s.transport}</span>
                 </th>
                 <td class="barcell"><Bar share={s.share} /></td>
-                <td class="number">{percent(s.share)}</td>
+                <td class="number"><Share value={s.share} /></td>
                 <td class="number"><Bytes value={s.received_bytes + s.transmitted_bytes} /></td>
               </tr>
             ))}

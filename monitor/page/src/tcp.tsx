@@ -1,21 +1,21 @@
 import type { Snapshot } from "./api";
-import { percent, perSecond, seconds, window as shown } from "./format";
-import { Facts, Panel, Tally } from "./parts";
+import { window as shown } from "./format";
+import { Facts, Panel, PerSecond, Seconds, Share, Tally } from "./parts";
 
 export function TcpPanel({ snapshot }: { snapshot: Snapshot }) {
   const { tcp, window_seconds } = snapshot;
   return (
-    <Panel class="third" title="TCP health">
+    <Panel class="third tcp" title="TCP health">
       <Facts
         rows={[
-          { label: "Round trip, half below", value: seconds(tcp.rtt_seconds?.p50) },
-          { label: "95 % below", value: seconds(tcp.rtt_seconds?.p95) },
-          { label: "Handshake, half below", value: seconds(tcp.handshake_seconds?.p50) },
-          { label: "95 % below", value: seconds(tcp.handshake_seconds?.p95) },
-          { label: "Sent again", value: `${percent(tcp.retransmission_ratio ?? 0)} of ${perSecond(tcp.segments_per_second)}/s` },
-          { label: "Out of order", value: `${perSecond(tcp.out_of_order_per_second)}/s` },
-          { label: "Duplicate ACKs", value: `${perSecond(tcp.duplicate_acks_per_second)}/s` },
-          { label: "Windows of zero", value: `${perSecond(tcp.zero_windows_per_second)}/s` },
+          { label: "Round trip, half below", value: <Seconds value={tcp.rtt_seconds?.p50} /> },
+          { label: "95 % below", value: <Seconds value={tcp.rtt_seconds?.p95} /> },
+          { label: "Handshake, half below", value: <Seconds value={tcp.handshake_seconds?.p50} /> },
+          { label: "95 % below", value: <Seconds value={tcp.handshake_seconds?.p95} /> },
+          { label: "Sent again", value: <><Share value={tcp.retransmission_ratio ?? 0} /> of <PerSecond value={tcp.segments_per_second} /></> },
+          { label: "Out of order", value: <PerSecond value={tcp.out_of_order_per_second} /> },
+          { label: "Duplicate ACKs", value: <PerSecond value={tcp.duplicate_acks_per_second} /> },
+          { label: "Windows of zero", value: <PerSecond value={tcp.zero_windows_per_second} /> },
         ]}
       />
       <Tally label="Connections now, by state" counts={tcp.connections} empty="No TCP connection." />

@@ -3,7 +3,7 @@
 import { Component, type ComponentChildren } from "preact";
 
 interface TurnProps {
-  // Frames after the news.
+  // Frames after the news; none: with it.
   frame: number;
   children: ComponentChildren;
 }
@@ -14,7 +14,7 @@ export class Turn extends Component<TurnProps, { shown: ComponentChildren }> {
   private next: ComponentChildren;
 
   override shouldComponentUpdate(props: TurnProps, state: { shown: ComponentChildren }): boolean {
-    if (state !== this.state) return true;
+    if (state !== this.state || props.frame === 0) return true;
     this.next = props.children;
     if (!this.waiting) this.wait(props.frame);
     return false;
@@ -36,6 +36,6 @@ export class Turn extends Component<TurnProps, { shown: ComponentChildren }> {
   }
 
   override render(): ComponentChildren {
-    return this.state.shown;
+    return this.props.frame === 0 ? this.props.children : this.state.shown;
   }
 }
