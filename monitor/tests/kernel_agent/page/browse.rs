@@ -1,13 +1,19 @@
 //! Finding one's way: drill-down, filter, sort, and what happens when weir is away.
 
+use std::time::Duration;
+
 use nix::sys::signal::Signal;
+use serde_json::json;
 
-use crate::{agent::cable, netns::wait_for, webdriver::missing};
+use crate::{
+    agent::{Agent, cable},
+    netns::{wait_at_most, wait_for},
+    webdriver::missing,
+};
 
-use super::rig::{Page, Site, agent};
+use super::rig::{ENTER, Page, Site, agent};
 
 const TAB: &str = "\u{e004}";
-const ENTER: &str = "\u{e007}";
 const ESCAPE: &str = "\u{e00c}";
 
 /// Presses Tab until what has the focus is as it should be.
@@ -60,6 +66,48 @@ fn a_domain_leads_to_its_flows_and_a_flow_to_its_timeline_by_keyboard_alone() {
 }
 
 #[test]
+fn a_name_without_a_domain_leads_to_its_flows_too() {
+    if missing() {
+        return;
+    }
+    let (here, there) = cable();
+    let site = Site::start(&here, &there);
+    let _agent = agent(&here);
+    let _short = site.receive("router");
+    let _other = site.receive("slow.example.net");
+    let page = Page::open(&here, "");
+    page.wait_for("two areas", "document.querySelectorAll('.treemap li.domain').length === 2");
+    page.press(".treemap a[href='#domain=router']");
+    page.wait_for("its flow alone", "document.querySelectorAll('.flows tbody tr').length === 1");
+    assert_eq!(page.text(".flows tbody th a"), "router");
+    assert_eq!(page.complaints(), [""; 0]);
+}
+
+/// Counts streams and what they say without news, and gives a silent one up after half the time.
+const WATCHED: &str = "window.streams = 0; window.quiet = 0; const Real = EventSource; \
+    window.EventSource = class extends Real { constructor(...all) { super(...all); streams += 1; \
+    this.addEventListener('quiet', () => { quiet += 1; }); } }; const later = setTimeout; \
+    window.setTimeout = (what, time, ...all) => later(what, time === 30000 ? 15000 : time, ...all);";
+
+/// It lasts 20 s, most of which it waits: so long it takes to see that nothing is given up.
+#[test]
+fn a_stream_whose_drains_are_rare_is_not_given_up() {
+    if missing() {
+        return;
+    }
+    let (here, _there) = cable();
+    let _agent = Agent::start(&here, &["--interface=eth0", "--drain-interval=60s"]);
+    let page = Page::open(&here, "");
+    page.browser.devtools("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": WATCHED }));
+    page.browser.devtools("Page.reload", &json!({}));
+    wait_at_most(Duration::from_mins(1), "two events without news", || {
+        (page.value("window.quiet >= 2") == true).then_some(())
+    });
+    assert_eq!(page.value("streams"), 1);
+    page.wait_for_status("Live");
+}
+
+#[test]
 fn the_filter_of_the_api_chooses_and_headings_sort() {
     if missing() {
         return;
@@ -76,7 +124,7 @@ fn the_filter_of_the_api_chooses_and_headings_sort() {
     );
     let _slow = site.receive("slow.example.net");
     page.wait_for("both flows", "document.querySelectorAll('.flows tbody tr').length === 2");
-    page.browser.click("#filter");
+    page.focus("#filter");
     page.browser.keys(&format!("bytes > 150k and domain example.org{ENTER}"));
     page.wait_for("one flow", "document.querySelectorAll('.flows tbody tr').length === 1");
     assert_eq!(page.text(".flows tbody th a"), "big.example.org");
@@ -92,7 +140,7 @@ fn the_filter_of_the_api_chooses_and_headings_sort() {
     page.wait_for("both flows again", "document.querySelectorAll('.flows tbody tr').length === 2");
     page.browser.script("location.hash = '#'");
     let sorted = |sort: &str, first: &str| {
-        page.browser.click(&format!(".flows thead th:nth-child({sort}) button"));
+        page.press(&format!(".flows thead th:nth-child({sort}) button"));
         let heading = format!(".flows thead th:nth-child({sort})[aria-sort]");
         page.wait_for("the order", &format!("!!document.querySelector('{heading}')"));
         wait_for("the first flow", || (page.text(".flows tbody th a") == first).then_some(()));
@@ -130,10 +178,10 @@ fn the_page_says_that_weir_is_away_and_goes_on_when_it_is_back() {
          document.querySelectorAll('.treemap li.domain').length === 1",
     );
     // Pause holds the picture, and the stream is closed; the view has stayed.
-    page.browser.click(".controls > .button");
+    page.press(".controls > .button");
     page.wait_for_status("Paused");
     site.fetch("three.example.com", 1);
-    page.browser.click(".controls > .button");
+    page.press(".controls > .button");
     page.wait_for("what came meanwhile", "document.querySelectorAll('.treemap li.domain').length === 2");
     assert_eq!(page.value("location.hash"), "#window=60");
     // That nobody answered is all that it may complain of.

@@ -3,4 +3,5 @@
 mod access;
 mod browse;
 mod drawn;
+mod numbers;
 mod rig;

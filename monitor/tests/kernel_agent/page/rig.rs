@@ -11,6 +11,9 @@ use crate::{
     webdriver::Browser,
 };
 
+/// The key, as WebDriver has it.
+pub(super) const ENTER: &str = "\u{e007}";
+
 /// Bytes of the server's one page.
 pub(super) const PAGE: usize = 400_000;
 
@@ -34,8 +37,13 @@ impl<'n> Site<'n> {
     /// Fetches the page from a name so many times, each over a connection of its own.
     pub(super) fn fetch(&self, name: &str, times: usize) {
         for _ in 0..times {
-            self.here.sh(&format!("curl -sf -o /dev/null -H 'Host: {name}' http://{THERE}:8080/page"));
+            self.fetch_from(8080, name);
         }
+    }
+
+    /// Fetches the page once from a port.
+    pub(super) fn fetch_from(&self, port: u16, name: &str) {
+        self.here.sh(&format!("curl -sf -o /dev/null -H 'Host: {name}' http://{THERE}:{port}/page"));
     }
 
     /// Receives 40 kB a second from a name as long as the value lasts.
@@ -88,17 +96,35 @@ impl<'n> Page<'n> {
         wait_for(&format!("the status {text:?}"), || self.text(".status").contains(text).then_some(()));
     }
 
+    /// Gives an element the focus. A pointer may miss what moves: rows come while it is under way.
+    pub(super) fn focus(&self, selector: &str) {
+        let selector = json!(selector);
+        self.wait_for(
+            "the focus",
+            &format!(
+                "(element => {{ element?.focus(); return !!element && document.activeElement === element; }})\
+                 (document.querySelector({selector}))"
+            ),
+        );
+    }
+
+    /// Presses a button by keyboard.
+    pub(super) fn press(&self, selector: &str) {
+        self.focus(selector);
+        self.browser.keys(ENTER);
+    }
+
     /// Shows the table of a panel instead of its chart.
     pub(super) fn show_table(&self, panel: &str) {
-        self.browser.click(&format!(".{panel} header .quiet"));
+        self.press(&format!(".{panel} header .quiet"));
         self.wait_for("a table", &format!("!!document.querySelector('.{panel} table')"));
     }
 
-    /// Rows of a panel's table: what the row is called, and the exact numbers in it.
+    /// Rows of a panel's table: what the row is called, and the exact numbers in it; also of what is off the screen.
     pub(super) fn rows(&self, panel: &str) -> Vec<(String, Vec<f64>)> {
         let rows = self.value(&format!(
             "[...document.querySelectorAll('.{panel} table tbody tr')].map(row => [\
-             (row.querySelector('th a') ?? row.querySelector('th')).innerText, \
+             (row.querySelector('th a') ?? row.querySelector('th')).textContent, \
              [...row.querySelectorAll('data')].map(data => Number(data.value))])"
         ));
         serde_json::from_value(rows).expect("rows")
