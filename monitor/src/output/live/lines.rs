@@ -8,7 +8,7 @@ use std::{
 
 use monitor_core::record::AnyRecord;
 
-use super::{Rotation, Sink, rotation::stamped};
+use super::{Rotation, Sink, rotation::Done};
 use crate::{
     clock,
     output::{Fields, Json, Output as _, OutputError, part::make_directory},
@@ -19,7 +19,7 @@ use crate::{
 pub struct Lines {
     /// `None`: standard output.
     path: Option<PathBuf>,
-    rotation: Option<Rotation>,
+    rotation: Option<(Rotation, Done)>,
     json: Json<Vec<u8>>,
     open: Option<Open>,
 }
@@ -36,6 +36,7 @@ impl Lines {
     pub fn create(path: &Path, fields: &Fields, rotation: Option<Rotation>) -> Result<Self, OutputError> {
         let path = (path != Path::new("-")).then(|| path.to_owned());
         let open = path.as_deref().map(open).transpose()?;
+        let rotation = path.as_deref().and_then(|path| Some((rotation?, done(path))));
         Ok(Self { path, rotation, json: Json::new(Vec::new(), fields), open })
     }
 
@@ -80,24 +81,28 @@ impl Lines {
 
     /// Renames a file that is done.
     fn rotate(&mut self) -> Result<(), OutputError> {
-        let (Some(path), Some(rotation), Some(open)) = (&self.path, self.rotation, &self.open) else {
+        let (Some(path), Some((rotation, done)), Some(open)) = (&self.path, &mut self.rotation, &self.open)
+        else {
             return Ok(());
         };
         if open.length == 0 || !rotation.is_due(open.length, open.begun) {
             return Ok(());
         }
-        let directory = match path.parent() {
-            Some(parent) if parent != Path::new("") => parent,
-            _ => Path::new("."),
-        };
-        let part =
-            |part: Option<&std::ffi::OsStr>| part.and_then(|p| p.to_str()).unwrap_or("json").to_owned();
-        let (stem, extension) = (part(path.file_stem()), part(path.extension()));
-        fs::rename(path, stamped(directory, &stem, &extension)).map_err(OutputError::file(path))?;
+        fs::rename(path, done.next()).map_err(OutputError::file(path))?;
         self.open = None;
-        rotation.prune(directory, &stem, &extension);
+        done.prune(*rotation);
         Ok(())
     }
+}
+
+/// What a file becomes when it is done.
+fn done(path: &Path) -> Done {
+    let directory = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let part = |part: Option<&std::ffi::OsStr>| part.and_then(|p| p.to_str()).unwrap_or("json").to_owned();
+    Done::find(directory, &part(path.file_stem()), &part(path.extension()))
 }
 
 fn open(path: &Path) -> Result<Open, OutputError> {

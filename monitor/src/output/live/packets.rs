@@ -13,7 +13,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use super::{Failure, Rotation, rotation::stamped};
+use super::{Failure, Rotation, rotation::Done};
 use crate::{
     clock::{self, Stopwatch},
     output::{
@@ -83,6 +83,7 @@ pub struct PacketFiles {
     replace: bool,
     snaplen: Option<u32>,
     open: Option<Open>,
+    done: Done,
 }
 
 #[derive(Debug)]
@@ -91,7 +92,6 @@ struct Open {
     file: File,
     length: u64,
     begun: u64,
-    begun_wall: u64,
     /// Indexes of the interfaces that were described, by their number in the file.
     interfaces: Vec<u32>,
 }
@@ -108,7 +108,8 @@ impl PacketFiles {
         replace: bool,
     ) -> Result<Self, OutputError> {
         make_directory(directory)?;
-        let files = Self { directory: directory.to_owned(), rotation, replace, snaplen, open: None };
+        let done = Done::find(directory, STEM, EXTENSION);
+        let files = Self { directory: directory.to_owned(), rotation, replace, snaplen, open: None, done };
         // Made and gone: the real one comes with the first packet.
         drop(Part::create(&files.path(), replace)?);
         Ok(files)
@@ -116,7 +117,7 @@ impl PacketFiles {
 
     fn path(&self) -> PathBuf {
         match self.rotation {
-            Some(_) => stamped(&self.directory, STEM, EXTENSION),
+            Some(_) => self.done.next(),
             None => self.directory.join(STEM).with_extension(EXTENSION),
         }
     }
@@ -124,9 +125,7 @@ impl PacketFiles {
     fn begin(&mut self) -> Result<(), OutputError> {
         let path = self.path();
         let (part, file) = Part::create(&path, self.replace)?;
-        let begun_wall = clock::wall().max(0) as u64;
-        let mut open =
-            Open { part, file, length: 0, begun: clock::now(), begun_wall, interfaces: Vec::new() };
+        let mut open = Open { part, file, length: 0, begun: clock::now(), interfaces: Vec::new() };
         let mut blocks = Blocks::new(Vec::new());
         blocks.section().map_err(OutputError::file(&path))?;
         open.put(&blocks.into_inner())?;
@@ -181,7 +180,7 @@ impl PacketFiles {
         // What is there is whole, also if the numbers of its end found no room.
         open.part.commit(&open.file)?;
         if let Some(rotation) = rotation {
-            rotation.prune(&self.directory, STEM, EXTENSION);
+            self.done.prune(rotation);
         }
         told
     }
@@ -202,7 +201,9 @@ impl Open {
     /// What was captured on each interface: counted since it was first tapped.
     fn statistics(&mut self, counts: &BTreeMap<u32, (u64, u64)>) -> Result<(), OutputError> {
         let mut blocks = Blocks::new(Vec::new());
-        let times = (self.begun_wall, clock::wall().max(0) as u64);
+        // By the wall clock as it is now: it may have been set since the file was begun.
+        let end = clock::wall().max(0) as u64;
+        let times = (end.saturating_sub(clock::now().saturating_sub(self.begun)), end);
         for (interface, ifindex) in (0..).zip(&self.interfaces) {
             let (received, dropped) = counts.get(ifindex).copied().unwrap_or_default();
             blocks

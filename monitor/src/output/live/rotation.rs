@@ -26,29 +26,67 @@ impl Rotation {
     pub(super) fn is_due(&self, bytes: u64, begun: u64) -> bool {
         bytes >= self.bytes || clock::now().saturating_sub(begun) >= self.age.as_nanos() as u64
     }
+}
 
-    /// Removes the oldest files of a name beyond those that stay. What cannot be removed stays too.
-    pub(super) fn prune(&self, directory: &Path, stem: &str, extension: &str) {
-        let Some(keep) = self.keep else { return };
-        let Ok(entries) = fs::read_dir(directory) else { return };
-        let mut old: Vec<PathBuf> = entries
+/// Files of one name that are done, oldest first: those that were found by their names, and then those that came, in
+/// the order in which they did. The wall clock may be set back, and the latest file is not to go for its name.
+#[derive(Debug)]
+pub(super) struct Done {
+    directory: PathBuf,
+    stem: String,
+    extension: String,
+    files: Vec<PathBuf>,
+}
+
+impl Done {
+    /// What is there at the start.
+    pub(super) fn find(directory: &Path, stem: &str, extension: &str) -> Self {
+        let mut done = Self {
+            directory: directory.to_owned(),
+            stem: stem.to_owned(),
+            extension: extension.to_owned(),
+            files: Vec::new(),
+        };
+        done.files = done.list();
+        done
+    }
+
+    /// A name for the next one, which is not taken yet.
+    pub(super) fn next(&self) -> PathBuf {
+        stamped(&self.directory, &self.stem, &self.extension)
+    }
+
+    /// Removes the oldest beyond those that stay. What cannot be removed stays too.
+    pub(super) fn prune(&mut self, rotation: Rotation) {
+        let Some(keep) = rotation.keep else { return };
+        let there = self.list();
+        self.files.retain(|file| there.binary_search(file).is_ok());
+        let fresh: Vec<PathBuf> = there.into_iter().filter(|file| !self.files.contains(file)).collect();
+        self.files.extend(fresh);
+        let too_many = self.files.len().saturating_sub(keep);
+        for path in self.files.iter().take(too_many) {
+            drop(fs::remove_file(path));
+        }
+    }
+
+    /// By name.
+    fn list(&self) -> Vec<PathBuf> {
+        let Ok(entries) = fs::read_dir(&self.directory) else { return Vec::new() };
+        let mut files: Vec<PathBuf> = entries
             .flatten()
             .map(|entry| entry.path())
             .filter(|path| {
                 let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-                is_stamped(name, stem, extension)
+                is_stamped(name, &self.stem, &self.extension)
             })
             .collect();
-        old.sort();
-        let too_many = old.len().saturating_sub(keep);
-        for path in old.into_iter().take(too_many) {
-            drop(fs::remove_file(path));
-        }
+        files.sort();
+        files
     }
 }
 
 /// `flow-20261121T140515Z.csv`: a name with the time at which the file was begun, which is not taken yet.
-pub(super) fn stamped(directory: &Path, stem: &str, extension: &str) -> PathBuf {
+fn stamped(directory: &Path, stem: &str, extension: &str) -> PathBuf {
     let stamp = stamp(Time(clock::wall().max(0) as u64));
     let name = |more: &str| directory.join(format!("{stem}-{stamp}{more}")).with_extension(extension);
     // Files that are done within a second differ in a number, which sorts behind the first.
@@ -103,6 +141,15 @@ mod tests {
         }
     }
 
+    fn left(directory: &Path) -> Vec<String> {
+        let entries = fs::read_dir(directory).unwrap();
+        let mut left: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        left.sort();
+        left
+    }
+
+    const KEEP_ONE: Rotation = Rotation { bytes: 1, age: Duration::ZERO, keep: Some(1) };
+
     #[test]
     fn the_oldest_files_go_and_others_stay() {
         let directory = tempfile::tempdir().unwrap();
@@ -115,12 +162,22 @@ mod tests {
         ] {
             fs::write(directory.path().join(name), "").unwrap();
         }
-        let rotation = Rotation { bytes: 1, age: Duration::ZERO, keep: Some(1) };
-        rotation.prune(directory.path(), "flow", "csv");
-        let mut left: Vec<_> =
-            fs::read_dir(directory.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
-        left.sort();
-        assert_eq!(left, ["dns-20261121T024927Z.csv", "flow-20261121T024928Z_0002.csv", "flow-mine.csv"]);
+        Done::find(directory.path(), "flow", "csv").prune(KEEP_ONE);
+        let expected = ["dns-20261121T024927Z.csv", "flow-20261121T024928Z_0002.csv", "flow-mine.csv"];
+        assert_eq!(left(directory.path()), expected);
+    }
+
+    #[test]
+    fn the_latest_file_stays_when_the_clock_was_set_back_before_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let make = |name: &str| fs::write(directory.path().join(name), "").unwrap();
+        make("flow-20261121T024927Z.csv");
+        let mut done = Done::find(directory.path(), "flow", "csv");
+        for name in ["flow-20261120T010000Z.csv", "flow-20261120T000000Z.csv", "flow-20261122T000000Z.csv"] {
+            make(name);
+            done.prune(KEEP_ONE);
+            assert_eq!(left(directory.path()), [name]);
+        }
     }
 
     #[test]

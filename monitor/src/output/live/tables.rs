@@ -7,7 +7,7 @@ use monitor_core::{
     row::Columns,
 };
 
-use super::{Rotation, Sink, rotation::stamped};
+use super::{Rotation, Sink, rotation::Done};
 use crate::{
     clock,
     output::{
@@ -33,6 +33,7 @@ struct Kind {
     name: &'static str,
     columns: Columns,
     open: Option<Open>,
+    done: Done,
 }
 
 #[derive(Debug)]
@@ -64,24 +65,24 @@ impl Tables {
                 // Made and gone: the real one comes with its first record.
                 drop(Part::create(&directory.join(name).with_extension(form.extension()), replace)?);
             }
-            kinds.push(Kind { name, columns, open: None });
+            let done = Done::find(directory, name, form.extension());
+            kinds.push(Kind { name, columns, open: None, done });
         }
         drop(Part::create(&directory.join("weir"), true)?);
         Ok(Self { directory: directory.to_owned(), form, rotation, replace, kinds })
     }
 
-    fn path(&self, kind: &str) -> PathBuf {
-        let extension = self.form.extension();
+    fn path(&self, kind: &Kind) -> PathBuf {
         match self.rotation {
-            Some(_) => stamped(&self.directory, kind, extension),
-            None => self.directory.join(kind).with_extension(extension),
+            Some(_) => kind.done.next(),
+            None => self.directory.join(kind.name).with_extension(self.form.extension()),
         }
     }
 
     /// Writes one record; what does not fit on the disk ends the table.
     fn add(&mut self, at: usize, record: &AnyRecord) -> Result<(), OutputError> {
         let path = match self.kinds.get(at) {
-            Some(Kind { open: None, name, .. }) => Some(self.path(name)),
+            Some(kind) if kind.open.is_none() => Some(self.path(kind)),
             _ => None,
         };
         let Some(kind) = self.kinds.get_mut(at) else { return Ok(()) };
@@ -106,7 +107,7 @@ impl Tables {
 
     /// What comes after each batch: rows reach the disk, and tables that are done get their name.
     fn settle(&mut self, at: usize, end: bool, lost: &mut u64) -> Result<(), OutputError> {
-        let (rotation, extension) = (self.rotation, self.form.extension());
+        let rotation = self.rotation;
         let Some(kind) = self.kinds.get_mut(at) else { return Ok(()) };
         let Some(open) = &mut kind.open else { return Ok(()) };
         if open.fresh != 0
@@ -126,7 +127,7 @@ impl Tables {
                 return Err(error);
             }
             if let Some(rotation) = rotation {
-                rotation.prune(&self.directory, kind.name, extension);
+                kind.done.prune(rotation);
             }
         }
         Ok(())
