@@ -228,8 +228,8 @@ impl Counter {
         if self.drains.is_multiple_of(LISTENERS_EVERY) {
             let listeners = self.watcher.listeners();
             self.state.engine().set_listeners(&listeners);
-            self.correct_clock();
         }
+        self.correct_clock();
         self.drains += 1;
         let drained = self.drain();
         for ifindex in gone {
