@@ -158,7 +158,20 @@ impl Report {
     fn kernel_side(&mut self) {
         let options = ebpf::Options { max_flows: 64, ..ebpf::Options::default() };
         match Source::open(options) {
-            Ok(_) => self.add("kernel side", Outcome::Ok, "loads"),
+            Ok(_) => {
+                self.add("kernel side", Outcome::Ok, "loads");
+                // What locks the kernel against root need not stand in the way; if it does, the error says so.
+                match probe::lockdown().as_deref() {
+                    None | Some("none") => {}
+                    Some(level) => {
+                        self.add(
+                            "lockdown",
+                            Outcome::Ok,
+                            format!("{level}; it forbids nothing that Weir does"),
+                        );
+                    }
+                }
+            }
             Err(error) => self.add("kernel side", Outcome::Missing, error.to_string()),
         }
     }

@@ -14,11 +14,7 @@ pub enum Error {
     )]
     NoKernelSide,
     /// Missing rights.
-    #[error(
-        "loading the kernel side: not permitted: run as root, or grant {}{}",
-        probe::capability_names(),
-        probe::missing()
-    )]
+    #[error("loading the kernel side: not permitted: {}", probe::refusal())]
     NotPermitted(#[source] io::Error),
     /// The kernel cannot.
     #[error("loading the kernel side: kernel {version} is too old: 5.10 or newer is needed ({missing})")]

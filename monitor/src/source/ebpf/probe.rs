@@ -97,14 +97,47 @@ pub(super) fn lacks_capabilities() -> bool {
 }
 
 /// Those that are missing, as the end of a sentence.
-pub(super) fn missing() -> String {
+fn missing() -> String {
     let missing: Vec<_> =
         capabilities().into_iter().filter(|(_, held)| !held).map(|(name, _)| name).collect();
     if missing.is_empty() { String::new() } else { format!(" (missing: {})", missing.join(", ")) }
 }
 
+/// Where a kernel with this security module says how far it is locked (`kernel_lockdown(7)`).
+const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
+
+/// How far the kernel is locked against root: `none`, `integrity` or `confidentiality`; `None`: it does
+/// not say, for want of the module or of the file system.
+pub fn lockdown() -> Option<String> {
+    std::fs::read_to_string(LOCKDOWN).ok().and_then(|levels| chosen(&levels).map(str::to_owned))
+}
+
+/// The one in brackets: `none [integrity] confidentiality`.
+fn chosen(levels: &str) -> Option<&str> {
+    levels.split_once('[')?.1.split_once(']').map(|(level, _)| level)
+}
+
+/// Why the kernel permits no loading, and the way out.
+pub(super) fn refusal() -> String {
+    if lacks_capabilities() {
+        return format!("run as root, or grant {}{}", capability_names(), missing());
+    }
+    refusal_of_the_capable(lockdown().as_deref())
+}
+
+/// The same for one who has all the rights.
+fn refusal_of_the_capable(lockdown: Option<&str>) -> String {
+    match lockdown {
+        Some(level) if level != "none" => format!(
+            "this kernel is locked down ({level}) and refuses BPF: boot it with a lower lockdown=, or without Secure Boot"
+        ),
+        _ => "no capability is missing: a security module or a filter of system calls (a container's?) refuses bpf(2)"
+            .to_owned(),
+    }
+}
+
 /// Their names, as they stand in a sentence.
-pub(super) fn capability_names() -> String {
+fn capability_names() -> String {
     let [first, second, third] = CAPABILITIES.map(|(name, _)| name);
     format!("{first}, {second} and {third}")
 }
@@ -125,6 +158,18 @@ mod tests {
             let error = features_of(version).unwrap_err().to_string();
             assert!(error.contains("too old: 5.10 or newer is needed"), "{error}");
             assert_eq!(error.lines().count(), 1, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_without_a_missing_right_names_what_else_refuses() {
+        assert_eq!(chosen("none [integrity] confidentiality\n"), Some("integrity"));
+        assert_eq!(chosen("\n"), None);
+        let locked = refusal_of_the_capable(Some("confidentiality"));
+        assert!(locked.contains("locked down (confidentiality)"), "{locked}");
+        for open in [None, Some("none")] {
+            let filtered = refusal_of_the_capable(open);
+            assert!(filtered.contains("refuses bpf(2)") && !filtered.contains("locked"), "{filtered}");
         }
     }
 
