@@ -20,6 +20,7 @@ Usage: cargo xtask TASK
                            what the kernel side needs on Debian's kernels from 5.10 to the newest, in emulated
                            machines (quick: on those two; everything: all its tests, which takes long);
                            record: writes down in docs/verifier.md how much the verifier walks
+  test-systemd             the service's units under a real systemd, in emulated machines with three of these kernels
   build [--release]        the kernel side and the program around it
   ebpf                     the kernel side alone
   setup [--toolchain]      install what building and testing need (or building alone)
@@ -68,6 +69,8 @@ pub(crate) enum Command {
     Test,
     /// Test the kernel side on other kernels.
     TestKernels { plan: Plan },
+    /// Test the units under systemd.
+    TestSystemd,
     /// Measure.
     Bench { plan: bench::Plan },
     /// Ask about the crates.
@@ -106,6 +109,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
         "page" => Command::Page { check: flag("page", "--check", &own)? },
         "test" => none("test", &own).map(|()| Command::Test)?,
         "test-kernels" => Command::TestKernels { plan: plan(&own)? },
+        "test-systemd" => none("test-systemd", &own).map(|()| Command::TestSystemd)?,
         "audit" => none("audit", &own).map(|()| Command::Audit)?,
         "sbom" => none("sbom", &own).map(|()| Command::Sbom)?,
         "unsafe" => Command::Unsafe { check: flag("unsafe", "--check", &own)? },
@@ -133,6 +137,7 @@ impl Command {
             Self::Page { .. } => "page",
             Self::Test => "test",
             Self::TestKernels { .. } => "test-kernels",
+            Self::TestSystemd => "test-systemd",
             Self::Bench { .. } => "bench",
             Self::Audit => "audit",
             Self::Sbom => "sbom",

@@ -64,6 +64,7 @@ fn dispatch(command: Command) -> Result<(), Error> {
         Command::Page { check: false } => page::write(&project),
         Command::Test => suite::run(&project),
         Command::TestKernels { plan } => kernels::run(&project, plan),
+        Command::TestSystemd => kernels::run_systemd(&project),
         Command::Audit => audit::run(&project),
         Command::Sbom => sbom::run(&project).map(|path| println!("{}", path.display())),
         Command::Unsafe { check: true } => check::unsafe_code::check(&project),

@@ -40,10 +40,14 @@ pub(crate) fn plain(ns: &Namespace, device: &str) {
     ns.ethtool(device, "tso off gso off gro off tx off");
 }
 
-/// A command of the binary (`WEIR_TEST_BINARY`: of another build) in a namespace, without the environment of whoever runs the tests.
+/// Where the binary is (`WEIR_TEST_BINARY`: of another build).
+pub(crate) fn binary() -> String {
+    std::env::var("WEIR_TEST_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_weir").to_owned())
+}
+
+/// A command of the binary in a namespace, without the environment of whoever runs the tests.
 pub(crate) fn weir(ns: &Namespace, arguments: &[&str]) -> Command {
-    let built = std::env::var("WEIR_TEST_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_weir").to_owned());
-    without_settings(ns.command(&built, arguments))
+    without_settings(ns.command(&binary(), arguments))
 }
 
 /// Removes the agent's variables from a command's environment.

@@ -6,6 +6,7 @@ use std::path::Path;
 
 const DIRECTORY: u32 = 0o040_755;
 const PROGRAM: u32 = 0o100_755;
+const FILE: u32 = 0o100_644;
 const LINK: u32 = 0o120_777;
 
 /// The archive so far. Directories are made as files need them.
@@ -20,6 +21,11 @@ impl Archive {
     /// A file that may be run. `path` is absolute; the first of two with one path stays.
     pub(crate) fn file(&mut self, path: &str, content: &[u8]) {
         self.add(path, PROGRAM, content);
+    }
+
+    /// A file that is read.
+    pub(crate) fn text(&mut self, path: &str, content: &[u8]) {
+        self.add(path, FILE, content);
     }
 
     /// A symbolic link.

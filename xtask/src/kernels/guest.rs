@@ -1,29 +1,18 @@
 //! What runs in the virtual machine: the first process, the tests, the programs that they start.
-//!
-//! The programs are the host's, each with the shared libraries that it names; so the tests of the
-//! kernel side run there as they were built for here.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::archive::{Kernel, MODULES};
 use super::cpio::Archive;
+use super::programs::{Programs, read};
 use crate::error::Error;
-use crate::process::{Program, find};
-
-/// Programs that the tests start.
-const PROGRAMS: [&str; 4] = ["ip", "tc", "ethtool", "ping"];
-
-/// Applets of busybox that the first process and the tests use. `ip` and `tc` are not among them.
-const APPLETS: [&str; 11] =
-    ["cat", "cut", "date", "insmod", "mkdir", "mount", "poweroff", "seq", "sysctl", "true", "uname"];
 
 /// Begins the line with the exit code of the tests. Without it the tests did not come to their end.
 pub(crate) const END: &str = "weir-guest-end";
 
 /// The first process. A kernel that panics, or a machine that hangs, never prints the last line.
 const INIT: &str = r#"#!/bin/sh
-export PATH=/bin WEIR_TEST_DEADLINE=300
+export PATH=/bin WEIR_TEST_DEADLINE=300 WEIR_TEST_BINARY=/bin/weir
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
@@ -36,7 +25,10 @@ for module in MODULES; do
 done
 /tests --test-threads 1 --show-output ARGUMENTS
 code=$?
-if [ -e /agent-tests ]; then /agent-tests --test-threads 1 --show-output --ignored guest:: || code=$?; fi
+if [ -e /agent-tests ]; then
+  mount -t securityfs securityfs /sys/kernel/security
+  /agent-tests --test-threads 1 --show-output --ignored guest::clock guest::lockdown || code=$?
+fi
 echo "END $code"
 poweroff -f
 "#;
@@ -48,13 +40,13 @@ pub(crate) struct Built {
     pub(crate) kernel: PathBuf,
     /// Tests of the agent; some set the clock, which a machine of its own is for.
     pub(crate) agent: PathBuf,
-    /// The agent, which they start by this path.
+    /// The agent, which they start.
     pub(crate) weir: PathBuf,
 }
 
 /// The parts that all kernels share, made once; modules are added for each.
 pub(crate) struct Guest {
-    programs: Vec<(String, Vec<u8>)>,
+    programs: Programs,
     init: String,
 }
 
@@ -62,18 +54,13 @@ impl Guest {
     /// Collects the tests, to be run with arguments of the test harness, and what they need; those of the
     /// agent only if they are wanted.
     pub(crate) fn new(built: &Built, arguments: &[&str], agent: bool) -> Result<Self, Error> {
-        let mut guest = Self { programs: Vec::new(), init: init(arguments) };
-        guest.program(&built.kernel, "/tests")?;
+        let mut programs = Programs::of_tests()?;
+        programs.add(&built.kernel, "/tests")?;
         if agent {
-            guest.stripped(&built.agent, "/agent-tests")?;
-            guest.stripped(&built.weir, &built.weir.to_string_lossy())?;
+            programs.add_stripped(&built.agent, "/agent-tests")?;
+            programs.add_stripped(&built.weir, "/bin/weir")?;
         }
-        guest.program(&here("busybox")?, "/bin/busybox")?;
-        guest.program(Path::new("/bin/sh"), "/bin/sh")?;
-        for name in PROGRAMS {
-            guest.program(&here(name)?, &format!("/bin/{name}"))?;
-        }
-        Ok(guest)
+        Ok(Self { programs, init: init(arguments) })
     }
 
     /// The root directory for one kernel.
@@ -83,69 +70,30 @@ impl Guest {
             root.directory(directory);
         }
         root.file("/init", self.init.as_bytes());
-        for (path, content) in &self.programs {
-            root.file(path, content);
-        }
-        for applet in APPLETS {
-            root.link(&format!("/bin/{applet}"), "busybox");
-        }
-        for module in MODULES {
-            let path = kernel.module(module);
-            if path.exists() {
-                root.file(&format!("/modules/{module}.ko"), &read(&path)?);
-            }
-        }
+        self.programs.put(&mut root, str::to_owned);
+        put_modules(&mut root, kernel)?;
         Ok(root.finish())
     }
+}
 
-    /// Without what debuggers need: it would have to fit into the machine's memory.
-    fn stripped(&mut self, from: &Path, to: &str) -> Result<(), Error> {
-        let small = from.with_extension("stripped");
-        Program::new("strip").arg("-o").arg(&small).arg(from).output()?;
-        self.program(&small, to)?;
-        fs::remove_file(&small).map_err(|source| Error::File { operation: "remove", path: small, source })
-    }
-
-    fn program(&mut self, from: &Path, to: &str) -> Result<(), Error> {
-        self.programs.push((to.to_owned(), read(from)?));
-        // A static program has none, and ldd says no.
-        let libraries = Program::new("ldd").arg(from).probe().unwrap_or_default();
-        for library in paths(&libraries) {
-            self.programs.push((library.to_owned(), read(Path::new(library))?));
+/// A kernel's modules, from where the first process loads them.
+pub(super) fn put_modules(root: &mut Archive, kernel: &Kernel) -> Result<(), Error> {
+    for module in MODULES {
+        let path = kernel.module(module);
+        if path.exists() {
+            root.file(&format!("/modules/{module}.ko"), &read(&path)?);
         }
-        Ok(())
     }
+    Ok(())
 }
 
 fn init(arguments: &[&str]) -> String {
     INIT.replace("MODULES", &MODULES.join(" ")).replace("ARGUMENTS", &arguments.join(" ")).replace("END", END)
 }
 
-fn here(name: &'static str) -> Result<PathBuf, Error> {
-    find(name)
-        .ok_or_else(|| Error::Start { program: name.into(), source: std::io::ErrorKind::NotFound.into() })
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(path).map_err(|source| Error::File { operation: "read", path: path.into(), source })
-}
-
-/// The libraries in what ldd prints.
-fn paths(ldd: &str) -> impl Iterator<Item = &str> {
-    ldd.lines().filter_map(|line| line.split_whitespace().find(|word| word.starts_with('/')))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reads_libraries_and_the_loader() {
-        let ldd = "\tlinux-vdso.so.1 (0x00007ffd)\n\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x7f)\n\
-                   \t/lib64/ld-linux-x86-64.so.2 (0x7f)\n";
-        let expected = ["/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2"];
-        assert!(paths(ldd).eq(expected));
-    }
 
     #[test]
     fn the_first_process_says_how_the_tests_ended() {

@@ -5,7 +5,10 @@ mod archive;
 mod cpio;
 mod emulator;
 mod guest;
+mod programs;
 mod report;
+mod systemd;
+mod unpack;
 
 use std::env;
 use std::fs;
@@ -21,7 +24,8 @@ pub(crate) use archive::KEYRING;
 use archive::{Archive, Kernel, Series};
 use emulator::Emulator;
 use guest::{Built, Guest};
-use report::{Counts, Run};
+use report::{Counts, KERNEL, Run};
+pub(crate) use systemd::run as run_systemd;
 
 /// How much of the tests runs. An emulated machine needs seconds to load a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,9 +60,6 @@ const CI_VARIABLE: &str = "CI";
 /// Tests that need a capture by tcpdump: too slow in an emulated machine.
 const ELSEWHERE: [&str; 1] = ["wire_truth::"];
 
-/// Seconds that a machine may take: an emulated one is many times slower, and hosts are busy.
-const LIMIT: &str = "2400";
-
 /// Sets up, and runs the plan.
 pub(crate) fn run(project: &Project, plan: Plan) -> Result<(), Error> {
     setup::run(project, Scope::Everything)?;
@@ -72,21 +73,12 @@ pub(crate) fn run(project: &Project, plan: Plan) -> Result<(), Error> {
 
 /// Runs the plan with an object that is built.
 pub(crate) fn test(project: &Project, plan: Plan, object: &Path) -> Result<Outcome, Error> {
-    let skip = |why| {
-        if env::var(CI_VARIABLE).is_ok_and(|ci| ci == "true") {
-            Err(Error::Unreachable { why })
-        } else {
-            Ok(Outcome::Skipped(why))
-        }
-    };
-    if !cfg!(target_arch = "x86_64") {
-        return skip("Debian's kernels for virtual machines are fetched for amd64 alone");
-    }
-    let Some(archive) = Archive::open(project)? else {
-        return skip("Debian's archive cannot be reached; the kernels come from there");
+    let archive = match archive(project)? {
+        Ok(archive) => archive,
+        Err(skipped) => return Ok(skipped),
     };
     let emulator = Emulator::find(project)?;
-    let built = tests(project, object)?;
+    let built = build_tests(project, object)?;
     let guest = Guest::new(&built, &arguments(plan), plan.extent != Extent::Quick)?;
     let document = project.root().join("docs/verifier.md");
     let mut counts = Counts::parse(&fs::read_to_string(&document).unwrap_or_default());
@@ -94,19 +86,11 @@ pub(crate) fn test(project: &Project, plan: Plan, object: &Path) -> Result<Outco
     let quick = plan.extent == Extent::Quick;
     for series in if quick { vec![Series::V5_10, Series::Newest] } else { Series::ALL.to_vec() } {
         let kernel = archive.fetch(series)?;
-        let mut run = boot(project, &emulator, &kernel, &guest)?;
-        if !run.problems(quick).is_empty() {
-            // What an emulated machine does in an hour another does in a minute: deadlines may pass.
-            // What fails twice fails.
-            eprintln!("{}", run.failures());
-            eprintln!("xtask boots {} once more, since it failed: {:?}", kernel.release, run.problems(quick));
-            run = boot(project, &emulator, &kernel, &guest)?;
-            if !run.problems(quick).is_empty() {
-                eprintln!("{}", run.failures());
-            }
-        }
+        let root = guest.root(&kernel)?;
+        let problems = |run: &Run| run.problems(&KERNEL, quick);
+        let run = twice(&kernel, problems, || emulator.boot(&kernel, &root, &kernel.release, project))?;
         let on = |problem| format!("{}: {problem}", kernel.release);
-        findings.extend(run.problems(quick).into_iter().map(on));
+        findings.extend(problems(&run).into_iter().map(on));
         if plan.record {
             counts.record(kernel.series, &run);
         } else {
@@ -114,7 +98,7 @@ pub(crate) fn test(project: &Project, plan: Plan, object: &Path) -> Result<Outco
         }
         runs.push((kernel.release, run));
     }
-    println!("{}", report::table(&runs, quick));
+    println!("{}", report::table(&KERNEL, &runs, quick));
     if plan.record {
         fs::write(&document, counts.document()).map_err(|source| Error::File {
             operation: "write",
@@ -124,6 +108,43 @@ pub(crate) fn test(project: &Project, plan: Plan, object: &Path) -> Result<Outco
     }
     let hint = "consoles are in target/kernels/*.log; `cargo xtask test-kernels --record` takes over counts";
     if findings.is_empty() { Ok(Outcome::Passed) } else { Err(Error::Check { findings, hint }) }
+}
+
+/// Debian's archive, or why nothing can be tested; in CI that is an error.
+fn archive(project: &Project) -> Result<Result<Archive, Outcome>, Error> {
+    let skip = |why| {
+        if env::var(CI_VARIABLE).is_ok_and(|ci| ci == "true") {
+            Err(Error::Unreachable { why })
+        } else {
+            Ok(Err(Outcome::Skipped(why)))
+        }
+    };
+    if !cfg!(target_arch = "x86_64") {
+        return skip("Debian's kernels for virtual machines are fetched for amd64 alone");
+    }
+    match Archive::open(project)? {
+        Some(archive) => Ok(Ok(archive)),
+        None => skip("Debian's archive cannot be reached; the kernels come from there"),
+    }
+}
+
+/// Boots once, and once more if there were problems: what an emulated machine does in an hour another does in
+/// a minute, and deadlines may pass. What fails twice fails.
+fn twice(
+    kernel: &Kernel,
+    problems: impl Fn(&Run) -> Vec<String>,
+    boot: impl Fn() -> Result<Run, Error>,
+) -> Result<Run, Error> {
+    let mut run = boot()?;
+    if !problems(&run).is_empty() {
+        eprintln!("{}", run.failures());
+        eprintln!("xtask boots {} once more, since it failed: {:?}", kernel.release, problems(&run));
+        run = boot()?;
+        if !problems(&run).is_empty() {
+            eprintln!("{}", run.failures());
+        }
+    }
+    Ok(run)
 }
 
 /// What the test harness is asked to run.
@@ -136,7 +157,7 @@ fn arguments(plan: Plan) -> Vec<&'static str> {
 }
 
 /// Builds the tests of the kernel side, and what a machine of one's own is for.
-fn tests(project: &Project, object: &Path) -> Result<Built, Error> {
+fn build_tests(project: &Project, object: &Path) -> Result<Built, Error> {
     let build = project
         .cargo()
         .args(["test", "--locked", "--quiet", "--package", "monitor", "--features", ROOT_FEATURE])
@@ -161,38 +182,6 @@ fn executable<'a>(messages: &'a str, kind: &str, name: &str) -> Option<&'a str> 
     let mut messages = messages.lines().filter(|line| line.contains(&kind) && line.contains(&name));
     let (_, rest) = messages.find_map(|line| line.split_once(r#""executable":""#))?;
     rest.split_once('"').map(|(path, _)| path)
-}
-
-/// Runs the tests on one kernel and reads the console.
-fn boot(project: &Project, emulator: &Emulator, kernel: &Kernel, guest: &Guest) -> Result<Run, Error> {
-    let store = archive::store(project);
-    let root = store.join("root.cpio");
-    let console = store.join(format!("{}.log", kernel.release));
-    fs::write(&root, guest.root(kernel)?).map_err(|source| Error::File {
-        operation: "write",
-        path: root.clone(),
-        source,
-    })?;
-    eprintln!("xtask boots {}; its console goes to {}", kernel.release, console.display());
-    let machine = emulator
-        .program(LIMIT)
-        .args(["-M", "pc", "-accel", "tcg", "-cpu", "max"])
-        .args(["-smp", "2", "-m", "1024", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"])
-        .args(["-append", "console=ttyS0 quiet panic=-1 rdinit=/init", "-kernel"])
-        .arg(kernel.image())
-        .arg("-initrd")
-        .arg(&root)
-        .arg("-serial")
-        .arg(format!("file:{}", console.display()));
-    // How it ended stands on the console: a machine that was killed lacks the last line.
-    let ended = machine.output();
-    let text =
-        fs::read(&console).map_err(|source| Error::File { operation: "read", path: console, source })?;
-    let run = Run::parse(&String::from_utf8_lossy(&text));
-    match ended {
-        Err(error @ Error::Start { .. }) => Err(error),
-        _ => Ok(run),
-    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::guest::END;
 
 /// A row of the table.
 #[derive(Debug)]
-struct Feature {
+pub(crate) struct Feature {
     title: &'static str,
     /// Its name in the lines of the tests.
     name: &'static str,
@@ -20,7 +20,8 @@ const fn feature(title: &'static str, name: &'static str, quick: bool) -> Featur
     Feature { title, name, quick }
 }
 
-const FEATURES: [Feature; 12] = [
+/// What the kernel side and the agent need of a kernel.
+pub(crate) const KERNEL: [Feature; 14] = [
     // Where there is no TCX it is what the quick run takes; elsewhere it is the other way.
     feature("clsact", "clsact", false),
     feature("TCX", "tcx", true),
@@ -34,7 +35,12 @@ const FEATURES: [Feature; 12] = [
     feature("ring buffer at XDP", "xdp_samples", true),
     feature("batch deletion", "batch_deletion", true),
     feature("clock set", "clock_steps", false),
+    feature("suspended", "suspend", false),
+    feature("locked down", "lockdown", false),
 ];
+
+/// What systemd's unit needs of a kernel.
+pub(crate) const UNIT: [Feature; 1] = [feature("systemd's unit", "unit", false)];
 
 /// What is known of a feature on a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,10 +121,10 @@ impl Run {
     }
 
     /// Tests that failed, features of which nothing was heard, and what kept the tests from their end.
-    pub(crate) fn problems(&self, quick: bool) -> Vec<String> {
+    pub(crate) fn problems(&self, features: &[Feature], quick: bool) -> Vec<String> {
         let mut problems: Vec<String> =
             self.tests.iter().filter(|(_, passed)| !**passed).map(|(name, _)| name.clone()).collect();
-        let silent = FEATURES.iter().filter(|feature| self.verdict(feature, quick) == Verdict::Fails);
+        let silent = features.iter().filter(|feature| self.verdict(feature, quick) == Verdict::Fails);
         problems.extend(silent.map(|feature| format!("not shown: {}", feature.title)));
         match self.exit {
             None => problems.push("the tests did not come to their end".into()),
@@ -142,9 +148,9 @@ impl Run {
 }
 
 /// Features and counts of all kernels, for a terminal.
-pub(crate) fn table(runs: &[(String, Run)], quick: bool) -> String {
+pub(crate) fn table(features: &[Feature], runs: &[(String, Run)], quick: bool) -> String {
     let mut rows = vec![row("", runs, |(release, _)| release.clone())];
-    for feature in &FEATURES {
+    for feature in features {
         rows.push(row(feature.title, runs, |(_, run)| run.verdict(feature, quick).as_str().to_owned()));
     }
     for program in programs(runs) {
@@ -276,14 +282,14 @@ weir-guest-end 101\r
 ";
 
     fn all(verdict: &str) -> String {
-        FEATURES.map(|feature| format!("feature {} {verdict}\n", feature.name)).concat()
+        KERNEL.map(|feature| format!("feature {} {verdict}\n", feature.name)).concat()
     }
 
     #[test]
     fn reads_what_a_machine_printed() {
         let run = Run::parse(CONSOLE);
         let verdict = |name, quick| {
-            let feature = FEATURES.iter().find(|feature| feature.name == name).unwrap();
+            let feature = KERNEL.iter().find(|feature| feature.name == name).unwrap();
             run.verdict(feature, quick)
         };
         assert_eq!(verdict("clsact", true), Verdict::Works);
@@ -292,16 +298,16 @@ weir-guest-end 101\r
         assert_eq!(verdict("xdp_generic", true), Verdict::NotRun);
         assert_eq!(verdict("xdp_generic", false), Verdict::Fails);
         assert_eq!(run.verified, BTreeMap::from([("weir_xdp".to_owned(), 1000)]));
-        assert_eq!(run.problems(true)[0], "features::xdp");
-        assert!(run.problems(true).contains(&"not shown: IPv6".to_owned()));
+        assert_eq!(run.problems(&KERNEL, true)[0], "features::xdp");
+        assert!(run.problems(&KERNEL, true).contains(&"not shown: IPv6".to_owned()));
     }
 
     #[test]
     fn a_machine_that_died_has_a_problem() {
         let all = all("works");
-        assert_eq!(Run::parse(&format!("{all}{END} 0\n")).problems(false), Vec::<String>::new());
-        assert_eq!(Run::parse(&all).problems(false), ["the tests did not come to their end"]);
-        assert_eq!(Run::parse(&format!("{all}{END} 101\n")).problems(false), ["exit code 101"]);
+        assert_eq!(Run::parse(&format!("{all}{END} 0\n")).problems(&KERNEL, false), Vec::<String>::new());
+        assert_eq!(Run::parse(&all).problems(&KERNEL, false), ["the tests did not come to their end"]);
+        assert_eq!(Run::parse(&format!("{all}{END} 101\n")).problems(&KERNEL, false), ["exit code 101"]);
     }
 
     #[test]
@@ -321,7 +327,7 @@ weir-guest-end 101\r
     #[test]
     fn the_table_has_a_column_for_each_kernel() {
         let runs = [("5.10.0".to_owned(), Run::parse(CONSOLE)), ("7.2.1".to_owned(), Run::default())];
-        let text = table(&runs, false);
+        let text = table(&KERNEL, &runs, false);
         assert!(text.lines().next().unwrap().ends_with("5.10.0  7.2.1"), "{text}");
         assert!(
             text.contains("\nTCX") && text.contains("not told") && text.ends_with("1/2     0/0\n"),
