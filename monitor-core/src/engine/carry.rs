@@ -325,3 +325,6 @@ impl Engine {
         self.hooks.publish(&mut self.totals);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -522,6 +522,9 @@ impl Engine {
                     let mut once = Once { totals, families, live, counted, config, now };
                     once.attempt(entry, AttemptResult::TimedOut);
                     once.moved(before, entry.state());
+                    if let Some(moved) = moved {
+                        moved.push(slot);
+                    }
                 }
             }
             if expiry::record(entry, &config.timeouts) <= now {

@@ -52,6 +52,9 @@ pub(super) struct Counter {
     reselect: bool,
     /// Interfaces that a predecessor counted and this one does not: one drain more is theirs.
     left: Vec<u32>,
+    /// Names by index under which a predecessor counted: the packets in its slots are theirs, so that a new name
+    /// comes into force after the first drain.
+    inherited: BTreeMap<u32, String>,
     drains: u64,
     told: Told,
     _pins: Option<PinLock>,
@@ -101,7 +104,9 @@ impl Counter {
             engine.keep_watermarks();
         }
         let carried = source.take_carried();
+        let mut inherited = BTreeMap::new();
         if let Some(carried) = carried {
+            inherited = carried.attachments.iter().map(|a| (a.ifindex, a.name.clone())).collect();
             state.events.emit(&Event::TakenOver { interfaces: carried.attachments.len() });
             engine.take_over(carried);
         }
@@ -117,6 +122,7 @@ impl Counter {
             packets,
             reselect: false,
             left: Vec::new(),
+            inherited,
             drains: 0,
             told: Told::default(),
             _pins: pins,
@@ -232,6 +238,9 @@ impl Counter {
         self.correct_clock();
         self.drains += 1;
         let drained = self.drain();
+        if drained && !std::mem::take(&mut self.inherited).is_empty() {
+            self.tell_engine();
+        }
         for ifindex in gone {
             // Its last packets are counted now: another interface may have its place.
             if let Err(error) = self.source.release(ifindex) {
@@ -348,7 +357,7 @@ impl Counter {
             .values()
             .map(|c| host::Interface {
                 ifindex: c.link.ifindex,
-                name: c.link.name.clone(),
+                name: self.inherited.get(&c.link.ifindex).unwrap_or(&c.link.name).clone(),
                 loopback: c.link.loopback,
                 one_sided: c.link.loopback || self.config.promiscuous,
             })

@@ -125,7 +125,7 @@ settings! {
     promiscuous: bool = "promiscuous", "BOOL", "false", Restart;
     /// Flows that the kernel table holds; what does not fit is counted as overflow.
     max_flows: Number<16, 16_777_216> = "max-flows", "N", "131072", Restart;
-    /// Keep programs and tables in this directory of a BPF file system, such as `/sys/fs/bpf/weir`: they count on while no instance runs, and the next one goes on from there; `weir unpin` ends it.
+    /// Keep programs and tables in this directory of a BPF file system, such as `/sys/fs/bpf/weir`: they count on while no instance runs, and the next one goes on from there; `weir unpin` ends it. Takes 640 bytes a flow and 8 MiB more.
     pin: Option<PathBuf> = "pin", "DIR", "", Restart;
     /// Time between two readings of the kernel table.
     drain_interval: Period<100, 60_000> = "drain-interval", "TIME", "1s", Live;

@@ -2,6 +2,7 @@
 //! in the tests of the agent; these say that kernels without links can be upgraded in place too.
 
 use std::{
+    os::fd::{AsFd as _, AsRawFd as _},
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -136,4 +137,28 @@ fn filters_of_clsact_count_on_and_are_exchanged_in_place() {
     here.enter(|| source.detach(here.ifindex("eth0")));
     let left = filters(&here, "eth0");
     assert!(ours(&left).is_empty() && left.contains("bytecode"), "{left}");
+}
+
+#[test]
+fn what_pins_take_is_in_the_memory_that_is_told() {
+    let bpf = BpfFs::new();
+    let plain = Options { max_flows: 10_000, ..Options::default() };
+    let options = Options { pin: Some(bpf.pins()), ..plain.clone() };
+    let source = Source::open(options.clone()).unwrap_or_else(|e| panic!("{e}"));
+    // What the kernel says that a map takes (`fdinfo` of bpf(2) descriptors), in pages.
+    let takes = |name: &str| -> u64 {
+        let map = aya::maps::MapData::from_pin(bpf.pins().join(name)).expect("the pin");
+        let about = format!("/proc/self/fdinfo/{}", map.fd().as_fd().as_raw_fd());
+        let about = std::fs::read_to_string(about).expect("fdinfo");
+        let line = about.lines().find_map(|l| l.strip_prefix("memlock:")).expect("its memory");
+        line.trim().parse().expect("a number")
+    };
+    let told = options.table_bytes() - plain.table_bytes();
+    assert_eq!(told, 640 * 10_000 + (8 << 20) + 16);
+    let taken = takes("REPORTED") + takes("STATE");
+    assert!(taken.abs_diff(told) < 64 << 10, "{taken} of {told} told");
+    // The whole: what the kernel takes beside is less than a tenth.
+    let table: u64 = ["FLOWS", "SLOTS", "FREE"].into_iter().map(takes).sum::<u64>() + taken;
+    assert!(table.abs_diff(options.table_bytes()) < table / 10, "{table} of {}", options.table_bytes());
+    drop(source);
 }

@@ -27,6 +27,7 @@ mod agent;
 mod applications;
 mod boards;
 mod clients;
+mod commit;
 mod equal;
 mod exposition;
 mod flood;

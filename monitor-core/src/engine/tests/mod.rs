@@ -3,6 +3,7 @@
 #![expect(clippy::float_cmp, reason = "rates and times that divide without rest")]
 
 mod accounting;
+mod carry;
 mod duplicates;
 mod live;
 mod names;

@@ -114,12 +114,15 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Kernel memory of the flow table in bytes: slots, and an estimate of the hash's elements
-    /// (kernel/bpf/hashtab.c: 48 bytes of header, key and value rounded up to 8).
+    /// Kernel memory of the flow table in bytes: slots, an estimate of the hash's elements
+    /// (kernel/bpf/hashtab.c: 48 bytes of header, key and value rounded up to 8), and what pins keep
+    /// beside the slots.
     pub fn table_bytes(&self) -> u64 {
         let slot = size_of::<monitor_common::abi::Flow>() as u64;
         let element = 48 + (size_of::<monitor_common::abi::FlowKey>() as u64).next_multiple_of(8) + 8;
-        u64::from(self.max_flows) * (slot + element + 4) + u64::from(self.max_flows.next_power_of_two()) * 16
+        let table = u64::from(self.max_flows) * (slot + element + 4)
+            + u64::from(self.max_flows.next_power_of_two()) * 16;
+        table + if self.pin.is_some() { pin::bytes(self.max_flows) } else { 0 }
     }
 }
 

@@ -48,6 +48,11 @@ const CONFIG: &str = "CONFIG";
 /// `statfs(2)` of a BPF file system (include/uapi/linux/magic.h).
 const BPF_FS_MAGIC: u32 = 0xcafe_4a11;
 
+/// Kernel memory of what only user space knows.
+pub(super) const fn bytes(slots: u32) -> u64 {
+    slots as u64 * size_of::<Reported>() as u64 + state::WORDS as u64 * 8
+}
+
 /// An open directory of pins.
 pub(super) struct Pins {
     directory: PathBuf,
