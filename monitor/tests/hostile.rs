@@ -8,6 +8,7 @@ use monitor::state::State;
 use monitor::telemetry::Events;
 use monitor::view::flows;
 use monitor::view::live::{Life, Snapshot};
+use monitor::view::order::{Order, Sort, top};
 use monitor::view::prometheus::{Context, Format, KernelStatus, Own, write};
 use monitor_common::abi::{Direction, Flow, FlowKey, Side};
 use monitor_common::account::{self, At};
@@ -301,7 +302,7 @@ fn assert_sample(line: &str) {
 fn what_is_shown_of_a_host_is_harmless() {
     let engine = observed(&names());
     let all = engine.flows();
-    let (all, matched) = flows::top(all, flows::Order::Bytes, 1_000);
+    let (all, matched) = top(all, Sort { by: Order::Bytes, reverse: false }, 1_000);
     assert_eq!(matched, 2 * names().len());
     let named = all.iter().filter(|flow| flow.name.is_some()).count();
     assert!(named > matched / 2, "{named}");

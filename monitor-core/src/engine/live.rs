@@ -9,7 +9,7 @@ use crate::{
         entry::Entry,
         reading::{Event, Reading},
     },
-    live::{Line, Live, Marks, Sample, Surge},
+    live::{Line, Live, Marks, Risks, Sample, Surge},
     record::FindingRecord,
 };
 
@@ -40,9 +40,9 @@ impl Engine {
         Some(self.view(id.slot, entry))
     }
 
-    /// Somebody looks at a flow. Returns it and its life, which may begin only now; there is none while too
-    /// many are looked at.
-    pub fn look_at(&mut self, id: FlowId) -> Option<(FlowView<'_>, Option<&Line>)> {
+    /// Somebody looks at a flow. Returns it, its life, which may begin only now (there is none while too many are
+    /// looked at), and the risks among which its own are.
+    pub fn look_at(&mut self, id: FlowId) -> Option<(FlowView<'_>, Option<&Line>, &Risks)> {
         let entry = self.table.entry_mut(id.slot).filter(|entry| entry.first == id.first)?;
         if self.live.is_on() {
             let bytes = entry.reading.bytes();
@@ -50,7 +50,7 @@ impl Engine {
             entry.timeline = at.unwrap_or(entry.timeline);
         }
         let at = entry.timeline;
-        Some((self.flow(id)?, self.live.timelines().get(at, id)))
+        Some((self.flow(id)?, self.live.timelines().get(at, id), self.live.risks()))
     }
 
     /// A drain at `now` has ended.

@@ -11,6 +11,7 @@ mod bucket;
 mod counters;
 mod history;
 mod rates;
+mod risks;
 mod surge;
 mod timeline;
 mod window;
@@ -20,6 +21,7 @@ pub use bucket::{Asked, Bucket, Client, Edge, EdgeKey, ServicePort, Taken};
 pub use counters::{Counters, Marks};
 pub use history::{History, Point};
 pub use rates::{InterfaceRates, Rates};
+pub use risks::Risks;
 pub use surge::Surge;
 pub use timeline::{Line, Passage, Sample, Timelines};
 pub use window::{NoWindow, Window};
@@ -41,8 +43,6 @@ pub const SERVICES: usize = 64;
 pub const EDGES: usize = 256;
 /// Names of DNS that a bucket keeps at least.
 pub const ASKED: usize = 128;
-/// Risks that wait to be taken; more of one drain are only counted.
-const RISKS: usize = 64;
 
 /// The memory of those who watch.
 #[derive(Debug, Default)]
@@ -54,7 +54,7 @@ pub struct Live {
     history: History,
     timelines: Timelines,
     surges: surge::Surges,
-    risks: Vec<FindingRecord>,
+    risks: Risks,
 }
 
 impl Live {
@@ -95,9 +95,7 @@ impl Live {
                     self.windows.asked(&question.name, !dns.response, failed);
                 }
             }
-            AnyRecord::Finding(finding) if self.risks.len() < RISKS => {
-                self.risks.push((**finding).clone());
-            }
+            AnyRecord::Finding(finding) => self.risks.found(finding),
             _ => {}
         }
     }
@@ -115,7 +113,12 @@ impl Live {
 
     /// Takes the risks that were found since the last call.
     pub(crate) fn take_risks(&mut self) -> Vec<FindingRecord> {
-        std::mem::take(&mut self.risks)
+        self.risks.take()
+    }
+
+    /// The risks that were found last.
+    pub const fn risks(&self) -> &Risks {
+        &self.risks
     }
 
     pub(crate) fn take_surges(&mut self) -> Vec<Surge> {

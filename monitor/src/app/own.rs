@@ -1,4 +1,4 @@
-//! Counting for a view in this process: no log, no records, no port.
+//! Counting for a view in this process: no log, no records, no port, and no more rights than that takes.
 
 use std::sync::{
     Arc,
@@ -9,9 +9,10 @@ use std::thread::JoinHandle;
 use monitor_core::engine::Engine;
 
 use super::counter::{Counter, Order};
-use super::{RunError, settings, system};
+use super::{RunError, confined, settings, system};
 use crate::clock;
 use crate::config::Config;
+use crate::confine::{Confinement, Role};
 use crate::source::ebpf;
 use crate::state::State;
 use crate::systemd::Watchdog;
@@ -26,7 +27,8 @@ pub struct OwnRun {
 }
 
 impl OwnRun {
-    /// Begins to count.
+    /// Begins to count. The calling thread, and those that it starts from then on, have given up what a screen does
+    /// not need.
     pub fn start(config: &Config) -> Result<Self, RunError> {
         if !ebpf::is_embedded() {
             return Err(ebpf::Error::NoKernelSide.into());
@@ -36,15 +38,20 @@ impl OwnRun {
         let state = Arc::new(State::new(engine, own));
         // What is pinned is another instance's to go on from.
         let config = Config { pin: None, ..config.clone() };
+        let confinement =
+            Confinement { off: !config.confine, packets: config.promiscuous, ..Confinement::default() };
         let counter = Counter::open(Arc::clone(&state), config, None, None)?;
         let (orders, received) = channel();
+        let (shared, rights) = (Arc::clone(&state), confinement.clone());
         let thread = std::thread::Builder::new()
             .name("counter".to_owned())
             .spawn(move || {
+                confined(&shared, Role::Counter, rights.enter(Role::Counter).as_ref());
                 // systemd has not started this: nobody waits for a word.
                 counter.run(&received, &mut Watchdog::new(Arc::default()));
             })
             .map_err(system("starting threads"))?;
+        confined(&state, Role::Screen, confinement.enter(Role::Screen).as_ref());
         Ok(Self { state, orders, thread: Some(thread) })
     }
 

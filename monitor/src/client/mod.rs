@@ -86,7 +86,7 @@ pub enum ClientError {
         url: String,
     },
     /// The instance refused.
-    #[error("{url}: {status}{}", refusal(*status, reason))]
+    #[error("{url}: {status}{}", refusal(url, *status, reason))]
     Refused {
         /// The address.
         url: String,
@@ -97,10 +97,13 @@ pub enum ClientError {
     },
 }
 
-fn refusal(status: StatusCode, reason: &str) -> String {
+fn refusal(url: &str, status: StatusCode, reason: &str) -> String {
     match status {
         StatusCode::UNAUTHORIZED => {
-            "; give user and password in the address: http://USER:PASSWORD@HOST:PORT".into()
+            format!(
+                "; give user and password in the address: --url {}",
+                url.replacen("://", "://USER:PASSWORD@", 1)
+            )
         }
         _ if reason.is_empty() => "; is it an instance of Weir?".into(),
         _ => format!(": {reason}"),

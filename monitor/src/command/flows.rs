@@ -4,14 +4,15 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use monitor_core::filter::Filter;
-use monitor_core::record::escape;
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::CommandError;
 use crate::client::{self, Instance};
-use crate::view::{flows::Order, units};
+use crate::view::flows::{Answer, Flow};
+use crate::view::order::Order;
+use crate::view::text::{endpoint, safe};
+use crate::view::units;
 
 /// How filters are written, for those who ask for help.
 pub(super) const FILTERS: &str = "\
@@ -65,6 +66,9 @@ pub struct Arguments {
     /// What comes first.
     #[arg(long, value_enum, default_value_t)]
     sort: Order,
+    /// The other way round; what is not known still comes last.
+    #[arg(long)]
+    reverse: bool,
     /// Most flows that are shown.
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: u32,
@@ -73,17 +77,17 @@ pub struct Arguments {
     json: bool,
 }
 
-/// The answer of the instance; a flow stays as it came.
+/// The answer of the instance, in which a flow stays as it came.
 #[derive(Deserialize)]
-struct Answer {
-    matched: usize,
+struct Raw {
     flows: Vec<Box<RawValue>>,
 }
 
 /// Asks and prints.
 pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
     let filter = arguments.filter.join(" ");
-    let mut path = format!("/api/v1/flows?limit={}&sort={}", arguments.limit, arguments.sort.as_str());
+    let Arguments { limit, reverse, .. } = arguments;
+    let mut path = format!("/api/v1/flows?limit={limit}&sort={}&reverse={reverse}", arguments.sort.as_str());
     if !filter.is_empty() {
         // What is wrong with it is better said before anybody is asked.
         filter.parse::<Filter>().map_err(CommandError::Filter)?;
@@ -93,8 +97,8 @@ pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
     let instance = Instance::new(&arguments.url, arguments.ca_file.clone())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let body = runtime.block_on(instance.get(&path))?;
-    let answer: Answer = serde_json::from_slice(&body).map_err(CommandError::Answer)?;
     if arguments.json {
+        let answer: Raw = serde_json::from_slice(&body).map_err(CommandError::Answer)?;
         let lines = answer.flows.iter().fold(String::new(), |mut out, flow| {
             out.push_str(flow.get());
             out.push('\n');
@@ -102,8 +106,8 @@ pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
         });
         return super::print(&lines);
     }
-    let flows: Result<Vec<Value>, _> = answer.flows.iter().map(|f| serde_json::from_str(f.get())).collect();
-    super::print(&table(&flows.map_err(CommandError::Answer)?, answer.matched))
+    let answer: Answer<'_> = serde_json::from_slice(&body).map_err(CommandError::Answer)?;
+    super::print(&table(&answer.flows, answer.matched))
 }
 
 const COLUMNS: [&str; 10] = [
@@ -122,7 +126,7 @@ const COLUMNS: [&str; 10] = [
 /// The columns from which on numbers stand, which end at the right.
 const NUMBERS: std::ops::Range<usize> = 6..9;
 
-fn table(flows: &[Value], matched: usize) -> String {
+fn table(flows: &[Flow<'_>], matched: usize) -> String {
     let rows: Vec<[String; COLUMNS.len()]> = flows.iter().map(row).collect();
     let mut widths = COLUMNS.map(str::len);
     for row in &rows {
@@ -154,35 +158,21 @@ fn table(flows: &[Value], matched: usize) -> String {
     out
 }
 
-fn row(flow: &Value) -> [String; COLUMNS.len()] {
-    let text = |key: &str| {
-        let mut out = String::new();
-        // An instance elsewhere is not to be trusted with this terminal.
-        escape(flow[key].as_str().unwrap_or_default().as_bytes(), &mut out);
-        out
-    };
-    let endpoint = |ip: &str, port: &str| {
-        let address = text(ip);
-        // What has no ports says 0.
-        let port = flow[port].as_u64().unwrap_or_default();
-        if port == 0 {
-            return address;
-        }
-        if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
-    };
-    let bytes = |side: &str| units::bytes(flow[side]["bytes"].as_f64().unwrap_or_default());
-    let rate = |side: &str| flow[side]["bytes_per_second"].as_f64().unwrap_or_default();
+fn row(flow: &Flow<'_>) -> [String; COLUMNS.len()] {
+    // An instance elsewhere is not to be trusted with this terminal.
+    let text = |text: Option<&str>| safe(text.unwrap_or_default()).into_owned();
+    let rate = flow.sent.bytes_per_second + flow.received.bytes_per_second;
     [
-        endpoint("client_ip", "client_port"),
-        endpoint("server_ip", "server_port"),
-        text("name"),
-        text("transport"),
-        text("application"),
-        text("state"),
-        bytes("sent"),
-        bytes("received"),
-        units::bytes(rate("sent") + rate("received")) + "/s",
-        text("interface"),
+        endpoint(flow.client_ip, flow.client_port),
+        endpoint(flow.server_ip, flow.server_port),
+        text(flow.name.as_deref()),
+        text(Some(&flow.transport)),
+        text(flow.application.as_deref()),
+        text(flow.state.as_deref()),
+        units::bytes(flow.sent.bytes as f64),
+        units::bytes(flow.received.bytes as f64),
+        units::bytes(rate) + "/s",
+        text(Some(&flow.interface)),
     ]
 }
 
@@ -215,17 +205,30 @@ mod tests {
         assert!(read > 20, "{read}");
     }
 
+    fn flow(more: &serde_json::Value) -> Flow<'static> {
+        let side = serde_json::json!({ "direction": "transmit", "packets": 1, "bytes": 1_500, "payload_bytes": 1,
+            "retransmissions": 0, "out_of_order": 0, "duplicate_acks": 0, "zero_windows": 0,
+            "bytes_per_second": 1.0, "packets_per_second": 1.0 });
+        let mut flow = serde_json::json!({ "id": "1-1", "interface": "eth0", "transport": "icmpv6",
+            "client_ip": "fe80::1", "client_port": 0, "server_ip": "ff02::2", "server_port": 0, "client_rule": "first",
+            "role": "client", "scope": "local", "duplicate": false, "start": "2026-11-21T02:49:27Z",
+            "last": "2026-11-21T02:49:28Z", "sent": side, "received": side, "rtt_seconds": {} });
+        for (key, value) in more.as_object().unwrap() {
+            flow[key] = value.clone();
+        }
+        serde_json::from_value(flow).unwrap()
+    }
+
     #[test]
     fn what_has_no_ports_shows_none() {
-        let flow = serde_json::json!({ "client_ip": "fe80::1", "client_port": 0, "server_ip": "ff02::2",
-            "server_port": 0, "transport": "icmpv6" });
-        assert_eq!(row(&flow)[..2], ["fe80::1", "ff02::2"]);
+        let row = row(&flow(&serde_json::json!({})));
+        assert_eq!((&row[..2], &*row[6]), (&["fe80::1".to_owned(), "ff02::2".to_owned()][..], "1.5 kB"));
     }
 
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
-        let flow = serde_json::json!({ "name": "a\u{1b}[2J", "client_ip": "::1", "client_port": 5 });
-        let table = table(&[flow], 1);
+        let hostile = serde_json::json!({ "name": "a\u{1b}[2J", "client_ip": "::1", "client_port": 5 });
+        let table = table(&[flow(&hostile)], 1);
         assert!(!table.contains('\u{1b}') && table.contains("[::1]:5"), "{table}");
     }
 }

@@ -60,6 +60,9 @@ pub enum CommandError {
     /// The terminal does not do as it is told.
     #[error("terminal: {0}; `weir top --once` prints one picture without it")]
     Terminal(io::Error),
+    /// What brings the numbers to the screen is gone.
+    #[error("the thread that brings the numbers ended unexpectedly; please report this")]
+    FeedEnded,
     /// Nobody answers, and counting here is not possible.
     #[error(
         "{url}: no instance answers, and this process cannot count itself: {source}; or name an instance with --url"

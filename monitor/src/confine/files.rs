@@ -55,7 +55,7 @@ pub(super) fn restrict(role: Role, plan: &Confinement) -> Result<Landlock, Rules
     let ruleset = match role {
         // Theirs are the word to systemd and the locks of interfaces, which are abstract sockets.
         Role::Main | Role::Counter => ruleset,
-        Role::Server | Role::Outputs => ruleset.scope(Scope::from_all(NEWEST))?,
+        Role::Server | Role::Outputs | Role::Screen => ruleset.scope(Scope::from_all(NEWEST))?,
     };
     let mut created = ruleset.create()?;
     for (path, access) in rules(role, plan) {
@@ -87,6 +87,11 @@ fn rules(role: Role, plan: &Confinement) -> Vec<(std::path::PathBuf, BitFlags<Ac
             pins.chain([below("/sys")]).collect()
         }
         Role::Outputs => plan.outputs.iter().map(|path| (path.clone(), writing())).collect(),
+        // Where keys come from when standard input is something else.
+        Role::Screen => {
+            let terminal = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
+            vec![(Path::new("/dev/tty").to_owned(), terminal)]
+        }
     };
     rules.push(below("/proc"));
     rules

@@ -25,11 +25,13 @@ pub enum Role {
     Server,
     /// Writes records and packets.
     Outputs,
+    /// Shows on the terminal what this process counts, and reads keys.
+    Screen,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Main, Self::Counter, Self::Server, Self::Outputs];
+    pub const ALL: [Self; 5] = [Self::Main, Self::Counter, Self::Server, Self::Outputs, Self::Screen];
 
     /// The label of its metrics.
     pub const fn as_str(self) -> &'static str {
@@ -38,6 +40,7 @@ impl Role {
             Self::Counter => "counter",
             Self::Server => "server",
             Self::Outputs => "outputs",
+            Self::Screen => "screen",
         }
     }
 }
@@ -110,7 +113,7 @@ impl Confinement {
         let keep = match role {
             Role::Counter if self.packets => capabilities::COUNTER | capabilities::PACKETS,
             Role::Counter => capabilities::COUNTER,
-            Role::Main | Role::Server | Role::Outputs => CapabilitySet::empty(),
+            Role::Main | Role::Server | Role::Outputs | Role::Screen => CapabilitySet::empty(),
         };
         let capabilities = capabilities::keep(keep).map_err(|e| e.to_string());
         // Before the filter of system calls: it makes some of its own.

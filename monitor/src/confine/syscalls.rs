@@ -88,7 +88,7 @@ const FORBIDDEN_HERE: &[libc::c_long] = &[libc::SYS_iopl, libc::SYS_ioperm, libc
 #[cfg(not(target_arch = "x86_64"))]
 const FORBIDDEN_HERE: &[libc::c_long] = &[];
 
-/// Forbidden to the threads that serve and that write: whoever takes one over opens no way out.
+/// Forbidden to the threads that serve, that write and that show: whoever takes one over opens no way out.
 const SOCKETS: &[libc::c_long] = &[libc::SYS_socket, libc::SYS_connect, libc::SYS_bind, libc::SYS_listen];
 
 /// Commands of bpf(2) that the counter goes on using (include/uapi/linux/bpf.h, enum `bpf_cmd`): elements of its
@@ -147,10 +147,10 @@ fn rules(role: Role) -> Result<Rules, BackendError> {
         Role::Counter => {
             vec![SeccompRule::new(BPF_COMMANDS.iter().map(none).collect::<Result<_, _>>()?)?]
         }
-        Role::Main | Role::Server | Role::Outputs => Vec::new(),
+        Role::Main | Role::Server | Role::Outputs | Role::Screen => Vec::new(),
     };
     rules.insert(libc::SYS_bpf, bpf);
-    if matches!(role, Role::Server | Role::Outputs) {
+    if matches!(role, Role::Server | Role::Outputs | Role::Screen) {
         rules.extend(SOCKETS.iter().map(|number| (*number, Vec::new())));
     }
     #[cfg(target_arch = "x86_64")]

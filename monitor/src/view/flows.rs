@@ -1,7 +1,6 @@
 //! Active flows as JSON: the field names of the flow records where they mean the same.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::net::IpAddr;
 
 use monitor_common::abi::{Direction, Transport};
@@ -10,74 +9,8 @@ use monitor_core::names::Name;
 use monitor_core::record::Time;
 use serde::{Deserialize, Serialize};
 
-/// By what flows are sorted, most first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum Order {
-    /// Bytes a second, smoothed.
-    #[default]
-    Rate,
-    /// Bytes since the flow began.
-    Bytes,
-    /// Packets since the flow began.
-    Packets,
-    /// Latest beginning.
-    Start,
-    /// Latest packet.
-    Last,
-}
-
-impl Order {
-    /// As it is asked for.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Rate => "rate",
-            Self::Bytes => "bytes",
-            Self::Packets => "packets",
-            Self::Start => "start",
-            Self::Last => "last",
-        }
-    }
-
-    fn compare(self, a: &FlowView<'_>, b: &FlowView<'_>) -> Ordering {
-        match self {
-            Self::Rate => b.smoothed_bytes().total_cmp(&a.smoothed_bytes()),
-            Self::Bytes => b.bytes().cmp(&a.bytes()),
-            Self::Packets => b.packets().cmp(&a.packets()),
-            Self::Start => b.start.cmp(&a.start),
-            Self::Last => b.last.cmp(&a.last),
-        }
-        // Equals keep one order from page to page.
-        .then(a.id.slot.cmp(&b.id.slot))
-    }
-}
-
-/// The first `limit` flows of an order, in memory for twice as many.
-pub fn top<'a>(
-    flows: impl Iterator<Item = FlowView<'a>>,
-    order: Order,
-    limit: usize,
-) -> (Vec<FlowView<'a>>, usize) {
-    let mut best: Vec<FlowView<'a>> = Vec::new();
-    let mut matched = 0;
-    for flow in flows {
-        matched += 1;
-        if limit == 0 {
-            continue;
-        }
-        best.push(flow);
-        if best.len() >= limit.saturating_mul(2) {
-            best.select_nth_unstable_by(limit - 1, |a, b| order.compare(a, b));
-            best.truncate(limit);
-        }
-    }
-    best.sort_unstable_by(|a, b| order.compare(a, b));
-    best.truncate(limit);
-    (best, matched)
-}
-
 /// The answer of the API.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Answer<'a> {
     /// Flows that the filter lets through.
     pub matched: usize,

@@ -3,6 +3,7 @@
 pub mod fanout;
 pub mod flows;
 pub mod live;
+pub mod order;
 pub mod overflow;
 pub mod prometheus;
 pub mod report;

@@ -1,6 +1,6 @@
 //! Text in the cells of a terminal: harmless, as wide as it may be, and bars of block characters.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, net::IpAddr};
 
 use monitor_core::record::Text;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
@@ -8,6 +8,15 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 /// Text from anywhere as the terminal may have it: what is escaped already stays as it is.
 pub fn safe(text: &str) -> Cow<'_, str> {
     Text::escaped(text.as_bytes())
+}
+
+/// Address and port; what has no ports says 0.
+pub fn endpoint(ip: IpAddr, port: u16) -> String {
+    match (ip, port) {
+        (ip, 0) => ip.to_string(),
+        (IpAddr::V6(ip), port) => format!("[{ip}]:{port}"),
+        (ip, port) => format!("{ip}:{port}"),
+    }
 }
 
 /// As many columns as fit, with a mark where something is missing.

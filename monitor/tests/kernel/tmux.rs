@@ -1,22 +1,51 @@
 //! A terminal that can be looked at: tmux on a socket of its own, which goes with the value.
 
-use std::process::{Command, Output, Stdio};
+use std::{
+    fs,
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+/// How long something may take on a busy machine.
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A terminal with a shell command in it.
 pub(crate) struct Tmux {
-    /// Holds the socket, which tmux leaves behind.
+    /// Holds the socket, which tmux leaves behind, and what the terminal was told.
     directory: tempfile::TempDir,
 }
 
 impl Tmux {
-    /// A terminal of this size. When the command has ended, how it ended and how the terminal is then stand there.
+    /// A terminal of this size. When the command has ended, its exit code stands there.
     pub(crate) fn start(columns: u16, rows: u16, term: &str, command: &str) -> Self {
         let this = Self { directory: tempfile::tempdir().expect("a directory") };
-        let (columns, rows) = (columns.to_string(), rows.to_string());
-        let script =
-            format!("echo before; TERM={term} {command}; echo \"ended $?\"; stty -a; exec cat >/dev/null");
-        this.tell(&["-f", "/dev/null", "new-session", "-d", "-x", &columns, "-y", &rows, &script]);
+        let (before, after) = (this.path("before"), this.path("after"));
+        let script = format!(
+            "stty -g >{before}; echo before; TERM={term} {command}; code=$?; stty -g >{after}; \
+             echo \"ended $code\"; exec cat >/dev/null"
+        );
+        this.open(columns, rows, &script);
         this
+    }
+
+    /// A terminal of this size with a shell that stops jobs and goes on with them.
+    pub(crate) fn shell(columns: u16, rows: u16) -> Self {
+        let this = Self { directory: tempfile::tempdir().expect("a directory") };
+        this.open(columns, rows, "PS1='here: ' ENV= exec sh -i");
+        this.wait_text("here:");
+        this
+    }
+
+    fn open(&self, columns: u16, rows: u16, script: &str) {
+        let (columns, rows) = (columns.to_string(), rows.to_string());
+        let record = format!("cat >{}", self.path("written"));
+        let session = ["-f", "/dev/null", "new-session", "-d", "-x", &columns, "-y", &rows, script];
+        self.tell(&[&session[..], &[";", "pipe-pane", &record]].concat());
+    }
+
+    /// A file beside the terminal.
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.directory.path().join(name).display().to_string()
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -68,15 +97,93 @@ impl Tmux {
         self.tell(&[&["send-keys", "-H"], &*bytes].concat());
     }
 
+    /// Waits until the screen is as it should be.
+    #[expect(clippy::disallowed_methods, reason = "the deadline of a test")]
+    pub(crate) fn wait_screen(&self, what: &str, done: impl Fn(&[String]) -> bool) -> Vec<String> {
+        let begin = Instant::now();
+        loop {
+            let screen = self.screen();
+            if done(&screen) {
+                return screen;
+            }
+            assert!(begin.elapsed() < DEADLINE, "no {what} in {screen:#?}");
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until a text stands on the screen.
+    pub(crate) fn wait_text(&self, text: &str) -> Vec<String> {
+        self.wait_screen(text, |screen| screen.iter().any(|line| line.contains(text)))
+    }
+
+    /// What a program has changed of the terminal's modes, as the terminal itself has it.
+    pub(crate) fn modes(&self) -> Vec<&'static str> {
+        let flags = [
+            ("another screen", "alternate_on", "1"),
+            ("no cursor", "cursor_flag", "0"),
+            ("mouse", "mouse_any_flag", "1"),
+            ("mouse as SGR", "mouse_sgr_flag", "1"),
+        ];
+        let mut modes: Vec<&str> = flags
+            .into_iter()
+            .filter(|(_, flag, value)| {
+                self.tell(&["display-message", "-p", &format!("#{{{flag}}}")]).trim() == *value
+            })
+            .map(|(mode, ..)| mode)
+            .collect();
+        // Of this one tmux says nothing: what was written last holds.
+        let written = fs::read(self.path("written")).unwrap_or_default();
+        let last = |sequence: &[u8]| written.windows(sequence.len()).rposition(|bytes| bytes == sequence);
+        if last(b"\x1b[?2004h") > last(b"\x1b[?2004l") {
+            modes.push("pastes marked");
+        }
+        modes
+    }
+
+    /// Asserts that a program has the terminal for itself.
+    pub(crate) fn assert_taken(&self) {
+        let all = ["another screen", "no cursor", "mouse", "mouse as SGR", "pastes marked"];
+        self.wait_screen("a taken terminal", |_| self.modes() == all);
+    }
+
+    /// Waits for the end of the command of [`Self::start`]; the terminal must be as it was before. Returns the
+    /// screen.
+    pub(crate) fn given_back(&self, code: i32) -> Vec<String> {
+        let screen = self.wait_text(&format!("ended {code}"));
+        assert!(screen.iter().any(|line| line.contains("before")), "{screen:#?}");
+        assert_eq!(self.modes(), Vec::<&str>::new());
+        self.same_settings();
+        screen
+    }
+
+    /// Asserts that lines are edited, echoed and signalled as before (`termios(3)`): by what `stty -g` wrote into the
+    /// files `before` and `after`.
+    pub(crate) fn same_settings(&self) {
+        let [before, after] =
+            ["before", "after"].map(|name| fs::read_to_string(self.path(name)).expect("settings"));
+        assert!(before.contains(':'), "{before}");
+        assert_eq!(before, after);
+    }
+
     pub(crate) fn resize(&self, columns: u16, rows: u16) {
         self.tell(&["resize-window", "-x", &columns.to_string(), "-y", &rows.to_string()]);
+    }
+
+    /// Sets the terminal back to how it is without a program, as others do who have it meanwhile.
+    pub(crate) fn leave(&self) {
+        let tty = self.tell(&["display-message", "-p", "#{pane_tty}"]);
+        let off = "\x1b[?1000l\x1b[?1006l\x1b[?2004l\x1b[?25h\x1b[?1049l";
+        fs::write(tty.trim(), off).expect("the terminal");
+        let set = Command::new("stty").args(["-F", tty.trim(), "sane"]).status().expect("stty");
+        assert!(set.success());
+        self.wait_screen("a free terminal", |_| self.modes().is_empty());
     }
 
     /// The process that the shell has started.
     pub(crate) fn child(&self) -> Option<i32> {
         let shell = self.tell(&["display-message", "-p", "#{pane_pid}"]);
         let shell = shell.trim();
-        let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).ok()?;
+        let children = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).ok()?;
         children.split_whitespace().next()?.parse().ok()
     }
 }

@@ -239,6 +239,18 @@ pub(crate) fn get(address: &str, path: &str, headers: &str) -> Option<Answer> {
     Some(Answer { status, head: head.to_owned(), body: body.to_owned() })
 }
 
+/// TLS for loopback and a password for ann: the flag of a web config, and the certificate that vouches for it.
+pub(crate) fn guarded(directory: &tempfile::TempDir, password: &str) -> (String, PathBuf) {
+    let key = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    let certificate = file(directory, "cert.pem", &key.cert.pem());
+    file(directory, "key.pem", &key.signing_key.serialize_pem());
+    let hash = bcrypt::hash(password, 4).expect("a hash");
+    let content = format!(
+        "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\nbasic_auth_users:\n  ann: {hash}\n"
+    );
+    (format!("--web.config.file={}", file(directory, "web.yml", &content).display()), certificate)
+}
+
 /// A file for a test, which goes with its directory.
 pub(crate) fn file(directory: &tempfile::TempDir, name: &str, content: &str) -> PathBuf {
     let path = directory.path().join(name);

@@ -15,6 +15,7 @@ mod hooks;
 #[path = "../kernel/netns.rs"]
 mod netns;
 #[path = "../kernel/tmux.rs"]
+#[expect(dead_code, reason = "shared with the tests of captures, which use the rest of it")]
 mod tmux;
 #[path = "../kernel/traffic.rs"]
 mod traffic;

@@ -127,23 +127,12 @@ fn threads(pid: u32) -> Vec<Thread> {
     tasks.flatten().filter_map(|task| read(task.path())).collect()
 }
 
-#[test]
-fn every_thread_has_given_up_what_it_does_not_need() {
+/// Asserts that the counter has its two capabilities, all other threads none, and that these are among them.
+pub(crate) fn assert_confined(pid: u32, names: &[&str]) {
     // include/uapi/linux/capability.h: CAP_BPF and CAP_NET_ADMIN.
     const COUNTER: &str = "0000008000001000";
     const NONE: &str = "0000000000000000";
-    let (here, there) = cable();
-    let directory = tempfile::tempdir().expect("a directory");
-    let csv = format!("--csv={}", directory.path().display());
-    let agent = Agent::start(&here, &["--interface=eth*", &csv]);
-    let page = agent.page();
-    for thread in ["main", "counter", "server", "outputs"] {
-        for by in ["capabilities", "seccomp"] {
-            let labels = [("thread", thread), ("by", by)];
-            assert_eq!(page.sum("weir_confined", &labels), 1.0, "{thread} {by}");
-        }
-    }
-    let threads = threads(agent.process.id());
+    let threads = threads(pid);
     for thread in &threads {
         let kept = if thread.name == "counter" { COUNTER } else { NONE };
         for (field, value) in [
@@ -158,9 +147,25 @@ fn every_thread_has_given_up_what_it_does_not_need() {
             assert_eq!(thread.field(field), value, "{field} of {}", thread.name);
         }
     }
-    for name in ["weir", "counter", "server", "outputs"] {
-        assert!(threads.iter().any(|thread| thread.name == name), "{name} in {threads:?}");
+    for name in names {
+        assert!(threads.iter().any(|thread| thread.name == *name), "{name} in {threads:?}");
     }
+}
+
+#[test]
+fn every_thread_has_given_up_what_it_does_not_need() {
+    let (here, there) = cable();
+    let directory = tempfile::tempdir().expect("a directory");
+    let csv = format!("--csv={}", directory.path().display());
+    let agent = Agent::start(&here, &["--interface=eth*", &csv]);
+    let page = agent.page();
+    for thread in ["main", "counter", "server", "outputs"] {
+        for by in ["capabilities", "seccomp"] {
+            let labels = [("thread", thread), ("by", by)];
+            assert_eq!(page.sum("weir_confined", &labels), 1.0, "{thread} {by}");
+        }
+    }
+    assert_confined(agent.process.id(), &["weir", "counter", "server", "outputs"]);
     // What comes later still works: an interface, and the files of records.
     here.join("eth7", &there, "eth8", 17);
     wait_for("the new interface", || (programs(&here, "eth7").len() == 2).then_some(()));

@@ -14,8 +14,10 @@ use nix::{
 use serde_json::Value;
 
 use crate::{
-    agent::{Agent, THERE, cable, weir},
+    agent::{ADDRESS, Agent, Running, THERE, cable, guarded, weir},
+    hooks::programs,
     netns::{Namespace, wait_for},
+    rights::assert_confined,
     tmux::Tmux,
     traffic,
 };
@@ -44,15 +46,6 @@ fn top(ns: &Namespace, arguments: &str) -> String {
     format!("ip netns exec {} {} top {arguments}", ns.name(), env!("CARGO_BIN_EXE_weir"))
 }
 
-/// Waits until the screen is as it should be.
-fn wait_screen(tmux: &Tmux, what: &str, done: impl Fn(&[String]) -> bool) -> Vec<String> {
-    wait_for(what, || Some(tmux.screen()).filter(|screen| done(screen)))
-}
-
-fn wait_text(tmux: &Tmux, text: &str) -> Vec<String> {
-    wait_screen(tmux, text, |screen| has(screen, text))
-}
-
 fn has(screen: &[String], text: &str) -> bool {
     screen.iter().any(|line| line.contains(text))
 }
@@ -65,17 +58,6 @@ fn row(screen: &[String], text: &str) -> usize {
 /// The column where a text begins, from 1.
 fn column(line: &str, text: &str) -> usize {
     line[..line.find(text).unwrap_or_else(|| panic!("{text} in {line}"))].chars().count() + 1
-}
-
-/// The terminal as it was before: the first screen is back, and lines are edited and echoed.
-fn given_back(tmux: &Tmux, how: &str) {
-    let screen =
-        wait_screen(tmux, "the end", |screen| has(screen, &format!("ended {how}")) && has(screen, "echo"));
-    assert!(has(&screen, "before"), "{screen:#?}");
-    let modes = screen.join(" ");
-    for mode in [" icanon", " echo ", " isig"] {
-        assert!(modes.contains(mode), "{mode} in {screen:#?}");
-    }
 }
 
 /// Bytes of both directions of the flow with a name, as the API has them.
@@ -98,7 +80,7 @@ fn keys_show_what_was_sent_by_domain_flow_and_filter() {
     let shown = units::bytes(bytes as f64);
 
     let tmux = Tmux::start(120, 40, "xterm-16color", &top(&here, ""));
-    let screen = wait_text(&tmux, "www.big.example");
+    let screen = tmux.wait_text("www.big.example");
     assert!(screen[0].contains("eth0") && screen[0].contains("attached to 127.0.0.1:10058"), "{screen:#?}");
     let big = &screen[row(&screen, "www.big.example")];
     for cell in ["10.7.0.2:80", "established", &shown] {
@@ -112,41 +94,41 @@ fn keys_show_what_was_sent_by_domain_flow_and_filter() {
 
     tmux.keys(&["Left"; 12]);
     tmux.keys(&["Right", "Right"]);
-    let screen = wait_text(&tmux, "NAME▲");
+    let screen = tmux.wait_text("NAME▲");
     assert!(row(&screen, "small.example") < row(&screen, "www.big.example"), "{screen:#?}");
     tmux.types("r");
-    let screen = wait_text(&tmux, "NAME▼");
+    let screen = tmux.wait_text("NAME▼");
     assert!(row(&screen, "www.big.example") < row(&screen, "small.example"), "{screen:#?}");
 
     tmux.types("/prot 80");
-    let screen = wait_text(&tmux, "column 1");
+    let screen = tmux.wait_text("column 1");
     assert!(screen[row(&screen, "filter: prot 80") + 1].starts_with("         ^^^^"), "{screen:#?}");
     tmux.keys(&["C-u"]);
     tmux.types("port 80 and bytes > 1M");
     tmux.keys(&["Enter"]);
-    let screen = wait_screen(&tmux, "the filter", |s| has(s, "1 flow ") && !has(s, "small.example"));
+    let screen = tmux.wait_screen("the filter", |s| has(s, "1 flow ") && !has(s, "small.example"));
     assert!(has(&screen, "www.big.example"), "{screen:#?}");
     tmux.keys(&["j", "Enter"]);
-    let screen = wait_text(&tmux, "Sent, from client to server");
+    let screen = tmux.wait_text("Sent, from client to server");
     assert!(has(&screen, "www.big.example, by http") && has(&screen, &shown), "{screen:#?}");
     tmux.keys(&["Escape"]);
-    wait_text(&tmux, "CLIENT");
+    tmux.wait_text("CLIENT");
 
     tmux.types("2");
-    let screen = wait_text(&tmux, "small.example");
+    let screen = tmux.wait_text("small.example");
     let domain = &screen[row(&screen, "big.example")];
     assert!(
         domain.contains(&shown) && row(&screen, "big.example") < row(&screen, "small.example"),
         "{screen:#?}"
     );
     tmux.keys(&["j", "Enter"]);
-    wait_screen(&tmux, "its flows", |s| has(s, "domain big.example") && has(s, "www.big.example"));
+    tmux.wait_screen("its flows", |s| has(s, "domain big.example") && has(s, "www.big.example"));
     for (tab, text) in [("3", "SERVICE"), ("4", "Connections now"), ("5", "Responses"), ("6", "SEVERITY")] {
         tmux.types(tab);
-        wait_text(&tmux, text);
+        tmux.wait_text(text);
     }
     tmux.types("q");
-    given_back(&tmux, "0");
+    tmux.given_back(0);
 }
 
 #[test]
@@ -154,9 +136,9 @@ fn sizes_units_pause_and_mouse_do_what_they_should() {
     let (here, there) = cable();
     let tmux =
         Tmux::start(120, 40, "xterm-16color", &top(&here, "--own --interface eth0 --drain-interval 100ms"));
-    wait_text(&tmux, "own run");
+    tmux.wait_text("own run");
     let _first = talk(&here, &there, 80, "first.example", 100_000);
-    let screen = wait_text(&tmux, "first.example");
+    let screen = tmux.wait_text("first.example");
     // The bytes on the wire: the answer, and less than a tenth more of headers.
     let first = &screen[row(&screen, "first.example")];
     assert!((100..=110).any(|kilobytes| first.contains(&format!(" {kilobytes} kB "))), "{first}");
@@ -166,46 +148,46 @@ fn sizes_units_pause_and_mouse_do_what_they_should() {
         "{colours:?}"
     );
     tmux.types("b");
-    wait_text(&tmux, "bit/s");
+    tmux.wait_text("bit/s");
     tmux.types(" ");
-    wait_text(&tmux, "PAUSED");
+    tmux.wait_text("PAUSED");
     let _second = talk(&here, &there, 81, "second.example", 200_000);
     // A key that comes after the pause is answered by a picture from before it.
     tmux.types("b");
-    assert!(!has(&wait_text(&tmux, "B/s"), "second.example"));
+    assert!(!has(&tmux.wait_text("B/s"), "second.example"));
     tmux.types(" ");
-    wait_text(&tmux, "second.example");
+    tmux.wait_text("second.example");
 
     for (columns, rows) in [(44, 8), (80, 24), (200, 60)] {
         tmux.resize(columns, rows);
         let screen =
-            wait_screen(&tmux, "that size", |s| s.len() == usize::from(rows) && has(s, "first.example"));
+            tmux.wait_screen("that size", |s| s.len() == usize::from(rows) && has(s, "first.example"));
         assert!(screen.iter().all(|line| line.chars().count() <= usize::from(columns)), "{screen:#?}");
     }
     tmux.resize(30, 5);
-    wait_text(&tmux, "too small");
+    tmux.wait_text("too small");
     tmux.resize(120, 40);
-    let screen = wait_text(&tmux, "first.example");
+    let screen = tmux.wait_text("first.example");
 
     let titles = row(&screen, "CLIENT");
     tmux.mouse(0, column(&screen[titles], "RECEIVED"), titles + 1);
-    let screen = wait_text(&tmux, "RECEIVED▼");
+    let screen = tmux.wait_text("RECEIVED▼");
     assert!(row(&screen, "second.example") < row(&screen, "first.example"), "{screen:#?}");
     tmux.mouse(0, column(&screen[titles], "RECEIVED"), titles + 1);
-    let screen = wait_text(&tmux, "RECEIVED▲");
+    let screen = tmux.wait_text("RECEIVED▲");
     // The first click chooses, the second opens.
     let at = row(&screen, "second.example");
     tmux.mouse(0, 5, at + 1);
     tmux.mouse(0, 5, at + 1);
-    let screen = wait_text(&tmux, "second.example, by http");
+    let screen = tmux.wait_text("second.example, by http");
     let tabs = row(&screen, "4 TCP");
     tmux.mouse(0, column(&screen[tabs], "4 TCP"), tabs + 1);
-    wait_text(&tmux, "Connections now");
+    tmux.wait_text("Connections now");
 
     // A signal ends it like a key does.
     let process = wait_for("the process", || tmux.child());
     kill(Pid::from_raw(process), Signal::SIGTERM).expect("a signal");
-    given_back(&tmux, "0");
+    tmux.given_back(0);
 }
 
 #[test]
@@ -215,15 +197,15 @@ fn it_attaches_again_when_the_instance_comes_back() {
     let _first = talk(&here, &there, 80, "first.example", 100_000);
     agent.wait_for_drains();
     let tmux = Tmux::start(100, 30, "xterm", &top(&here, ""));
-    wait_text(&tmux, "first.example");
+    tmux.wait_text("first.example");
     agent.stop(Signal::SIGTERM);
-    wait_text(&tmux, "nobody answers at http://127.0.0.1:10058");
+    tmux.wait_text("nobody answers at http://127.0.0.1:10058");
     let agent = Agent::start(&here, &["--interface=eth0"]);
-    wait_text(&tmux, "attached again");
+    tmux.wait_text("attached again");
     let _second = talk(&here, &there, 81, "second.example", 100_000);
-    wait_text(&tmux, "second.example");
+    tmux.wait_text("second.example");
     tmux.keys(&["C-c"]);
-    given_back(&tmux, "0");
+    tmux.given_back(0);
     agent.stop(Signal::SIGTERM);
 }
 
@@ -231,22 +213,111 @@ fn it_attaches_again_when_the_instance_comes_back() {
 fn where_nobody_answers_it_counts_itself_and_opens_no_port() {
     let (here, there) = cable();
     let tmux = Tmux::start(120, 30, "xterm", &top(&here, "--interface eth0 --drain-interval 100ms"));
-    wait_screen(&tmux, "its interface", |s| s[0].contains("own run") && s[0].contains("eth0"));
+    tmux.wait_screen("its interface", |s| s[0].contains("own run") && s[0].contains("eth0"));
     assert_eq!(here.sh("ss -Hlnt"), "");
     let _talk = talk(&here, &there, 80, "own.example", 500_000);
-    let screen = wait_text(&tmux, "own.example");
+    let screen = tmux.wait_text("own.example");
     assert!(screen[row(&screen, "own.example")].contains("10.7.0.2:80"), "{screen:#?}");
     traffic::refused(&here, THERE);
     tmux.types("4");
-    wait_text(&tmux, "refused");
+    tmux.wait_text("refused");
+    assert_eq!(programs(&here, "eth0").len(), 2);
     tmux.types("q");
-    given_back(&tmux, "0");
+    tmux.given_back(0);
     // Its programs have gone with it.
-    assert!(
-        !here
-            .sh("tc filter show dev eth0 ingress; bpftool net show dev eth0 2>/dev/null || true")
-            .contains("weir")
-    );
+    assert_eq!(programs(&here, "eth0"), Vec::<String>::new());
+}
+
+#[test]
+fn a_run_of_its_own_keeps_no_more_rights_than_an_agent() {
+    let (here, there) = cable();
+    // Keys come from the terminal also where standard input is something else.
+    let command = top(&here, "--own --interface 'eth*' --drain-interval 100ms");
+    let tmux = Tmux::start(100, 30, "xterm", &format!("{command} </dev/null"));
+    tmux.wait_text("own run");
+    let _talk = talk(&here, &there, 80, "own.example", 100_000);
+    tmux.wait_text("own.example");
+    tmux.assert_taken();
+    let process = wait_for("the process", || tmux.child());
+    assert_confined(process as u32, &["weir", "counter", "feed", "keys", "signals"]);
+    // An interface that comes is counted with what the counter has kept.
+    here.join("eth7", &there, "eth8", 17);
+    wait_for("programs on it", || (programs(&here, "eth7").len() == 2).then_some(()));
+    kill(Pid::from_raw(process), Signal::SIGINT).expect("a signal");
+    tmux.given_back(0);
+    assert_eq!(programs(&here, "eth0"), Vec::<String>::new());
+}
+
+#[test]
+fn it_stops_like_any_job_and_goes_on_with_the_terminal_taken_again() {
+    let (here, there) = cable();
+    let agent = Agent::start(&here, &["--interface=eth0"]);
+    let _talk = talk(&here, &there, 80, "job.example", 100_000);
+    agent.wait_for_drains();
+    let tmux = Tmux::shell(100, 30);
+    let settings = |name: &str| {
+        tmux.types(&format!("stty -g >{}; echo {name} done", tmux.path(name)));
+        tmux.keys(&["Enter"]);
+        tmux.wait_screen("settings", |s| s.iter().any(|line| line == &format!("{name} done")));
+    };
+    settings("before");
+    tmux.types(&format!("TERM=xterm {}", top(&here, "")));
+    tmux.keys(&["Enter"]);
+    for _ in 0..2 {
+        tmux.wait_text("job.example");
+        tmux.assert_taken();
+        tmux.keys(&["C-z"]);
+        tmux.wait_text("Stopped");
+        assert_eq!(tmux.modes(), Vec::<&str>::new());
+        settings("after");
+        tmux.same_settings();
+        tmux.types("clear; fg");
+        tmux.keys(&["Enter"]);
+    }
+    tmux.wait_text("job.example");
+    tmux.assert_taken();
+    tmux.types("q");
+    settings("after");
+    tmux.same_settings();
+    agent.stop(Signal::SIGTERM);
+}
+
+#[test]
+fn it_attaches_over_tls_with_a_password_and_says_in_a_line_why_not() {
+    let (here, there) = cable();
+    let directory = tempfile::tempdir().expect("a directory");
+    let (flag, certificate) = guarded(&directory, "sesame");
+    let agent = Running::start(weir(&here, &["run", "--interface=eth0", "--drain-interval=100ms", &flag]));
+    wait_for("its pages", || agent.stdout().contains("Metrics: https://").then_some(()));
+    let _talk = talk(&here, &there, 80, "tls.example", 100_000);
+    let ca = format!("--ca-file={}", certificate.display());
+    let url = |user: &str| format!("--url=https://{user}{ADDRESS}");
+    let tmux = Tmux::start(120, 30, "xterm", &top(&here, &format!("{} {ca}", url("ann:sesame@"))));
+    let screen = tmux.wait_text("tls.example");
+    assert!(screen[0].contains(&format!("attached to https://{ADDRESS}")), "{screen:#?}");
+    assert!(!screen.concat().contains("sesame"), "{screen:#?}");
+    // One flow is asked for by a connection of its own.
+    tmux.keys(&["j", "Enter"]);
+    tmux.wait_text("tls.example, by http");
+    tmux.types("q");
+    tmux.given_back(0);
+
+    let hint = format!("--url https://USER:PASSWORD@{ADDRESS}");
+    for (arguments, says) in [
+        (&[&*url("ann:wrong@"), &ca][..], ["401", &hint]),
+        (&[&url(""), &ca], ["401", &hint]),
+        // The configuration says where it listens, and that it does so over TLS.
+        (&[&flag, &ca], ["401", &hint]),
+        (&[&url("ann:sesame@")], ["TLS", "--ca-file"]),
+        (&["--url=http://ann:sesame@127.0.0.1:10058"], ["https://", "instance"]),
+        (&["--url=https://127.0.0.1:9", &ca], ["refused", "weir run"]),
+    ] {
+        let refused = said(&here, &[&["--once"], arguments].concat());
+        let text = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!((refused.status.code(), text.lines().count()), (Some(1), 1), "{arguments:?}: {text}");
+        assert!(says.iter().all(|says| text.contains(says)), "{says:?} in {text}");
+        assert!(!text.contains("sesame"), "{text}");
+    }
 }
 
 fn said(ns: &Namespace, arguments: &[&str]) -> Output {

@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::{
-    agent::{ADDRESS, Agent, Running, THERE, cable, file, weir, without_settings},
+    agent::{ADDRESS, Agent, Running, THERE, cable, guarded, weir, without_settings},
     netns::{Namespace, wait_for},
     traffic::{self, Ending},
 };
@@ -36,14 +36,7 @@ fn curl(ns: &Namespace, arguments: &str) -> u16 {
 fn tls_and_a_password_guard_every_page() {
     let (here, _there) = cable();
     let directory = tempfile::tempdir().expect("a directory");
-    let key = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
-    let certificate = file(&directory, "cert.pem", &key.cert.pem());
-    file(&directory, "key.pem", &key.signing_key.serialize_pem());
-    let hash = bcrypt::hash("sesame", 4).expect("a hash");
-    let content = format!(
-        "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\nbasic_auth_users:\n  ann: {hash}\n"
-    );
-    let flag = format!("--web.config.file={}", file(&directory, "web.yml", &content).display());
+    let (flag, certificate) = guarded(&directory, "sesame");
     let agent = Running::start(weir(&here, &["run", "--interface=eth0", &flag]));
     wait_for("its pages", || agent.stdout().contains("Metrics: https://").then_some(()));
     assert!(agent.stdout().contains("scheme: https"), "{}", agent.stdout());

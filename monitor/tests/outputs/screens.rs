@@ -1,32 +1,26 @@
 //! A capture on the screens of `weir pcap --tui`, in a real terminal.
 
-use std::{
-    fs,
-    time::{Duration, Instant},
+use std::fs;
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
 };
 
 use crate::{Place, capture, program, text, tmux::Tmux, weir};
 
-/// How long something may take on a busy machine.
-const DEADLINE: Duration = Duration::from_mins(1);
-
-#[expect(clippy::disallowed_methods, reason = "the deadline of a test")]
-fn wait_text(tmux: &Tmux, text: &str) -> Vec<String> {
-    let begin = Instant::now();
-    loop {
-        let screen = tmux.screen();
-        if screen.iter().any(|line| line.contains(text)) {
-            return screen;
-        }
-        assert!(begin.elapsed() < DEADLINE, "{text} in {screen:#?}");
-        std::thread::park_timeout(Duration::from_millis(20));
+/// Whether there is a terminal to look at.
+fn is_there() -> bool {
+    let there = program("tmux");
+    if !there {
+        eprintln!("not run: tmux is not installed; `cargo xtask test` brings it");
     }
+    there
 }
 
 #[test]
 fn a_capture_is_browsed_by_domain_flow_and_filter() {
-    if !program("tmux") {
-        eprintln!("not run: tmux is not installed; `cargo xtask test` brings it");
+    if !is_there() {
         return;
     }
     let place = Place::new();
@@ -35,7 +29,7 @@ fn a_capture_is_browsed_by_domain_flow_and_filter() {
     fs::write(&named, capture::named(&names)).expect("a capture");
     let command = format!("{} pcap --tui {named}", env!("CARGO_BIN_EXE_weir"));
     let tmux = Tmux::start(120, 30, "xterm-16color", &command);
-    let screen = wait_text(&tmux, "b.two.com");
+    let screen = tmux.wait_text("b.two.com");
     assert!(screen[0].contains("capture named.pcap"), "{screen:#?}");
     let row = |screen: &[String], text: &str| {
         screen.iter().position(|line| line.contains(text)).unwrap_or_else(|| panic!("{text} in {screen:#?}"))
@@ -53,19 +47,81 @@ fn a_capture_is_browsed_by_domain_flow_and_filter() {
     let sum = monitor::view::units::bytes((bytes("sent") + bytes("received")) as f64);
     tmux.types("/name a.one.com and port 443");
     tmux.keys(&["Enter"]);
-    let screen = wait_text(&tmux, "1 flow");
+    let screen = tmux.wait_text("1 flow");
     assert!(screen[row(&screen, "a.one.com  ")].contains(&sum), "{sum} in {screen:#?}");
     tmux.keys(&["j", "Enter"]);
-    wait_text(&tmux, "a.one.com, by sni");
+    tmux.wait_text("a.one.com, by sni");
     tmux.types("2");
-    let screen = wait_text(&tmux, "two.com");
+    let screen = tmux.wait_text("two.com");
     assert!(row(&screen, "two.com") < row(&screen, "one.com"), "{screen:#?}");
     for (tab, text) in [("3", "SERVICE"), ("4", "Attempts"), ("5", "Responses"), ("6", "WHAT")] {
         tmux.types(tab);
-        wait_text(&tmux, text);
+        tmux.wait_text(text);
     }
     tmux.types("q");
-    wait_text(&tmux, "ended 0");
+    tmux.given_back(0);
+}
+
+#[test]
+fn a_capture_from_standard_input_leaves_the_keys_to_the_terminal() {
+    if !is_there() {
+        return;
+    }
+    let place = Place::new();
+    let named = place.path("named.pcap");
+    fs::write(&named, capture::named(&["a.one.com", "a.two.com"])).expect("a capture");
+    let command = format!("sh -c 'cat {named} | {} pcap --tui -'", env!("CARGO_BIN_EXE_weir"));
+    let tmux = Tmux::start(100, 24, "xterm", &command);
+    let screen = tmux.wait_text("a.two.com");
+    assert!(screen[0].contains("capture standard input"), "{screen:#?}");
+    tmux.assert_taken();
+    tmux.types("/domain one.com");
+    tmux.keys(&["Enter"]);
+    tmux.wait_screen("the filter", |s| {
+        s.iter().all(|l| !l.contains("a.two.com")) && s.iter().any(|l| l.contains("a.one.com"))
+    });
+    tmux.types("q");
+    tmux.given_back(0);
+}
+
+#[test]
+fn whatever_ends_the_screens_gives_the_terminal_back() {
+    if !is_there() {
+        return;
+    }
+    let place = Place::new();
+    let command = format!("{} pcap --tui {}", env!("CARGO_BIN_EXE_weir"), place.capture);
+    let screens = || {
+        let tmux = Tmux::start(100, 24, "xterm", &command);
+        tmux.wait_text("CLIENT");
+        tmux.assert_taken();
+        tmux
+    };
+    for key in ["q", "C-c"] {
+        let tmux = screens();
+        tmux.keys(&[key]);
+        tmux.given_back(0);
+    }
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
+        let tmux = screens();
+        kill(Pid::from_raw(tmux.child().expect("the process")), signal).expect("a signal");
+        tmux.given_back(0);
+    }
+    // One who has no shell to go on with does not stop; one who is stopped takes the terminal again.
+    let tmux = screens();
+    tmux.keys(&["C-z"]);
+    tmux.types("2");
+    tmux.wait_text("SHARE");
+    tmux.assert_taken();
+    let process = Pid::from_raw(tmux.child().expect("the process"));
+    kill(process, Signal::SIGSTOP).expect("a signal");
+    tmux.leave();
+    assert!(tmux.modes().is_empty());
+    kill(process, Signal::SIGCONT).expect("a signal");
+    tmux.wait_text("SHARE");
+    tmux.assert_taken();
+    tmux.types("q");
+    tmux.given_back(0);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::{
     dpi::inspector::{Payload, TcpHeader},
     engine::EngineConfig,
     flow::FlowId,
-    label::TcpState,
+    label::{FindingKind, TcpState},
     live::{Client, Taken, Window},
     top::Top,
 };
@@ -101,6 +101,36 @@ fn this_host_is_one_client_whatever_its_address() {
     is_whole(&w);
 }
 
+/// Basic credentials in clear text, sent in a slot's flow.
+fn credentials(w: &mut World, slot: u32) {
+    let bytes = b"GET / HTTP/1.1\r\nHost: www.example.org\r\nAuthorization: Basic YTpi\r\n\r\n";
+    let flow = &w.slots[slot as usize];
+    let sender = flow.head.client().0;
+    let tcp = Some(TcpHeader { seq: 2, ack: None, syn: false });
+    let payload = Payload { time: w.now, sender, bytes, length: bytes.len() as u32, tcp };
+    w.engine.sample(slot, flow, flow.head.reused.get(), &payload);
+}
+
+#[test]
+fn a_risk_is_told_of_the_flow_that_shows_it_and_of_no_other() {
+    let mut w = watched(64);
+    outbound(40_000, 1).handshake(&mut w);
+    outbound(40_001, 1).handshake(&mut w);
+    w.drain();
+    let slot = w.engine.flows().find(|flow| flow.client.port == 40_000).unwrap().id.slot;
+    credentials(&mut w, slot);
+    w.drain();
+    let ids: Vec<_> = w.engine.flows().map(|flow| (flow.client.port, flow.id)).collect();
+    for (port, id) in ids {
+        let (flow, _, risks) = w.engine.look_at(id).unwrap();
+        let kinds: Vec<_> = risks.of(&flow).map(|risk| risk.kind).collect();
+        let expected: &[FindingKind] =
+            if port == 40_000 { &[FindingKind::CleartextCredentials] } else { &[] };
+        assert_eq!(kinds, expected, "{port}");
+    }
+    assert_eq!(w.engine.take_risks().len(), 1);
+}
+
 #[test]
 fn a_flow_has_a_life_and_an_id_that_no_other_has() {
     let mut w = watched(4);
@@ -117,13 +147,13 @@ fn a_flow_has_a_life_and_an_id_that_no_other_has() {
         }
         w.drain();
     }
-    let (flow, line) = w.engine.look_at(id).unwrap();
+    let (flow, line, _) = w.engine.look_at(id).unwrap();
     assert_eq!(flow.received.payload_bytes, 1500);
     let bytes: Vec<u64> = line.unwrap().samples().iter().map(|sample| sample.bytes[1]).collect();
     assert_eq!(bytes, [54, 1054, 0, 554]);
     tcp.close(&mut w);
     w.wait(SECOND);
-    let (_, line) = w.engine.look_at(id).unwrap();
+    let (_, line, _) = w.engine.look_at(id).unwrap();
     let states: Vec<TcpState> = line.unwrap().passages().iter().map(|passage| passage.state).collect();
     assert_eq!(states, [TcpState::Closed]);
     w.wait(10 * SECOND);

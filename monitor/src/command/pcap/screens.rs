@@ -11,10 +11,7 @@ use super::{
     read::{self, How},
 };
 use crate::{
-    command::top::{
-        screen::{self, Input},
-        signalled,
-    },
+    command::top::screen::{self, Input},
     output::{Ending, Output, OutputError, PacketView},
     view::top::{Browsed, News, Question, Tab, Top, Viewed},
 };
@@ -69,12 +66,8 @@ pub(super) fn run(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let top = Top::new(Viewed::Capture(source), Tab::Flows, String::new(), Window::default());
     screen::run(top, plain, move |questions, to| {
-        runtime.block_on(async {
-            tokio::select! {
-                () = signalled() => {}
-                () = answer(&browsed, questions, &to) => {}
-            }
-        });
+        runtime.block_on(answer(&browsed, questions, &to));
+        Ok(())
     })?;
     damage.map_or(Ok(()), |damage| Err(damage.into()))
 }

@@ -2,11 +2,7 @@
 
 use std::{sync::mpsc::Sender, time::Duration};
 
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::watch,
-    time::sleep,
-};
+use tokio::{sync::watch, time::sleep};
 
 use super::{instance, own, screen::Input};
 use crate::{
@@ -25,32 +21,17 @@ pub(super) enum Source {
     Own(Box<OwnRun>),
 }
 
-/// Hands on what comes until nobody takes it, or a signal asks this process to end. What counts here ends with
-/// it.
-pub(super) async fn run(source: Source, questions: watch::Receiver<Question>, to: &Sender<Input>) {
-    let pictures = async {
-        match &source {
-            Source::Instance(instance) => instance::run(instance, questions, to).await,
-            Source::Own(run) => own::run(run, questions, to).await,
-        }
-    };
-    tokio::select! {
-        () = pictures => {}
-        () = signalled() => {}
+/// Hands on what comes until nobody takes it. What counts here ends with it.
+pub(super) async fn run(
+    source: Source,
+    questions: watch::Receiver<Question>,
+    to: &Sender<Input>,
+) -> Result<(), CommandError> {
+    match &source {
+        Source::Instance(instance) => instance::run(instance, questions, to).await,
+        Source::Own(run) => own::run(run, questions, to).await?,
     }
-}
-
-/// Waits for a signal to end. Without handlers for signals their defaults end this process.
-pub(in super::super) async fn signalled() {
-    let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
-    let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        _ = hangup.recv() => {}
-    }
+    Ok(())
 }
 
 /// One picture, with rates where there can be some.

@@ -18,9 +18,9 @@ use crate::{
 const AGAIN: Duration = Duration::from_secs(1);
 
 fn path(question: &Question) -> String {
-    let Question { window, order, limit, filter, .. } = question;
-    let (window, order) = (window.seconds(), order.as_str());
-    let mut path = format!("/api/v1/live/stream?window={window}&sort={order}&limit={limit}");
+    let Question { window, sort, limit, filter, .. } = question;
+    let (window, by, reverse) = (window.seconds(), sort.by.as_str(), sort.reverse);
+    let mut path = format!("/api/v1/live/stream?window={window}&sort={by}&reverse={reverse}&limit={limit}");
     if !filter.is_empty() {
         path.push_str("&filter=");
         path.push_str(&escape(filter));
@@ -59,7 +59,11 @@ pub(super) async fn run(instance: &Instance, mut questions: watch::Receiver<Ques
         if to.send(Input::News(News::Lost(why))).is_err() {
             return;
         }
-        sleep(AGAIN).await;
+        tokio::select! {
+            () = sleep(AGAIN) => {}
+            // Another question is tried at once.
+            changed = questions.changed() => if changed.is_err() { return },
+        }
     }
 }
 

@@ -5,6 +5,8 @@ mod feed;
 mod instance;
 mod own;
 pub(super) mod screen;
+mod signals;
+mod taken;
 
 use std::{io, net::IpAddr, path::PathBuf};
 
@@ -21,7 +23,6 @@ use crate::{
     view::top::{Live, Tab, Top, Viewed, plain},
 };
 use feed::Source;
-pub(super) use feed::signalled;
 
 /// Columns of `--once` where nobody says how many.
 const WIDE: u16 = 250;
@@ -86,7 +87,10 @@ pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
         return once(arguments, &mut top, live);
     }
     screen::run(top, arguments.no_color, move |questions, news| {
-        runtime.block_on(feed::run(source, questions, &news));
+        let fed = runtime.block_on(feed::run(source, questions, &news));
+        // A name that is still being looked up is waited for by nobody.
+        runtime.shutdown_background();
+        fed
     })
 }
 

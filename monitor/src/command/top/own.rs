@@ -7,10 +7,11 @@ use tokio::{sync::watch, time::timeout};
 
 use super::screen::Input;
 use crate::{
-    app::OwnRun,
+    app::{OwnRun, RunError},
     view::{
-        flows::{Flow, top},
+        flows::Flow,
         live::{History, Life, Snapshot},
+        order::top,
         top::{Live, News, Question},
     },
 };
@@ -41,7 +42,7 @@ fn picture(run: &OwnRun, question: &Question) -> Option<Live> {
     let filter: Option<Filter> = question.filter.parse().ok();
     let engine = run.state().engine();
     let flows = engine.flows().filter(|flow| filter.as_ref().is_none_or(|filter| filter.matches(flow)));
-    let (flows, matched) = top(flows, question.order, question.limit);
+    let (flows, matched) = top(flows, question.sort, question.limit);
     let flows: Vec<Flow<'_>> = flows.iter().map(Flow::from).collect();
     // Through the form in which instances elsewhere tell it: one way from a flow to the screen.
     let flows = serde_json::to_vec(&flows).ok()?;
@@ -59,25 +60,30 @@ fn details(run: &OwnRun, question: &Question) -> Option<News> {
 }
 
 /// Hands on a picture a drain, and one more when another is asked for.
-pub(super) async fn run(run: &OwnRun, mut questions: watch::Receiver<Question>, to: &Sender<Input>) {
+pub(super) async fn run(
+    run: &OwnRun,
+    mut questions: watch::Receiver<Question>,
+    to: &Sender<Input>,
+) -> Result<(), RunError> {
     let mut seen = Seen::default();
     let history = News::History(Box::new(History::of(run.state())));
     if to.send(Input::News(history)).is_err() {
-        return;
+        return Ok(());
     }
     while run.is_running() {
         let question = questions.borrow_and_update().clone();
         if let Some(live) = look(run, &question, &mut seen) {
             let told = [Some(News::Live(Box::new(live))), details(run, &question)];
             if told.into_iter().flatten().any(|news| to.send(Input::News(news)).is_err()) {
-                return;
+                return Ok(());
             }
         }
         match timeout(LOOK, questions.changed()).await {
             Ok(Ok(())) => seen.last = 0,
             // The screen has ended.
-            Ok(Err(_)) => return,
+            Ok(Err(_)) => return Ok(()),
             Err(_) => {}
         }
     }
+    Err(RunError::CounterEnded)
 }

@@ -1,34 +1,20 @@
-//! The terminal: taken, drawn on, given back.
+//! What comes to the screens, and how they end.
 
 use std::{
-    io::{self, Stdout, Write as _, stdout},
-    panic,
+    io,
     sync::mpsc::{Receiver, Sender, channel},
     thread,
 };
 
-use ratatui::{
-    Terminal,
-    crossterm::{
-        cursor::{Hide, Show},
-        event::{self, DisableBracketedPaste, EnableBracketedPaste, Event},
-        execute,
-        style::Print,
-        terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
-    },
-};
+use ratatui::crossterm::event::{self, Event};
 use tokio::sync::watch;
 
-use super::backend::Sgr;
+use super::{signals, taken::Taken};
 use crate::{
     command::CommandError,
     terminal,
     view::top::{News, Outcome, Question, Theme, Top, draw},
 };
-
-/// Buttons and wheel as SGR sequences, without the motion that nobody needs.
-const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
-const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
 
 /// What comes to the screen.
 pub(in super::super) enum Input {
@@ -36,6 +22,8 @@ pub(in super::super) enum Input {
     Terminal(Event),
     /// Another picture.
     News(News),
+    /// The process stood still, and goes on.
+    Continued,
     /// It is to end.
     End,
 }
@@ -50,62 +38,31 @@ impl Drop for End {
     }
 }
 
-/// The terminal as screens need it; as it was before when dropped.
-struct Taken(Terminal<Sgr<Stdout>>);
-
-impl Taken {
-    fn new() -> io::Result<Self> {
-        enable_raw_mode()?;
-        // From here on a drop gives it back, whatever fails.
-        let taken = Self(Terminal::new(Sgr::new(stdout()))?);
-        execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, Print(MOUSE_ON), Hide)?;
-        Ok(taken)
-    }
-}
-
-impl Drop for Taken {
-    fn drop(&mut self) {
-        give_back();
-    }
-}
-
-fn give_back() {
-    // Where the terminal is gone there is nothing to give back.
-    drop(execute!(stdout(), Print(MOUSE_OFF), DisableBracketedPaste, LeaveAlternateScreen, Show));
-    drop(disable_raw_mode());
-    drop(stdout().flush());
-}
-
 /// Shows the screens until they end. `feed` runs on a thread of its own: it is told what is wanted and sends what
-/// it has; it ends when nobody asks or takes any more.
+/// it has; it ends when nobody asks or takes any more, or says why it cannot go on.
 pub(in super::super) fn run(
     top: Top,
     plain: bool,
-    feed: impl FnOnce(watch::Receiver<Question>, Sender<Input>) + Send + 'static,
+    feed: impl FnOnce(watch::Receiver<Question>, Sender<Input>) -> Result<(), CommandError> + Send + 'static,
 ) -> Result<(), CommandError> {
     let theme = if terminal::shows_colours(plain) { Theme::Colours } else { Theme::Plain };
-    let before = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        // What a panic says is for the terminal that was there before.
-        give_back();
-        before(info);
-    }));
     let (to, inputs) = channel();
     let (ask, questions) = watch::channel(top.question());
+    signals::listen(to.clone())?;
     let taken = Taken::new().map_err(CommandError::Terminal)?;
     let news = to.clone();
     let end = End(to.clone());
     let feeding = thread::Builder::new().name("feed".to_owned()).spawn(move || {
         let _end = end;
-        feed(questions, news);
+        feed(questions, news)
     })?;
     // It waits for keys when all else has ended, and goes with the process.
     thread::Builder::new().name("keys".to_owned()).spawn(move || keys(&to))?;
     let shown = show(taken, top, theme, &inputs, &ask);
     // Nobody asks and nobody takes any more.
     drop((ask, inputs));
-    drop(feeding.join());
-    shown.map_err(CommandError::Terminal)
+    let fed = feeding.join().unwrap_or(Err(CommandError::FeedEnded));
+    shown.map_err(CommandError::Terminal).and(fed)
 }
 
 fn keys(to: &Sender<Input>) {
@@ -125,7 +82,7 @@ fn show(
     ask: &watch::Sender<Question>,
 ) -> io::Result<()> {
     loop {
-        taken.0.draw(|frame| {
+        taken.draw(|frame| {
             if let Some(cursor) = draw(&mut top, frame.buffer_mut(), theme) {
                 frame.set_cursor_position(cursor);
             }
@@ -141,6 +98,10 @@ fn show(
         for input in std::iter::once(first).chain(inputs.try_iter()) {
             let outcome = match input {
                 Input::End => Outcome::Quit,
+                Input::Continued => {
+                    taken.again()?;
+                    Outcome::Stay
+                }
                 Input::News(news) => {
                     top.news(news);
                     Outcome::Stay
@@ -158,9 +119,13 @@ fn show(
             };
             match outcome {
                 Outcome::Quit => return Ok(()),
-                Outcome::Redraw => taken.0.clear()?,
+                Outcome::Redraw => taken.clear()?,
+                Outcome::Suspend => taken.stop()?,
                 Outcome::Stay => {}
             }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use monitor_core::engine::Engine;
 use monitor_core::flow::{FlowId, FlowView};
-use monitor_core::live::Line;
+use monitor_core::live::{Line, Risks};
 use monitor_core::record::Time;
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +45,7 @@ pub struct Timeline {
 pub struct FlowEvent {
     /// When.
     pub time: Time,
-    /// `start`, `handshake`, `response` or `state`.
+    /// `start`, `handshake`, `response`, `state` or `risk`.
     pub kind: String,
     /// One line for people.
     pub text: String,
@@ -56,11 +56,11 @@ impl Life<'static> {
     pub fn of(engine: &mut Engine, id: FlowId) -> Option<Self> {
         let wall_offset = engine.config().wall_offset;
         let now = engine.totals().last_drain;
-        let (view, line) = engine.look_at(id)?;
+        let (view, line, risks) = engine.look_at(id)?;
         Some(Self {
             flow: Flow::from(&view).into_owned(),
             timeline: line.map(|line| Timeline::of(line, wall_offset, now)),
-            events: events(&view, line, wall_offset),
+            events: events(&view, line, risks, wall_offset),
         })
     }
 }
@@ -92,7 +92,7 @@ impl Timeline {
     }
 }
 
-fn events(view: &FlowView<'_>, line: Option<&Line>, wall_offset: i64) -> Vec<FlowEvent> {
+fn events(view: &FlowView<'_>, line: Option<&Line>, risks: &Risks, wall_offset: i64) -> Vec<FlowEvent> {
     let event =
         |time: u64, kind: &str, text: String| FlowEvent { time: Time(time), kind: kind.to_owned(), text };
     let mut events = vec![event(view.start, "start", "first packet".to_owned())];
@@ -109,6 +109,10 @@ fn events(view: &FlowView<'_>, line: Option<&Line>, wall_offset: i64) -> Vec<Flo
         let time = Time::from_clock(passage.time, wall_offset);
         events.push(event(time.0, "state", passage.state.as_str().to_owned()));
     }
+    events.extend(risks.of(view).map(|risk| {
+        let text = format!("{}: {}", risk.kind.as_str(), risk.detail.as_str());
+        event(risk.time.0, "risk", text)
+    }));
     events.sort_by_key(|event| event.time);
     events
 }

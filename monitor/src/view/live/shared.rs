@@ -8,7 +8,8 @@ use monitor_core::live::Window;
 
 use super::{History, Snapshot};
 use crate::state::{State, lock};
-use crate::view::flows::{Answer, Flow, Order, top};
+use crate::view::flows::{Answer, Flow};
+use crate::view::order::{Sort, top};
 
 /// What a watcher wants to see.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -16,7 +17,7 @@ pub struct Query {
     /// Of the sums.
     pub window: Window,
     /// Of the flows.
-    pub sort: Order,
+    pub sort: Sort,
     /// Most flows.
     pub limit: usize,
     /// Which flows, as [`Filter`] reads it.
@@ -30,7 +31,7 @@ const QUESTIONS: usize = 64;
 type Json = Arc<str>;
 
 /// Of which flows: all but the window.
-type Which = (Order, usize, Option<String>);
+type Which = (Sort, usize, Option<String>);
 
 #[derive(Debug, Default)]
 struct Made {

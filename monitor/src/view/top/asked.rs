@@ -4,8 +4,9 @@ use monitor_core::live::Window;
 use serde::Deserialize;
 
 use crate::view::{
-    flows::{Flow, Order},
+    flows::Flow,
     live::{History, Snapshot, Timeline},
+    order,
 };
 
 /// Where the numbers come from, as the screen says it.
@@ -61,7 +62,7 @@ pub struct Question {
     /// Of the sums.
     pub window: Window,
     /// Of the flows.
-    pub order: Order,
+    pub sort: order::Sort,
     /// Most flows.
     pub limit: usize,
     /// Which flows; empty: all.

@@ -5,7 +5,7 @@ use std::{borrow::Cow, cmp::Ordering, net::IpAddr};
 use monitor_core::record::Time;
 
 use super::paint::Paint;
-use crate::view::units;
+use crate::view::{text::endpoint, units};
 
 /// Between columns.
 pub(super) const GAP: u16 = 2;
@@ -89,15 +89,6 @@ pub(super) fn rate_text(rate: f64, bits: bool) -> String {
 /// `02:49:27` of a time.
 pub(super) fn clock(time: Time) -> String {
     String::from_utf8_lossy(time.format().get(11..19).unwrap_or_default()).into_owned()
-}
-
-/// Address and port; what has no ports says 0.
-pub(super) fn endpoint(ip: IpAddr, port: u16) -> String {
-    match (ip, port) {
-        (ip, 0) => ip.to_string(),
-        (IpAddr::V6(ip), port) => format!("[{ip}]:{port}"),
-        (ip, port) => format!("{ip}:{port}"),
-    }
 }
 
 /// Where a column has a meaning.

@@ -19,6 +19,8 @@ pub enum Outcome {
     Quit,
     /// The whole screen is to be written anew.
     Redraw,
+    /// It is to stop until the shell says otherwise.
+    Suspend,
 }
 
 impl Top {
@@ -26,6 +28,10 @@ impl Top {
     pub fn key(&mut self, key: KeyEvent) -> Outcome {
         if key.kind == KeyEventKind::Release {
             return Outcome::Stay;
+        }
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        if key.code == KeyCode::Char('z') && control {
+            return Outcome::Suspend;
         }
         if let Some(prompt) = &mut self.prompt {
             match prompt.key(key) {
@@ -38,7 +44,6 @@ impl Top {
             }
             return Outcome::Stay;
         }
-        let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
             KeyCode::Char('c') if control => return Outcome::Quit,
             KeyCode::Char('l') if control => return Outcome::Redraw,

@@ -11,6 +11,7 @@ mod grid;
 mod keys;
 mod model;
 mod mouse;
+mod open;
 mod paint;
 mod plain;
 mod prompt;

@@ -1,10 +1,6 @@
 //! What is known and what is looked at.
 
-use monitor_core::{
-    filter::{Expression, Pattern, Test, TextField},
-    live::Window,
-    record::Time,
-};
+use monitor_core::{live::Window, record::Time};
 
 use super::{
     asked::{Details, Live, News, Question, Viewed},
@@ -14,14 +10,11 @@ use super::{
     tab::Tab,
     trend::Trends,
 };
-use crate::view::{
-    flows::{Flow, Order},
-    live::{DomainKind, Snapshot},
-};
+use crate::view::{flows::Flow, live::Snapshot};
 
-/// Flows that are asked for when the instance sorts them.
+/// Flows that are asked for, the first of all in the order of the table; more of them where more are looked at.
 const FEW: usize = 200;
-/// Flows that are asked for when they are sorted here.
+/// Most of them.
 const MANY: usize = 1_000;
 
 /// What covers the table.
@@ -101,23 +94,23 @@ impl Top {
 
     /// What is wanted next.
     pub fn question(&self) -> Question {
-        let sort = self.cursor(Tab::Flows).sort;
-        let order = match Tab::Flows.columns().get(sort.column).map(|column| column.title) {
-            Some("PACKETS") => Some(Order::Packets),
-            Some("RATE") => Some(Order::Rate),
-            _ => None,
-        };
-        let sorted_there = order.is_some() && sort.down;
         Question {
             window: self.window,
-            order: order.unwrap_or_default(),
-            limit: if sorted_there { FEW } else { MANY },
+            sort: Tab::order(self.cursor(Tab::Flows).sort),
+            limit: self.limit(),
             filter: self.filter.clone(),
             flow: match &self.cover {
                 Cover::Flow(details, true) if !self.is_capture() => Some(details.flow.id.to_string()),
                 _ => None,
             },
         }
+    }
+
+    /// Some more flows than those down to where the screen ends, in steps: each is another question.
+    fn limit(&self) -> usize {
+        let height = usize::from(self.places.rows.height);
+        let seen = self.cursor(Tab::Flows).offset + 2 * height;
+        (seen / FEW + 1).saturating_mul(FEW).min(MANY)
     }
 
     /// Takes what came.
@@ -249,41 +242,6 @@ impl Top {
         let chosen = rows.get(at).map(|row| row.id.clone().into_owned());
         let cursor = self.cursor_mut();
         (cursor.at, cursor.chosen) = (at, chosen);
-    }
-
-    /// Opens what is chosen: of a flow all that is known, of a domain its flows.
-    pub(super) fn open(&mut self) {
-        self.follow();
-        let cursor = self.cursor(self.tab);
-        let rows = self.rows(self.tab);
-        let Some(at) = cursor.chosen.as_ref().and_then(|_| rows.get(cursor.at)).map(|row| row.at) else {
-            return;
-        };
-        match self.tab {
-            Tab::Flows => {
-                if let Some(flow) = self.flows.get(at).cloned() {
-                    self.scrolled = 0;
-                    self.cover = Cover::Flow(Box::new(Details { flow, timeline: None }), true);
-                }
-            }
-            Tab::Domains => {
-                let domains = self.snapshot.as_ref().map(|snapshot| &snapshot.domains);
-                let Some(domain) = domains.and_then(|domains| domains.get(at)) else { return };
-                let of = |pattern: &str| {
-                    let (field, pattern) = (TextField::Domain, Pattern::new(pattern));
-                    Expression::Test(Test::Text { field, negated: false, pattern })
-                };
-                self.filter = match domain.kind {
-                    DomainKind::Domain => of(&domain.domain).to_string(),
-                    DomainKind::Unresolved => "not name *".to_owned(),
-                    DomainKind::Other => return,
-                };
-                self.go(Tab::Flows);
-                let cursor = self.cursor_mut();
-                (cursor.chosen, cursor.at, cursor.offset) = (None, 0, 0);
-            }
-            Tab::Services | Tab::Tcp | Tab::Dns | Tab::Events => {}
-        }
     }
 
     /// Shows a tab.

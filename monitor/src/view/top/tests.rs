@@ -8,8 +8,12 @@ use ratatui::{
 };
 use serde_json::json;
 
-use super::{Live, News, Outcome, Tab, Theme, Top, Viewed, draw, plain};
-use crate::view::live::Snapshot;
+use super::{Live, News, Outcome, Tab, Theme, Top, Viewed, draw, grid::Sort, plain};
+use crate::view::{
+    flows::Flow,
+    live::{DnsName, Service, Snapshot},
+    order,
+};
 
 const HOSTILE: &str = "\x1b[2J\u{9b}31m\u{202e}evil\r\n";
 
@@ -131,6 +135,59 @@ fn rows_are_sorted_and_what_is_chosen_is_followed() {
     assert_eq!(top.question().flow.as_deref(), Some("3-3"));
     press(&mut top, "\x1b");
     assert_eq!(top.question().flow, None);
+}
+
+#[test]
+fn every_column_asks_for_the_flows_in_the_order_in_which_it_shows_them() {
+    let engine = order::tests::engine(300);
+    let mut top = top(0);
+    for column in 0..Tab::Flows.columns().len() {
+        if !Tab::Flows.columns()[column].is_of(false) {
+            continue;
+        }
+        for down in [true, false] {
+            let sort = Sort { column, down };
+            let (flows, matched) = order::top(engine.flows(), Tab::order(sort), 100);
+            let flows: Vec<Flow<'static>> = flows.iter().map(|flow| Flow::from(flow).into_owned()).collect();
+            let told: Vec<String> = flows.iter().map(|flow| flow.id.to_string()).collect();
+            let Live { snapshot, .. } = *live(0);
+            top.news(News::Live(Box::new(Live { snapshot, matched, flows })));
+            top.cursor_mut().sort = sort;
+            let shown: Vec<String> = top.rows(Tab::Flows).iter().map(|row| row.id.to_string()).collect();
+            assert_eq!(shown, told, "{}", Tab::Flows.columns()[column].title);
+        }
+    }
+}
+
+#[test]
+fn who_scrolls_down_is_shown_more() {
+    let mut top = top(200);
+    screen(&mut top, 120, 40);
+    assert_eq!(top.question().limit, 200);
+    top.key(KeyCode::End.into());
+    screen(&mut top, 120, 40);
+    assert_eq!(top.question().limit, 400);
+    top.news(News::Live(live(5_000)));
+    top.key(KeyCode::End.into());
+    screen(&mut top, 120, 40);
+    assert_eq!(top.question().limit, 1_000, "and no more than an instance tells");
+}
+
+#[test]
+fn a_service_and_a_name_open_as_their_flows() {
+    let mut top = top(3);
+    let mut more = live(3);
+    more.snapshot.services =
+        vec![Service { service: "https".into(), transport: "tcp".into(), ..Service::default() }];
+    more.snapshot.dns.names = vec![DnsName { name: "www.example.com".into(), queries: 3, errors: 0 }];
+    top.news(News::Live(more));
+    press(&mut top, "3j\n");
+    assert_eq!(top.question().filter, "transport tcp and service https");
+    row(&screen(&mut top, 100, 24), "n3.example.com");
+    press(&mut top, "5");
+    screen(&mut top, 100, 40);
+    press(&mut top, "j\n");
+    assert_eq!(top.question().filter, "name www.example.com");
 }
 
 #[test]

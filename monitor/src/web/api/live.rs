@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::stream::{Stream, Watcher};
 use super::{bad_request, filter, refuse};
-use crate::view::flows::Order;
 use crate::view::live::{self, History, Snapshot};
+use crate::view::order::{Order, Sort};
 use crate::web::metrics::written;
 use crate::web::{Shared, WATCHERS, negotiate};
 
@@ -30,6 +30,8 @@ pub(in crate::web) struct Question {
     window: Option<u64>,
     #[serde(default)]
     sort: Order,
+    #[serde(default)]
+    reverse: bool,
     limit: Option<usize>,
     filter: Option<String>,
 }
@@ -96,7 +98,7 @@ pub(in crate::web) async fn stream(
     };
     let query = live::Query {
         window,
-        sort: question.sort,
+        sort: Sort { by: question.sort, reverse: question.reverse },
         limit: question.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT),
         filter: question.filter,
     };

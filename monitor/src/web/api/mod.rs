@@ -16,8 +16,9 @@ pub(super) use live::{live, stream};
 
 use super::metrics::written;
 use super::{Shared, Web, negotiate};
-use crate::view::flows::{Answer, Flow, Order, top};
+use crate::view::flows::{Answer, Flow};
 use crate::view::live::Life;
+use crate::view::order::{Order, Sort, top};
 use crate::view::{fanout, overflow};
 
 /// Flows of an answer when nobody says how many.
@@ -31,6 +32,8 @@ const MAX_LIMIT: usize = 100_000;
 pub(super) struct Question {
     #[serde(default)]
     sort: Order,
+    #[serde(default)]
+    reverse: bool,
     limit: Option<usize>,
     /// An expression of [`monitor_core::filter`].
     filter: Option<String>,
@@ -103,7 +106,7 @@ impl Web {
         let limit = question.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
         let engine = self.state.engine();
         let flows = engine.flows().filter(|flow| filter.is_none_or(|f| f.matches(flow)));
-        let (flows, matched) = top(flows, question.sort, limit);
+        let (flows, matched) = top(flows, Sort { by: question.sort, reverse: question.reverse }, limit);
         let answer = Answer { matched, flows: flows.iter().map(Flow::from).collect() };
         serde_json::to_vec(&answer).unwrap_or_default()
     }

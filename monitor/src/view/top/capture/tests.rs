@@ -1,8 +1,8 @@
 //! A capture's flows and sums, kept in bounded memory.
 
 use monitor_core::{
-    label::ClientRule,
-    record::{BySide, Identity, Time, Vlans},
+    label::{ClientRule, TcpState},
+    record::{BySide, Identity, NameSource, Protocol, Text, Time, Traffic, Vlans},
 };
 
 use super::*;

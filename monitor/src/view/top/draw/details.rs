@@ -7,9 +7,10 @@ use ratatui::layout::Rect;
 use super::{Block, Canvas, panel};
 use crate::view::{
     flows::{Distribution, Flow, Side},
+    text::endpoint,
     top::{
         asked::Details,
-        grid::{Cell, Value, endpoint},
+        grid::{Cell, Value},
         model::Top,
         paint::Paint,
     },

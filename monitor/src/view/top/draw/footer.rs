@@ -81,7 +81,7 @@ fn keys(top: &Top) -> Vec<(&'static str, &'static str)> {
     }
     match top.tab {
         Tab::Flows => keys.push(("Enter", "details")),
-        Tab::Domains => keys.push(("Enter", "its flows")),
+        Tab::Domains | Tab::Services | Tab::Dns => keys.push(("Enter", "its flows")),
         _ => {}
     }
     if !top.is_capture() {

@@ -12,7 +12,7 @@ const KEYS: [(&str, &str); 15] = [
     ("1-6, Tab", "tabs"),
     ("↑ ↓ PgUp PgDn", "choose a row, scroll; also j k g G"),
     ("Enter", "of a flow all that is known,"),
-    ("", "of a domain its flows"),
+    ("", "of a domain, service, name its flows"),
     ("Esc", "back; then no choice, then no filter"),
     ("← →", "sort by the next column; also < >"),
     ("r", "the other way round"),

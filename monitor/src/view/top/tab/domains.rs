@@ -83,7 +83,11 @@ pub(super) fn services(top: &Top) -> Vec<Row<'_>> {
 
 fn service_row(service: &Service, at: usize) -> Row<'_> {
     let other = service.transport.is_empty();
-    let name = if other { "(others)" } else { &*service.service };
+    let name = match &*service.service {
+        _ if other => "(others)",
+        "" => "(no ports)",
+        name => name,
+    };
     let cells = vec![
         Cell::new(Value::text(name)).paint(if other { Paint::Dim } else { Paint::Accent }),
         Cell::new(Value::Share(service.share)).paint(Paint::Label),

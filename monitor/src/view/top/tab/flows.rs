@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use crate::view::{
     flows::Flow,
+    order::{self, Order},
     top::{
-        grid::{Cell, Column, Of, Row, Value},
+        grid::{Cell, Column, Of, Row, Sort, Value},
         model::Top,
         paint::Paint,
     },
@@ -31,6 +32,30 @@ pub(super) const COLUMNS: [Column; 15] = [
     Column::number("LASTED", 10).rank(12),
     Column::text("INTERFACE", (9, 15), 0).rank(14).only(Of::Live),
 ];
+
+/// The order in which the source of the flows has them as the table has them: all flows, not only those told.
+pub(super) fn order(sort: Sort) -> order::Sort {
+    let (title, number) = COLUMNS.get(sort.column).map_or(("", true), |column| (column.title, column.number));
+    let by = match title {
+        "CLIENT" => Order::Client,
+        "SERVER" => Order::Server,
+        "NAME" => Order::Name,
+        "PROTO" => Order::Transport,
+        "SPEAKS" => Order::Application,
+        "STATE" => Order::State,
+        "SENT" => Order::Sent,
+        "RECEIVED" => Order::Received,
+        "BYTES" => Order::Bytes,
+        "RTT" => Order::Rtt,
+        "RETRANS" => Order::Retransmissions,
+        "PACKETS" => Order::Packets,
+        "LASTED" => Order::Start,
+        "INTERFACE" => Order::Interface,
+        _ => Order::Rate,
+    };
+    // What has lasted longest began first.
+    order::Sort { by, reverse: (sort.down != number) != (by == Order::Start) }
+}
 
 pub(super) fn rows(top: &Top) -> Vec<Row<'_>> {
     let now = top.snapshot().map(|snapshot| snapshot.time.0);

@@ -11,6 +11,7 @@ use super::{
     grid::{Column, Row, Sort},
     model::Top,
 };
+use crate::view::order;
 
 /// What is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -73,6 +74,11 @@ impl Tab {
             Self::Tcp | Self::Events => 0,
         };
         Sort { column, down: true }
+    }
+
+    /// In which order flows are asked for.
+    pub(super) fn order(sort: Sort) -> order::Sort {
+        flows::order(sort)
     }
 
     /// Rows of its table, as they were told.

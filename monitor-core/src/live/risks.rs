@@ -1,0 +1,61 @@
+//! The risks that were found last: those that wait to be told, and those that the life of a flow tells.
+
+use std::collections::VecDeque;
+
+use crate::{
+    flow::FlowView,
+    record::{FindingRecord, Identity, Protocol, Time},
+};
+
+/// Risks that wait to be taken; more of one drain are only counted.
+const WAITING: usize = 64;
+/// Risks that are kept for the lives of their flows; older ones are forgotten.
+const KEPT: usize = 1024;
+
+/// The last risks.
+#[derive(Debug, Default)]
+pub struct Risks {
+    waiting: Vec<FindingRecord>,
+    kept: VecDeque<FindingRecord>,
+}
+
+impl Risks {
+    pub(super) fn found(&mut self, record: &FindingRecord) {
+        if self.waiting.len() < WAITING {
+            self.waiting.push(record.clone());
+        }
+        if self.kept.len() >= KEPT {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(record.clone());
+    }
+
+    pub(super) fn take(&mut self) -> Vec<FindingRecord> {
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// Those of a flow, oldest first.
+    pub fn of<'a>(&'a self, flow: &FlowView<'_>) -> impl Iterator<Item = &'a FindingRecord> {
+        let (client, server) = (flow.client, flow.server);
+        let begin = Time(flow.start);
+        let transport = Protocol(flow.protocol);
+        self.kept.iter().filter(move |record| {
+            let Identity { client_ip, client_port, server_ip, server_port, transport: of, .. } =
+                record.identity;
+            let [from, to] = [(client_ip, client_port), (server_ip, server_port)];
+            let [a, b] = [client, server].map(|end| (end.ip, end.port));
+            // Who the client is may be known better by now.
+            of == transport && record.time >= begin && ((from, to) == (a, b) || (from, to) == (b, a))
+        })
+    }
+
+    /// How many are kept.
+    pub fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+}
