@@ -58,7 +58,7 @@ enum Key<'a> {
 }
 
 impl Key<'_> {
-    fn text<'a>(text: Option<&'a str>) -> Key<'a> {
+    fn text(text: Option<&str>) -> Key<'_> {
         text.map_or(Key::Unknown, |text| Key::Text(Cow::Borrowed(text)))
     }
 

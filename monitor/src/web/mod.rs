@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use tokio::sync::{Semaphore, watch};
 
 pub use config::{WebConfig, WebConfigError};
@@ -148,19 +148,26 @@ impl Web {
         Arc::clone(&config)
     }
 
-    /// All paths.
+    /// All paths with what answers them, but for that of the metrics, which is set.
+    fn routes() -> Vec<(&'static str, MethodRouter<Arc<Self>>)> {
+        vec![
+            ("/", get(page::index)),
+            ("/page/{file}", get(page::file)),
+            ("/-/healthy", get(|| async { "Weir is healthy.\n" })),
+            ("/-/ready", get(ready)),
+            ("/api/v1/flows", get(api::flows)),
+            ("/api/v1/flows/{id}", get(api::flow)),
+            ("/api/v1/live", get(api::live)),
+            ("/api/v1/live/stream", get(api::stream)),
+            ("/api/v1/fanout", get(api::fanout)),
+            ("/api/v1/overflow", get(api::overflow)),
+        ]
+    }
+
     fn router(self: &Arc<Self>) -> Router {
-        Router::new()
-            .route("/", get(page::index))
-            .route("/page/{file}", get(page::file))
-            .route("/-/healthy", get(|| async { "Weir is healthy.\n" }))
-            .route("/-/ready", get(ready))
-            .route("/api/v1/flows", get(api::flows))
-            .route("/api/v1/flows/{id}", get(api::flow))
-            .route("/api/v1/live", get(api::live))
-            .route("/api/v1/live/stream", get(api::stream))
-            .route("/api/v1/fanout", get(api::fanout))
-            .route("/api/v1/overflow", get(api::overflow))
+        let routes = Self::routes().into_iter();
+        routes
+            .fold(Router::new(), |router, (path, answer)| router.route(path, answer))
             .route(self.telemetry_path.as_str(), get(metrics::page))
             .with_state(Arc::clone(self))
     }

@@ -2,6 +2,7 @@
 
 mod live;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -53,6 +54,16 @@ impl Running {
         )
         .await
     }
+}
+
+#[test]
+fn the_docs_list_every_path_that_is_served_and_no_other() {
+    let docs = include_str!("../../../docs/api.md");
+    let listed: BTreeSet<&str> =
+        docs.split("`GET ").skip(1).filter_map(|rest| rest.split(['`', '?']).next()).collect();
+    let served: BTreeSet<&str> =
+        Web::routes().into_iter().map(|(path, _)| path).chain(["/metrics"]).collect();
+    assert_eq!(listed, served);
 }
 
 #[tokio::test]

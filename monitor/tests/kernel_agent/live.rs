@@ -201,6 +201,34 @@ fn live_flow_has_a_timeline_and_events_until_it_ends() {
 }
 
 #[test]
+fn live_flow_tells_the_risks_that_it_shows() {
+    let (here, there) = cable();
+    let agent = Agent::start(&here, &["--interface=eth0"]);
+    let address = SocketAddr::new(THERE.parse().expect("an address"), 80);
+    let listener = there.enter(|| TcpListener::bind(address)).expect("listen");
+    let mut ends = Vec::new();
+    // The password of one of two connections is in clear text.
+    for header in ["Authorization: Basic YW5uOnNlc2FtZQ==\r\n", ""] {
+        let mut client = here.enter(|| TcpStream::connect(address)).expect("connect");
+        let request = format!("GET / HTTP/1.1\r\nHost: www.example.org\r\n{header}\r\n");
+        client.write_all(request.as_bytes()).expect("write");
+        ends.push((client, listener.accept().expect("accept")));
+    }
+    let risks = |port: u16| -> Option<Vec<String>> {
+        let flows = json(&agent, &format!("/api/v1/flows?filter=client%20port%20{port}%20and%20name%20*"));
+        let id = flows["flows"].as_array()?.first()?["id"].as_str()?.to_owned();
+        let life = json(&agent, &format!("/api/v1/flows/{id}"));
+        let events = life["events"].as_array()?.iter().filter(|event| event["kind"] == "risk");
+        Some(events.filter_map(|event| event["text"].as_str().map(str::to_owned)).collect())
+    };
+    let [risky, other] = [0, 1].map(|n: usize| ends[n].0.local_addr().expect("an address").port());
+    let told = wait_for("the risk", || risks(risky).filter(|risks| !risks.is_empty()));
+    assert!(told.len() == 1 && told[0].starts_with("cleartext_credentials: "), "{told:?}");
+    assert_eq!(wait_for("the other flow", || risks(other)), Vec::<String>::new());
+    agent.stop(Signal::SIGTERM);
+}
+
+#[test]
 fn live_events_tell_scans_and_refusals() {
     let (here, _there) = cable();
     let agent = Agent::start(&here, &["--interface=eth0", "--fanout.ports=20"]);

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::view::{
     flows::Flow,
-    live::{History, Snapshot, Timeline},
+    live::{FlowEvent, History, Snapshot, Timeline},
     order,
 };
 
@@ -39,6 +39,9 @@ pub struct Details {
     /// Its bytes over time, where they were kept.
     #[serde(default)]
     pub timeline: Option<Timeline>,
+    /// What happened to it, oldest first.
+    #[serde(default)]
+    pub events: Vec<FlowEvent>,
 }
 
 /// What comes in.

@@ -21,7 +21,8 @@ impl Top {
         if self.tab == Tab::Flows {
             if let Some(flow) = self.flows().get(at).cloned() {
                 self.scrolled = 0;
-                self.cover = Cover::Flow(Box::new(Details { flow, timeline: None }), true);
+                self.cover =
+                    Cover::Flow(Box::new(Details { flow, timeline: None, events: Vec::new() }), true);
             }
         } else if let Some(filter) = self.behind(at) {
             self.filter = filter;

@@ -8,10 +8,10 @@ use ratatui::{
 };
 use serde_json::json;
 
-use super::{Live, News, Outcome, Tab, Theme, Top, Viewed, draw, grid::Sort, plain};
+use super::{Details, Live, News, Outcome, Tab, Theme, Top, Viewed, draw, grid::Sort, plain};
 use crate::view::{
     flows::Flow,
-    live::{DnsName, Service, Snapshot},
+    live::{DnsName, FlowEvent, Service, Snapshot},
     order,
 };
 
@@ -171,6 +171,23 @@ fn who_scrolls_down_is_shown_more() {
     top.key(KeyCode::End.into());
     screen(&mut top, 120, 40);
     assert_eq!(top.question().limit, 1_000, "and no more than an instance tells");
+}
+
+#[test]
+fn what_happened_to_a_flow_stands_with_it() {
+    let mut top = top(1);
+    screen(&mut top, 120, 40);
+    press(&mut top, "j\n");
+    let events = [("start", "first packet"), ("risk", HOSTILE)].map(|(kind, text)| FlowEvent {
+        kind: kind.to_owned(),
+        text: text.to_owned(),
+        ..FlowEvent::default()
+    });
+    let flow = live(1).flows.remove(0);
+    top.news(News::Details(Some(Box::new(Details { flow, timeline: None, events: events.to_vec() }))));
+    let lines = screen(&mut top, 120, 40);
+    assert!(lines[row(&lines, "Begin")].contains("00:00:00  first packet"), "{lines:?}");
+    assert!(lines[row(&lines, "Risk")].contains("\\x1b[2J"), "{lines:?}");
 }
 
 #[test]

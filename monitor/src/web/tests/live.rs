@@ -76,6 +76,57 @@ async fn a_stream_without_news_says_that_it_is_there() {
     assert!(id > before);
 }
 
+/// Serves TLS with a certificate of its own and asks ann for a password.
+fn guarded(directory: &Path) -> Running {
+    let pair = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(directory.join("cert.pem"), pair.cert.pem()).unwrap();
+    std::fs::write(directory.join("key.pem"), pair.signing_key.serialize_pem()).unwrap();
+    let hash = bcrypt::hash("sesame", 4).unwrap();
+    let config = format!(
+        "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\nbasic_auth_users:\n  ann: {hash}\n"
+    );
+    std::fs::write(directory.join("web.yml"), config).unwrap();
+    start(Some(&directory.join("web.yml")))
+}
+
+#[tokio::test]
+async fn the_stream_goes_on_over_tls_for_who_knows_the_password_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = guarded(directory.path());
+    let instance = |user: &str, ca: Option<&str>| {
+        let url = format!("https://{user}{}", server.address);
+        Instance::new(&url, ca.map(|name| directory.path().join(name))).unwrap()
+    };
+    let path = "/api/v1/live/stream?limit=0";
+    let mut events = instance("ann:sesame@", Some("cert.pem")).events(path).await.unwrap();
+    assert_eq!(events.next().await.unwrap().name, "history");
+    for _ in 0..5 {
+        server.state.drained();
+        let event = events.next().await.unwrap();
+        let data: serde_json::Value = serde_json::from_slice(&event.data).unwrap();
+        assert_eq!((event.name.as_str(), &data["flows"]), ("live", &serde_json::json!([])));
+    }
+    for user in ["ann:wrong@", "bob:sesame@", "ann:@", ""] {
+        let refused = instance(user, Some("cert.pem")).events(path).await;
+        let unauthorized = |error| matches!(error, ClientError::Refused { status, .. } if status == 401);
+        assert!(refused.is_err_and(unauthorized), "{user}");
+    }
+    let unknown = instance("ann:sesame@", None).events(path).await;
+    assert!(
+        unknown
+            .is_err_and(|error| matches!(error, ClientError::Tls { .. } | ClientError::Certificates { .. }))
+    );
+    // The one that watches is told of it when the server stops.
+    server.stop.send(true).unwrap();
+    let ended = loop {
+        match events.next().await {
+            Ok(event) => assert_eq!(event.name, "live"),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(ended, ClientError::Ended { .. }), "{ended}");
+}
+
 #[tokio::test]
 async fn snapshot_and_history_come_at_once_too() {
     let server = start(None);

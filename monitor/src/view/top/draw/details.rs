@@ -7,12 +7,14 @@ use ratatui::layout::Rect;
 use super::{Block, Canvas, panel};
 use crate::view::{
     flows::{Distribution, Flow, Side},
+    live::FlowEvent,
     text::endpoint,
     top::{
         asked::Details,
-        grid::{Cell, Value},
+        grid::{Cell, Value, clock},
         model::Top,
         paint::Paint,
+        tab::state_paint,
     },
 };
 
@@ -48,11 +50,28 @@ pub(super) fn details(top: &mut Top, canvas: &mut Canvas<'_>, area: Rect, of: &D
             },
         );
     }
+    if !of.events.is_empty() {
+        blocks.push(Block::Facts { title: "What happened", facts: of.events.iter().map(happened).collect() });
+    }
     let below = Rect { y: area.y + 2, height: area.height.saturating_sub(2), ..area };
     panel(canvas, below, &blocks, &mut top.scrolled, top.bits);
 }
 
 type Fact<'a> = (&'static str, Cell<'a>);
+
+/// An event and when it was, UTC.
+fn happened(event: &FlowEvent) -> Fact<'_> {
+    let (label, paint) = match &*event.kind {
+        "start" => ("Begin", Paint::Plain),
+        "handshake" => ("Handshake", Paint::Plain),
+        "response" => ("Response", Paint::Plain),
+        "state" => ("State", state_paint(&event.text)),
+        "risk" => ("Risk", Paint::Warn),
+        _ => ("Event", Paint::Plain),
+    };
+    let text = format!("{}  {}", clock(event.time), event.text);
+    (label, Cell::new(Value::Text(Cow::Owned(text))).paint(paint))
+}
 
 fn text<'a>(label: &'static str, text: Option<&'a str>) -> Option<Fact<'a>> {
     text.map(|text| (label, Cell::new(Value::text(text))))

@@ -6,6 +6,8 @@ mod events;
 mod flows;
 mod tcp;
 
+pub(super) use flows::state_paint;
+
 use super::{
     draw::Block,
     grid::{Column, Row, Sort},
