@@ -118,7 +118,7 @@ impl Confinement {
         let capabilities = capabilities::keep(keep).map_err(|e| e.to_string());
         // Before the filter of system calls: it makes some of its own.
         let files = files::restrict(role, self).map_err(|e| e.to_string());
-        let syscalls = syscalls::filter(role).map_err(|e| e.to_string());
+        let syscalls = syscalls::filter(role, self.pins.is_some()).map_err(|e| e.to_string());
         Some(Report { role, kept: capabilities::names(capabilities::held()), capabilities, syscalls, files })
     }
 
@@ -144,8 +144,8 @@ impl Confinement {
 
 /// Filters system calls as [`Confinement::enter`] does, and leaves the rest, for tests that ask who refuses.
 #[doc(hidden)]
-pub fn filter_alone(role: Role) -> Result<(), String> {
-    syscalls::filter(role).map_err(|e| e.to_string())
+pub fn filter_alone(role: Role, pins: bool) -> Result<(), String> {
+    syscalls::filter(role, pins).map_err(|e| e.to_string())
 }
 
 /// Names of the capabilities that this thread holds.

@@ -92,15 +92,13 @@ const FORBIDDEN_HERE: &[libc::c_long] = &[];
 const SOCKETS: &[libc::c_long] = &[libc::SYS_socket, libc::SYS_connect, libc::SYS_bind, libc::SYS_listen];
 
 /// Commands of bpf(2) that the counter goes on using (include/uapi/linux/bpf.h, enum `bpf_cmd`): elements of its
-/// maps, singly and in batches; pins; links of its programs to interfaces, and what is known of them. It can neither
-/// load a program nor make a map.
-const BPF_COMMANDS: [u64; 18] = [
+/// maps, singly and in batches; links of its programs to interfaces, and what is known of them. It can neither load a
+/// program nor make a map, nor open those of others.
+const BPF_COMMANDS: [u64; 16] = [
     1,  // MAP_LOOKUP_ELEM
     2,  // MAP_UPDATE_ELEM
     3,  // MAP_DELETE_ELEM
     4,  // MAP_GET_NEXT_KEY
-    6,  // OBJ_PIN
-    7,  // OBJ_GET
     8,  // PROG_ATTACH
     9,  // PROG_DETACH
     13, // PROG_GET_FD_BY_ID
@@ -115,6 +113,12 @@ const BPF_COMMANDS: [u64; 18] = [
     34, // LINK_DETACH
 ];
 
+/// The same where links are pinned. Whatever this user may open by a path can be had by them.
+const BPF_PIN_COMMANDS: [u64; 2] = [
+    6, // OBJ_PIN
+    7, // OBJ_GET
+];
+
 /// `CLONE_NEWUSER`: a namespace of its own has all capabilities within it.
 const CLONE_NEWUSER: u64 = 0x1000_0000;
 
@@ -125,11 +129,11 @@ const X32: libc::c_long = 0x4000_0000;
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
 /// Filters this thread's system calls, and those of the threads that it starts.
-pub(super) fn filter(role: Role) -> Result<(), seccompiler::Error> {
+pub(super) fn filter(role: Role, pins: bool) -> Result<(), seccompiler::Error> {
     // The C library asks for threads by clone3, whose flags no filter can see; told that there is none, it uses clone.
     let no_clone3 = Rules::from([(libc::SYS_clone3, Vec::new())]);
     apply_filter(&program(no_clone3, libc::ENOSYS)?)?;
-    apply_filter(&program(rules(role)?, libc::EPERM)?)
+    apply_filter(&program(rules(role, pins)?, libc::EPERM)?)
 }
 
 fn program(rules: Rules, answer: libc::c_int) -> Result<BpfProgram, BackendError> {
@@ -139,13 +143,14 @@ fn program(rules: Rules, answer: libc::c_int) -> Result<BpfProgram, BackendError
 }
 
 /// What is forbidden: calls, and of some only those with certain arguments.
-fn rules(role: Role) -> Result<Rules, BackendError> {
+fn rules(role: Role, pins: bool) -> Result<Rules, BackendError> {
     let mut rules: Rules =
         FORBIDDEN.iter().chain(FORBIDDEN_HERE).map(|number| (*number, Vec::new())).collect();
     let none = |command: &u64| SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, *command);
     let bpf = match role {
         Role::Counter => {
-            vec![SeccompRule::new(BPF_COMMANDS.iter().map(none).collect::<Result<_, _>>()?)?]
+            let pins: &[u64] = if pins { &BPF_PIN_COMMANDS } else { &[] };
+            vec![SeccompRule::new(BPF_COMMANDS.iter().chain(pins).map(none).collect::<Result<_, _>>()?)?]
         }
         Role::Main | Role::Server | Role::Outputs | Role::Screen => Vec::new(),
     };

@@ -204,6 +204,11 @@ impl Capture {
     /// # Errors
     /// Where the file is cut or damaged; everything before was given, and nothing follows.
     pub fn batch(&mut self, until: u64, batch: &mut Batch) -> Result<(), CaptureError> {
+        self.take(BATCH, until, batch)
+    }
+
+    /// The same, at most so many packets.
+    fn take(&mut self, most: usize, until: u64, batch: &mut Batch) -> Result<(), CaptureError> {
         batch.0.clear();
         let outcome = loop {
             let located = match self.locate() {
@@ -212,7 +217,7 @@ impl Capture {
                 Err(damage) => break Err(damage),
             };
             let time = located.time.unwrap_or(self.time);
-            if !batch.is_empty() && (time > until || batch.len() == BATCH) {
+            if !batch.is_empty() && (time > until || batch.len() == most) {
                 break Ok(());
             }
             self.number += 1;
@@ -249,8 +254,7 @@ impl Capture {
     /// As [`Capture::batch`].
     pub fn next_packet(&mut self) -> Result<Option<Packet<'_>>, CaptureError> {
         let mut batch = std::mem::take(&mut self.one);
-        // Nothing is that early: one packet alone.
-        let taken = self.batch(0, &mut batch);
+        let taken = self.take(1, 0, &mut batch);
         self.one = batch;
         taken?;
         Ok(self.packets_of(&self.one).next())

@@ -146,6 +146,19 @@ fn all_forms() -> Vec<Vec<u8>> {
 }
 
 #[test]
+fn packets_of_the_epoch_come_one_by_one() {
+    let mut file = Vec::new();
+    section(&mut file, false);
+    interface(&mut file, false, 1, 9, 0);
+    for _ in 0..3 {
+        enhanced(&mut file, false, 0, 0, 60, &[7; 60]);
+    }
+    let (seen, error) = read(&file);
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(seen, vec![(0, 60, 1, vec![7; 60]); 3]);
+}
+
+#[test]
 fn every_form_gives_the_same_packets() {
     for form in all_forms() {
         let (seen, error) = read(&form);

@@ -13,7 +13,9 @@ use std::{
     time::Duration,
 };
 
+use aya::maps::{HashMap, Map, MapData, MapInfo};
 use monitor::clock::Stopwatch;
+use monitor_common::abi::FlowKey;
 use nix::sys::signal::Signal;
 
 use crate::{
@@ -142,7 +144,9 @@ fn what_an_agent_holds_stays_flat_and_every_packet_is_accounted_for() {
         while clock.elapsed() < run {
             second += 1;
             // Alone: the descriptors of no other client are among the agent's.
-            story.add(Reading::of(clock.elapsed(), sent.load(Ordering::Relaxed), &agent.page()));
+            let (at, asked) = (clock.elapsed(), Stopwatch::start());
+            let page = agent.page();
+            story.add(Reading::of(at, sent.load(Ordering::Relaxed), asked.elapsed(), &page));
             trouble.cause(second, clock.elapsed(), &agent);
             std::thread::park_timeout(SECOND);
         }
@@ -168,11 +172,32 @@ fn what_an_agent_holds_stays_flat_and_every_packet_is_accounted_for() {
     assert_eq!(page.unaccounted(), 0.0);
     let findings = story.findings();
     assert!(findings.is_empty(), "{findings:#?}");
+    // What the kernel holds is what the agent says that it holds, and next to nothing: the flows have ended.
+    let kernels = wait_for("the flows to end", || {
+        let held = entries(agent.process.id());
+        let said = agent.page().sum("weir_bpf_map_entries", &[("map", "flows")]);
+        (held as f64 == said && held < 100).then_some(held)
+    });
+    println!("entries of the flow table in the kernel afterwards: {kernels}");
     // Nothing of what happened was an error of the agent's own.
     wait_for("the log", || (!agent.process.stderr().is_empty()).then_some(()));
     let log = agent.stop(Signal::SIGTERM);
     let errors: Vec<&str> = log.lines().filter(|line| line.contains("ERROR")).take(5).collect();
     assert!(errors.is_empty(), "{errors:?}");
+}
+
+/// Keys in the kernel's flow table of a process.
+fn entries(pid: u32) -> usize {
+    let descriptors = std::fs::read_dir(format!("/proc/{pid}/fdinfo")).expect("its descriptors");
+    let ids = descriptors.flatten().filter_map(|descriptor| {
+        let about = std::fs::read_to_string(descriptor.path()).ok()?;
+        about.lines().find_map(|line| line.strip_prefix("map_id:")?.trim().parse::<u32>().ok())
+    });
+    let name = |id: u32| MapInfo::from_id(id).ok().and_then(|info| info.name_as_str().map(str::to_owned));
+    let id = ids.into_iter().find(|id| name(*id).as_deref() == Some("FLOWS")).expect("its flow table");
+    let map = Map::HashMap(MapData::from_id(id).expect("the map"));
+    let keys: HashMap<MapData, [u8; size_of::<FlowKey>()], u32> = map.try_into().expect("a hash map");
+    keys.keys().filter(Result::is_ok).count()
 }
 
 /// Ends the threads when it is dropped.
