@@ -19,7 +19,18 @@ pub(crate) fn count(hook: &mut HookCounters, packet: &Packet) {
         hook.overflow_packets[class] += segments;
         hook.overflow_bytes[class] += packet.wire_length as u64;
     }
-    coarse(hook.ifindex, packet, segments);
+    let mut key = CoarseKey {
+        server: packet.destination,
+        ifindex: hook.ifindex,
+        port: packet.destination_port,
+        protocol: packet.protocol,
+        ip_version: packet.ip_version,
+    };
+    if server_is_source(packet) {
+        key.server = packet.source;
+        key.port = packet.source_port;
+    }
+    coarse(&key, segments, packet.wire_length as u64);
 }
 
 /// The server is who receives a SYN or sends a SYN-ACK, else the side with the lower port.
@@ -32,28 +43,18 @@ fn server_is_source(packet: &Packet) -> bool {
     }
 }
 
+/// Takes no packet: one whose address is taken lies on the stack for all that comes before, too.
 #[inline(never)]
-fn coarse(ifindex: u32, packet: &Packet, segments: u64) {
-    let mut key = CoarseKey {
-        server: packet.destination,
-        ifindex,
-        port: packet.destination_port,
-        protocol: packet.protocol,
-        ip_version: packet.ip_version,
-    };
-    if server_is_source(packet) {
-        key.server = packet.source;
-        key.port = packet.source_port;
-    }
-    if let Some(cells) = find(&key) {
-        cells.packets.add(segments);
-        cells.bytes.add(packet.wire_length as u64);
+fn coarse(key: &CoarseKey, packets: u64, bytes: u64) {
+    if let Some(cells) = find(key) {
+        cells.packets.add(packets);
+        cells.bytes.add(bytes);
         return;
     }
-    let zero = CoarseCells { packets: Cell64::new(segments), bytes: Cell64::new(packet.wire_length as u64) };
+    let zero = CoarseCells { packets: Cell64::new(packets), bytes: Cell64::new(bytes) };
     // A full map shows the victims that it has until user space makes room; the sums above are whole
     // without it.
-    let _ = COARSE.insert(&key, zero, BPF_NOEXIST as u64);
+    let _ = COARSE.insert(key, zero, BPF_NOEXIST as u64);
 }
 
 #[inline(always)]

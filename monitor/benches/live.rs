@@ -41,6 +41,8 @@ const PAIRS: usize = 20;
 const SLICE: Duration = Duration::from_millis(300);
 /// After attaching or detaching, before a slice begins.
 const PAUSE: Duration = Duration::from_millis(40);
+/// Between two drains, as `weir run` has it unless told otherwise.
+const DRAIN_INTERVAL: Duration = Duration::from_secs(1);
 /// With the programs or without, in the order of a pair's slices.
 const ORDER: [bool; 16] =
     [false, true, true, false, true, false, false, true, true, false, false, true, false, true, true, false];
@@ -50,6 +52,8 @@ struct Monitor {
     source: Source,
     engine: Mutex<Engine>,
     interface: Interface,
+    /// How long it was attached since the last drain.
+    attached: Duration,
 }
 
 impl Monitor {
@@ -63,7 +67,7 @@ impl Monitor {
         let ifindex = nix::net::if_::if_nametoindex("eth0").expect("eth0");
         let interface =
             Interface { ifindex, name: "eth0".to_owned(), layer_3: false, loopback: false, mirror: false };
-        Self { source, engine: engine::engine(false, max_flows), interface }
+        Self { source, engine: engine::engine(false, max_flows), interface, attached: Duration::ZERO }
     }
 
     fn attach(&mut self) {
@@ -78,6 +82,15 @@ impl Monitor {
         self.source.drain(&self.engine, clock::now()).unwrap_or_else(|e| panic!("{e}"));
     }
 
+    /// Drains as often as the agent does in the time that it is attached.
+    fn attached_for(&mut self, time: Duration) {
+        self.attached += time;
+        if self.attached >= DRAIN_INTERVAL {
+            self.attached -= DRAIN_INTERVAL;
+            self.drain();
+        }
+    }
+
     /// Runs and seconds of all programs since they were loaded, as far as the kernel counted them.
     fn runs(&self) -> Vec<(String, u64, f64)> {
         let stats = self.source.program_stats().into_iter();
@@ -90,9 +103,9 @@ fn slice(iperf: &Iperf, monitor: Option<&mut Monitor>) -> Moved {
     sleep(PAUSE);
     let before = iperf.moved();
     sleep(SLICE);
-    // A drain is part of what the agent does, and comes about as often.
+    // Drains are part of what the agent does.
     if let Some(monitor) = monitor {
-        monitor.drain();
+        monitor.attached_for(SLICE);
     }
     iperf.moved().since(&before)
 }

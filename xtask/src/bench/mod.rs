@@ -85,7 +85,7 @@ impl Bench {
     /// Whether only the kernel side is measured: how the rest is compiled does not matter then, and optimising
     /// it around each bench takes minutes.
     const fn is_of_the_kernel_side_alone(self) -> bool {
-        matches!(self, Self::Datapath | Self::Live | Self::Race)
+        matches!(self, Self::Datapath | Self::Race)
     }
 
     /// Whether it loads the kernel side, and needs root for it.
