@@ -29,6 +29,9 @@ pub(crate) const RUSTFLAGS: &[&str] = &[
     // 32-bit arithmetic and jumps, which every kernel since 5.1 knows.
     "-C",
     "target-cpu=v3",
+    // Bytes that are set or copied become words; else each is a loop in a function of its own.
+    "-C",
+    "link-arg=--disable-expand-memcpy-in-order",
 ];
 
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
