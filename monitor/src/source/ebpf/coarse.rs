@@ -10,7 +10,7 @@ use super::{Error, Source};
 
 /// Entries from which on room is made for victims that are still to come.
 const CROWDED: usize = COARSE_ENTRIES as usize / 4 * 3;
-/// Entries that then stay: those that gained most since the last reading.
+/// Entries that then stay: those that gained most since the last reading, and of equals those with most packets.
 const KEPT: usize = COARSE_ENTRIES as usize / 4;
 
 /// What was read of the table last.
@@ -42,7 +42,9 @@ impl Source {
             HashMap::try_from(map).map_err(Error::map("COARSE"))?;
         let mut entries: Vec<_> = map.iter().filter_map(Result::ok).collect();
         if entries.len() >= CROWDED {
-            entries.sort_by_cached_key(|(key, counters)| Reverse(self.coarse.gained(key, counters)));
+            entries.sort_by_cached_key(|(key, counters)| {
+                Reverse((self.coarse.gained(key, counters), counters.packets))
+            });
             for (key, _) in entries.split_off(KEPT) {
                 // One that is gone already is as good.
                 drop(map.remove(&key));
