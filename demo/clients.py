@@ -22,6 +22,7 @@ def main():
         trouble.laptop()
     else:
         web.sites()
+        web.radio()
         web.chat()
         web.weak()
         web.quic()

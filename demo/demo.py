@@ -174,7 +174,9 @@ class Demo:
         self.targets.append({"targets": [address(truth)], "labels": {"instance": f"kernel-{name}"}})
         fds = [str(page.fileno()), str(truth.fileno())]
         self.start(f"host-{name}", host.words(sys.executable, f"{HERE}/host.py", *fds, name), [page, truth])
-        words = [self.options.weir, "run", "--config.file", self.write(f"{name}.toml", SETTINGS[name])]
+        # A namespace of the network alone would leave all of them the name of this host.
+        named = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', name]
+        words = [*named, self.options.weir, "run", "--config.file", self.write(f"{name}.toml", SETTINGS[name])]
         if name in RECORDS:
             words.append(f"--json={os.path.join(self.directory, RECORDS[name])}")
         self.start(f"weir-{name}", host.words(*words))

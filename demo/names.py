@@ -57,6 +57,9 @@ def start():
         label, end = ("twice", "NXDOMAIN") if number % 2 else ("garbled", "garbled")
         ask(f"{label}.video.example", A, end)
 
+    def late(_):
+        ask("late.video.example", A)
+
     def neighbours(_):
         COUNTERS.add("demo_dns_total", outcome="mdns")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
@@ -82,6 +85,7 @@ def start():
 
     every(0.1, ask_next)
     every(1, odd_answers)
+    every(0.7, late)
     every(2, neighbours)
     every(1.5, half_a_question)
     every(plan.BACKUP.period, backup)

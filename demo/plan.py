@@ -43,12 +43,14 @@ FAST = Site("www.fast.example", "203.0.113.15", 443, 1.0, 20_000)
 INTRANET = Site("inside.intranet.example", "203.0.113.16", 8442, 1.0, 2_000)
 HIDDEN = Site("cloudflare-ech.com", "203.0.113.19", 443)
 MIRROR = Site("dl.mirror.example", "203.0.113.17", 80, 0.5, 400_000)
+# Goes on and on over one connection.
+RADIO = Site("live.radio.example", "203.0.113.8", 443)
 FRESH = Site("www.fresh{}.example", "203.0.113.18", 80, 2.0, 5_000)
 # Addresses that are only knocked at: enough of them look like a scan of hosts to the router.
 MANY = [f"203.0.113.{host}" for host in range(20, 50)]
 # Addresses of the desk: as many sources as a small office has.
 OFFICE = [f"192.168.77.{host}" for host in range(100, 130)]
-ADDRESSES = sorted({site.address for site in [*SITES, BACKUP, SLOW, FAST, INTRANET, HIDDEN, MIRROR, FRESH]}) + MANY
+ADDRESSES = sorted({site.address for site in [*SITES, BACKUP, SLOW, FAST, INTRANET, HIDDEN, MIRROR, RADIO, FRESH]}) + MANY
 
 # Ports of the server of what is wrong.
 OLD_TLS = 8441
@@ -58,7 +60,9 @@ RESETS = 9001
 STALLS = 9002
 
 # Answers of the name server, by the first label; what is not here is NXDOMAIN.
-NAMES = {"files": BACKUP.address, "www": SITES[0].address, "broken": None, "unheard": None, "garbled": None}
+NAMES = {"files": BACKUP.address, "www": SITES[0].address, "broken": None, "unheard": None, "garbled": None, "late": SITES[0].address}
+# Seconds until the name server knows what `late` is.
+LATE = 0.7
 
 
 def domain(name):

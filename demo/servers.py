@@ -2,6 +2,7 @@
 
 import asyncio
 import http.server
+import math
 import socket
 import socketserver
 import ssl
@@ -35,12 +36,14 @@ class Dual(http.server.ThreadingHTTPServer):
 
 
 class Pages(http.server.BaseHTTPRequestHandler):
-    """GET /BYTES/MILLISECONDS, or /status/CODE."""
+    """GET /BYTES/MILLISECONDS, /status/CODE, or /radio."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
         first, second = (self.path.strip("/").split("/") + ["0"])[:2]
+        if first == "radio":
+            self.play()
         code, size = (int(second), 0) if first == "status" else (200, int(first))
         if first != "status":
             time.sleep(int(second) / 1000)
@@ -51,6 +54,14 @@ class Pages(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(b"w" * size)
         self.close_connection = True
+
+    def play(self):
+        """Sound without end, until nobody listens; now there is more in it and now less."""
+        self.send_response(200)
+        self.end_headers()
+        while True:
+            self.wfile.write(b"r" * int(4000 + 2000 * math.sin(time.time() * 2 * math.pi / 30)))
+            time.sleep(0.1)
 
     do_HEAD = do_GET
 
@@ -138,8 +149,12 @@ def serve_names():
     server.bind((plan.WEB, 53))
     while True:
         query, client = server.recvfrom(4096)
+        late = query[13 : 13 + query[12]] == b"late"
         for message in answer(query):
-            server.sendto(message, client)
+            if late:
+                threading.Timer(plan.LATE, server.sendto, (message, client)).start()
+            else:
+                server.sendto(message, client)
 
 
 def context(directory, oldest, newest):

@@ -93,6 +93,18 @@ def sites():
     every(4, lambda _: ask_plain(plan.SITES[4].address, 80, "www.news.example", "/10", more="Authorization: Basic YTpi\r\n"))
 
 
+def radio():
+    """Listens: one connection with a name and a timeline to look at."""
+
+    def listen(_):
+        with connect(plan.RADIO.address, plan.RADIO.port) as stream:
+            with tls().wrap_socket(stream, server_hostname=plan.RADIO.name) as secure:
+                COUNTERS.add("demo_tls_total", version=secure.version())
+                ask(secure, plan.RADIO.name, "/radio")
+
+    every(1, listen)
+
+
 def chat():
     """One connection that goes on: its round trips are seen all the time."""
 
