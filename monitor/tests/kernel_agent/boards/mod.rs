@@ -69,6 +69,10 @@ fn every_panel_shows_what_the_traffic_did_and_nothing_without_weir() {
         wait_for_alert(&demo, alert, instance);
     }
 
+    let held = demo.hold_drains("web");
+    wait_for_alert(&demo, "WeirNotDraining", "web");
+    drop(held);
+
     demo.signal("router", Signal::SIGKILL);
     wait_for("a silent host", || (silent[0].ask(&demo, ".*").first()?.value == 1.0).then_some(()));
     wait_for_alert(&demo, "WeirDown", "router");
