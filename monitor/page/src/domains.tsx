@@ -6,7 +6,7 @@ import { useRef } from "preact/hooks";
 import type { Domain, Snapshot } from "./api";
 import type { Actions } from "./app";
 import { percent, window as shown } from "./format";
-import { Bar, Bytes, Count, Name, Panel, shorten, useWidth } from "./parts";
+import { Bar, Bytes, Count, Name, Panel, useWidth } from "./parts";
 
 export function domainName({ kind, domain }: Pick<Domain, "kind" | "domain">): string {
   return kind === "unresolved" ? "without a name" : kind === "other" ? "all others" : domain;
@@ -102,14 +102,15 @@ function Treemap({ domains, actions }: { domains: Domain[]; actions: Actions }) 
         const domain = leaf.data.domain;
         if (!domain) return null;
         const [w, h] = [leaf.x1 - leaf.x0, leaf.y1 - leaf.y0];
+        // What is too small to be seen is in the table.
+        if (w < 4 || h < 4) return null;
         const place = { left: `${leaf.x0}px`, top: `${leaf.y0}px`, width: `${w}px`, height: `${h}px` };
         const tint = Math.round(10 + 38 * Math.sqrt(domain.share / most));
         const name = domainName(domain);
         const key = domainKey(domain);
-        const fits = Math.floor((w - 16) / 7.4);
         const content = (
           <>
-            {w > 52 && h > 24 ? <span class="name">{shorten(name, fits)}</span> : <span class="hidden">{name}</span>}
+            {w > 52 && h > 24 ? <span class="name"><Name>{name}</Name></span> : <span class="hidden">{name}</span>}
             <span class={w > 52 && h > 42 ? "share" : "hidden"}>{percent(domain.share)}</span>
             <Split domain={domain} />
           </>

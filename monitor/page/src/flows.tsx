@@ -74,22 +74,22 @@ interface Heading {
   name: string;
   sort?: Sort;
   number?: boolean;
-  // Only where there is room.
-  extra?: boolean;
+  // Only where there is some room, or much.
+  room?: "some" | "much";
 }
 
 const HEADINGS: Heading[] = [
   { name: "Server" },
-  { name: "Client", extra: true },
+  { name: "Client", room: "much" },
   { name: "Service" },
-  { name: "State", extra: true },
+  { name: "State", room: "much" },
   { name: "Rate", sort: "rate", number: true },
   { name: "Bytes", sort: "bytes", number: true },
-  { name: "Packets", sort: "packets", number: true, extra: true },
-  { name: "Round trip", number: true },
-  { name: "Sent again", number: true, extra: true },
-  { name: "Age", sort: "start", number: true },
-  { name: "Last", sort: "last", number: true },
+  { name: "Packets", sort: "packets", number: true, room: "much" },
+  { name: "Round trip", number: true, room: "some" },
+  { name: "Sent again", number: true, room: "much" },
+  { name: "Age", sort: "start", number: true, room: "some" },
+  { name: "Last", sort: "last", number: true, room: "some" },
 ];
 
 // While somebody points at a row, or has the focus in one, no row goes away from under the finger.
@@ -148,10 +148,10 @@ function FlowTable({ live, model, actions }: FlowsProps) {
   );
 }
 
-function Head({ heading: { name, sort, number, extra }, current, actions }: { heading: Heading; current: Sort; actions: Actions }) {
+function Head({ heading: { name, sort, number, room }, current, actions }: { heading: Heading; current: Sort; actions: Actions }) {
   const chosen = sort !== undefined && sort === current;
   return (
-    <th scope="col" class={[number && "number", extra && "extra"].filter(Boolean).join(" ")} aria-sort={chosen ? (sort === "start" || sort === "last" ? "ascending" : "descending") : undefined}>
+    <th scope="col" class={[number && "number", room].filter(Boolean).join(" ")} aria-sort={chosen ? (sort === "start" || sort === "last" ? "ascending" : "descending") : undefined}>
       {sort === undefined ? name : (
         <button type="button" onClick={() => actions.go({ sort })}>
           {name}
@@ -179,7 +179,7 @@ function Row({ flow, now, href }: { flow: Flow; now: number; href: string }) {
         {flow.name !== undefined && <Address>{endpoint(flow.server_ip, flow.server_port)}</Address>}
         {flow.name === undefined && flow.server_port > 0 && <Address>port {flow.server_port}</Address>}
       </th>
-      <td class="extra">
+      <td class="much">
         {flow.client_ip}
         <Address>{flow.client_port > 0 ? `port ${flow.client_port}` : ""}</Address>
       </td>
@@ -187,7 +187,7 @@ function Row({ flow, now, href }: { flow: Flow; now: number; href: string }) {
         <Name>{flow.service ?? flow.application ?? flow.transport}</Name>
         <Address>{[flow.transport, flow.application].filter((t) => t && t !== flow.service).join(" ")}</Address>
       </td>
-      <td class="extra">{(flow.state ?? "–").replaceAll("_", " ")}</td>
+      <td class="much">{(flow.state ?? "–").replaceAll("_", " ")}</td>
       <td class="number">
         <Two way="in"><Rate value={received.bytes_per_second} /></Two>
         <Two way="out"><Rate value={transmitted.bytes_per_second} /></Two>
@@ -196,11 +196,11 @@ function Row({ flow, now, href }: { flow: Flow; now: number; href: string }) {
         <Two way="in"><Bytes value={received.bytes} /></Two>
         <Two way="out"><Bytes value={transmitted.bytes} /></Two>
       </td>
-      <td class="number extra"><Count value={packets} /></td>
-      <td class="number">{seconds(roundTrip(flow))}</td>
-      <td class="number extra">{again ? percent(again / Math.max(1, packets)) : "–"}</td>
-      <td class="number">{span((now - milliseconds(flow.start)) / 1000)}</td>
-      <td class="number">{span((now - milliseconds(flow.last)) / 1000)}</td>
+      <td class="number much"><Count value={packets} /></td>
+      <td class="number some">{seconds(roundTrip(flow))}</td>
+      <td class="number much">{again ? percent(again / Math.max(1, packets)) : "–"}</td>
+      <td class="number some">{span((now - milliseconds(flow.start)) / 1000)}</td>
+      <td class="number some">{span((now - milliseconds(flow.last)) / 1000)}</td>
     </tr>
   );
 }
