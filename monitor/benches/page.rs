@@ -182,7 +182,8 @@ fn report(what: &str, seconds: u64, mut times: Vec<f64>) {
         ("tasks over 50 ms", "tasks", long as f64),
         ("busy", "% of the time", busy),
     ] {
-        let mut found = Found::median("page", &format!("{what}: {quantity}"), unit, &mut [value]);
+        let what = format!("{what}: {quantity}");
+        let mut found = Found::median("page", &what, unit, &mut [value]);
         found.goal = (quantity == "the longest task").then(|| (format!("≤ {LONG}"), value <= LONG));
         found.tell();
     }
