@@ -13,9 +13,31 @@ pub use notify::{Notifier, Watchdog};
 /// The credential that is the web config when no other is named (`LoadCredential=web.yml:…`).
 const WEB_CONFIG: &str = "web.yml";
 
-/// The web config among the credentials of this environment, if it is there (`systemd.exec(5)`).
+/// The web config among the credentials of this environment, if it is there (`systemd.exec(5)`). One that may not be
+/// looked at is named too: it has the passwords, and without them nothing is to be served.
 pub fn web_config(environment: &[(OsString, OsString)]) -> Option<PathBuf> {
     let (_, directory) = environment.iter().find(|(name, _)| name == "CREDENTIALS_DIRECTORY")?;
     let path = PathBuf::from(directory).join(WEB_CONFIG);
-    path.is_file().then_some(path)
+    match path.metadata() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        _ => Some(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_that_cannot_be_looked_at_are_named_so_that_nothing_is_served_without_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = |at: &std::path::Path| web_config(&[("CREDENTIALS_DIRECTORY".into(), at.into())]);
+        assert_eq!(config(directory.path()), None);
+        let file = directory.path().join("web.yml");
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(config(directory.path()), Some(file.clone()));
+        // Its "directory" is a file: neither there nor missing.
+        assert_eq!(config(&file), Some(file.join("web.yml")));
+        assert_eq!(web_config(&[]), None);
+    }
 }
