@@ -12,8 +12,8 @@ use crate::process::{Program, find};
 const STARTED: [&str; 4] = ["ip", "tc", "ethtool", "ping"];
 
 /// Applets of busybox that the first process and the tests use. `ip` and `tc` are not among them.
-const APPLETS: [&str; 11] =
-    ["cat", "cut", "date", "insmod", "mkdir", "mount", "poweroff", "seq", "sysctl", "true", "uname"];
+const APPLETS: [&str; 12] =
+    ["cat", "cut", "date", "insmod", "kill", "mkdir", "mount", "poweroff", "seq", "sysctl", "true", "uname"];
 
 /// Programs and libraries by the path that they are to have.
 #[derive(Debug, Default)]
