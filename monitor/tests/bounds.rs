@@ -1,6 +1,9 @@
 //! Who tries to make Weir remember more than it may: each bound holds, and its metric says so.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper of tests that fails is a test that fails")]
 
+#[path = "bounds/live.rs"]
+mod live;
+
 use monitor::telemetry::Events;
 use monitor::view::prometheus::{Context, Format, KernelStatus, Own, write};
 use monitor_common::abi::{Address, Flow, FlowKey, Side};

@@ -30,6 +30,8 @@ pub(crate) enum Bench {
     Scrape,
     /// Packets lost while flows are deleted under load.
     Race,
+    /// What is kept for those who watch, on top of a drain.
+    Watch,
     /// Hellos and messages a second.
     Dpi,
     /// Tasks of a browser's main thread while it shows the live page.
@@ -40,13 +42,14 @@ pub(crate) enum Bench {
 
 impl Bench {
     /// All, in the order in which they run.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Datapath,
         Self::Live,
         Self::Drain,
         Self::Agent,
         Self::Scrape,
         Self::Race,
+        Self::Watch,
         Self::Dpi,
         Self::Pcap,
         Self::Page,
@@ -61,6 +64,7 @@ impl Bench {
             Self::Agent => "agent",
             Self::Scrape => "scrape",
             Self::Race => "race",
+            Self::Watch => "watch",
             Self::Dpi => "dpi",
             Self::Pcap => "pcap",
             Self::Page => "page",
@@ -76,6 +80,7 @@ impl Bench {
             Self::Agent => "The agent: every flow a packet a second, a scrape a second",
             Self::Scrape => "A page of metrics",
             Self::Race => "Flows that end while their packets come",
+            Self::Watch => "What is kept for those who watch, on top of a drain of the engine, CPU time",
             Self::Dpi => "Payload understood",
             Self::Page => "The live page in a browser, 10,000 active flows",
             Self::Pcap => "A capture read: 2 million packets, 20,000 flows at once",
@@ -90,7 +95,7 @@ impl Bench {
 
     /// Whether it loads the kernel side, and needs root for it.
     const fn is_of_the_kernel_side(self) -> bool {
-        !matches!(self, Self::Dpi | Self::Pcap)
+        !matches!(self, Self::Dpi | Self::Pcap | Self::Watch)
     }
 }
 
@@ -166,7 +171,9 @@ fn command(
         }
     };
     let cargo = match bench {
-        Bench::Dpi => cargo.args(["--package", "monitor-core", "--features", "monitor-core/fuzzing"]),
+        Bench::Dpi | Bench::Watch => {
+            cargo.args(["--package", "monitor-core", "--features", "monitor-core/fuzzing"])
+        }
         _ => cargo.args(["--package", "monitor"]),
     };
     let cargo = if bench.is_of_the_kernel_side_alone() { cargo.args(["--profile", "dev"]) } else { cargo };
