@@ -160,6 +160,21 @@ fn every_column_asks_for_the_flows_in_the_order_in_which_it_shows_them() {
 }
 
 #[test]
+fn what_is_shown_of_how_many_and_which_stands_beside_the_tabs() {
+    let mut top = top(3);
+    let mut many = live(200);
+    many.matched = 10_025;
+    top.news(News::Live(many));
+    let lines = screen(&mut top, 80, 24);
+    assert!(lines[row(&lines, "6 Events")].contains("200 of 10,025"), "{lines:?}");
+    let lines = screen(&mut top, 120, 24);
+    assert!(lines[row(&lines, "6 Events")].contains("200 of 10,025 flows"), "{lines:?}");
+    press(&mut top, "/port 443 and bytes > 1M\n");
+    let lines = screen(&mut top, 80, 24);
+    assert!(lines[row(&lines, "1 Flows")].contains("port 443 and bytes > 1M"), "{lines:?}");
+}
+
+#[test]
 fn who_scrolls_down_is_shown_more() {
     let mut top = top(200);
     screen(&mut top, 120, 40);

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::{Canvas, panel::chart, rate};
 use crate::view::{
@@ -16,8 +17,11 @@ use crate::view::{
 const TALL: u16 = 28;
 /// Lines of those.
 const CHART: u16 = 3;
-/// Columns of the numbers beside the charts.
+/// Columns of the numbers beside the charts, and most of them where there is room.
 const NUMBERS: u16 = 34;
+const NUMBERS_MOST: u16 = 56;
+/// Below this width words are left out.
+const WORDS: u16 = 100;
 
 /// Draws the header; returns its height.
 pub(in super::super) fn header(top: &mut Top, canvas: &mut Canvas<'_>, area: Rect) -> u16 {
@@ -45,7 +49,7 @@ fn source(top: &Top, canvas: &mut Canvas<'_>, area: Rect) {
     if top.lost.is_some() {
         right = what;
     }
-    let wide = (unicode_width::UnicodeWidthStr::width(&*right) as u16 + 2).min(area.width * 2 / 3);
+    let wide = (right.width() as u16 + 2).min(area.width * 2 / 3);
     canvas.put_right(
         area.x,
         area.y,
@@ -118,7 +122,8 @@ fn short(top: &Top, canvas: &mut Canvas<'_>, area: Rect) -> u16 {
 fn tall(top: &Top, canvas: &mut Canvas<'_>, area: Rect) -> u16 {
     let Some(snapshot) = top.snapshot() else { return area.height };
     let sides = sides(top, snapshot);
-    let wide = area.width.saturating_sub(NUMBERS + 1) / sides.len().max(1) as u16;
+    let numbers = (area.width / 4).clamp(NUMBERS, NUMBERS_MOST);
+    let wide = area.width.saturating_sub(numbers + 1) / sides.len().max(1) as u16;
     for (n, (name, paint, values, io)) in (0_u16..).zip(sides) {
         let place = Rect { x: area.x + 1 + n * wide, width: wide.saturating_sub(3), ..area };
         let packets = format!("  {} packets/s", units::count(io.packets_per_second.round() as u64));
@@ -130,7 +135,7 @@ fn tall(top: &Top, canvas: &mut Canvas<'_>, area: Rect) -> u16 {
         let values = trend::columns(values, usize::from(place.width), top.is_capture());
         chart(canvas, below, &values, paint);
     }
-    let right = Rect { x: area.right() - NUMBERS, width: NUMBERS - 1, ..area };
+    let right = Rect { x: area.right() - numbers, width: numbers - 1, ..area };
     numbers_of(top, snapshot, canvas, right);
     area.height
 }
@@ -191,7 +196,11 @@ fn numbers_of(top: &Top, snapshot: &Snapshot, canvas: &mut Canvas<'_>, area: Rec
 }
 
 fn tabs(top: &mut Top, canvas: &mut Canvas<'_>, area: Rect) {
-    let narrow = area.width < 72;
+    let told = told(top, area.width < WORDS);
+    // A filter says more than the titles of other tabs.
+    let named: u16 = Tab::ALL.iter().map(|tab| tab.title().len() as u16 + 5).sum();
+    let filtered = top.tab == Tab::Flows && !top.filter.is_empty();
+    let narrow = area.width < 72 || (filtered && named + told.width() as u16 + 3 > area.width);
     let mut x = area.x;
     let mut places = Vec::new();
     for tab in Tab::ALL {
@@ -207,18 +216,26 @@ fn tabs(top: &mut Top, canvas: &mut Canvas<'_>, area: Rect) {
         x += wide + u16::from(!narrow);
     }
     top.places.tabs = places;
-    let right = match top.tab {
+    let room = area.right().saturating_sub(x + 3);
+    let paint = if filtered { Paint::Warn } else { Paint::Dim };
+    let text = crate::view::text::cut(&told, usize::from(room)).into_owned();
+    canvas.put_right(x + 2, area.y, room, &text, paint);
+}
+
+/// What stands beside the tabs: how many of how many flows and which, or how far sums go back.
+fn told(top: &Top, short: bool) -> String {
+    match top.tab {
         Tab::Flows => {
-            let shown = super::of_total(top.flows().len(), top.matched);
-            let what = if top.filter.is_empty() { String::new() } else { format!("  {}", top.filter) };
-            format!("{shown}{what}")
+            let (shown, all) = (top.flows().len(), top.matched);
+            let shown = if short && shown < all {
+                format!("{} of {}", units::count(shown as u64), units::count(all as u64))
+            } else {
+                super::of_total(shown, all)
+            };
+            if top.filter.is_empty() { shown } else { format!("{shown}  {}", top.filter) }
         }
         Tab::Events => String::new(),
         _ if top.is_capture() => String::new(),
         _ => format!("last {}", super::footer::window(top.window)),
-    };
-    let room = area.right().saturating_sub(x + 3);
-    let paint = if top.tab == Tab::Flows && !top.filter.is_empty() { Paint::Warn } else { Paint::Dim };
-    let text = crate::view::text::cut(&right, usize::from(room)).into_owned();
-    canvas.put_right(x + 2, area.y, room, &text, paint);
+    }
 }
