@@ -71,10 +71,9 @@ fn main() {
         netns::wait_for("all flows on the page", || {
             (browser.script(active).as_f64() >= Some(f64::from(FLOWS))).then_some(())
         });
-        // What was traced until now is of no interest.
-        browser.log("performance");
         thread::sleep(Duration::from_secs(seconds));
-        let tasks = tasks(&browser.log("performance"));
+        // The driver hands out what it traced once: what was before is in it.
+        let tasks = tasks(&browser.log("performance"), seconds);
         let active = browser.script(active);
         println!("{active} active flows, {seconds} s, a message a second");
         report("wall", seconds, tasks.iter().map(|task| task.0).collect());
@@ -136,8 +135,8 @@ fn send(stop: &AtomicBool) {
     }
 }
 
-/// Milliseconds of each task of the page's main thread: from begin to end, and of the processor.
-fn tasks(log: &Value) -> Vec<(f64, f64)> {
+/// Milliseconds of each task of the page's main thread in the last seconds: from begin to end, and of the processor.
+fn tasks(log: &Value, seconds: u64) -> Vec<(f64, f64)> {
     let messages: Vec<Value> = log
         .as_array()
         .expect("a log")
@@ -155,10 +154,14 @@ fn tasks(log: &Value) -> Vec<(f64, f64)> {
         |event: &&&Value| event["name"] == "thread_name" && event["args"]["name"] == "CrRendererMain";
     let mut tasks: HashMap<_, Vec<(f64, f64)>> =
         events.iter().filter(is_main).map(|e| (thread(e), Vec::new())).collect();
+    // Microseconds.
+    let begin = |event: &Value| event["ts"].as_f64().unwrap_or_default();
+    let newest = events.iter().map(|event| begin(event)).fold(0.0, f64::max);
     for event in &events {
         let part = |key: &str| event[key].as_f64().unwrap_or_default() / 1000.0;
         if let Some(tasks) = tasks.get_mut(&thread(event))
             && event["ph"] == "X"
+            && begin(event) >= newest - seconds as f64 * 1e6
         {
             tasks.push((part("dur"), part("tdur")));
         }
