@@ -197,7 +197,7 @@ fn entries(pid: u32) -> usize {
     let id = ids.into_iter().find(|id| name(*id).as_deref() == Some("FLOWS")).expect("its flow table");
     let map = Map::HashMap(MapData::from_id(id).expect("the map"));
     let keys: HashMap<MapData, [u8; size_of::<FlowKey>()], u32> = map.try_into().expect("a hash map");
-    keys.keys().filter(Result::is_ok).count()
+    keys.keys().flatten().count()
 }
 
 /// Ends the threads when it is dropped.
