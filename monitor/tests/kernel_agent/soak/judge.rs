@@ -62,9 +62,6 @@ const MEMORY_RISE: (f64, f64) = (1.05, 4e6);
 /// The same for descriptors: those of clients that are just leaving.
 const DESCRIPTOR_RISE: (f64, f64) = (1.0, 4.0);
 
-/// The same for entries without a flow.
-const STRAY_RISE: (f64, f64) = (1.0, 1000.0);
-
 impl Story {
     pub(super) const HEAD: &str =
         "   second        sent     started   MB resident   files   entries    overflow   violations";
@@ -102,9 +99,6 @@ impl Story {
         };
         flat("resident memory", |r| r.resident, MEMORY_RISE);
         flat("descriptors", |r| r.descriptors, DESCRIPTOR_RISE);
-        // Entries are counted by the drain, flows by the engine: they differ by what ends between two looks, and
-        // would drift apart if slots were lost.
-        flat("entries of the flow table beyond flows that live", |r| r.entries - r.active, STRAY_RISE);
         for reading in &self.readings {
             let second = reading.at.as_secs();
             if reading.violations != 0.0 {
