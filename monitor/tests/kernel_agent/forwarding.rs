@@ -58,6 +58,8 @@ fn forwarded_flows_count_once_and_each_interface_counts_all() {
         assert_eq!(page.sum("weir_network_io_packets_total", &labels), packets as f64);
         assert_eq!(page.sum("weir_network_io_bytes_total", &labels), bytes as f64);
     }
+    // What shares of segments are taken of has each once, as the numbers of retransmissions do.
+    assert_eq!(page.sum("weir_tcp_packets_total", &[]), packets as f64);
     let forwarded = [("role", "forwarded"), ("transport", "tcp")];
     // Nobody answered at the refused port: it gets no series.
     assert_eq!(page.count("weir_service_io_bytes_total", &[("server_port", "9")]), 0);

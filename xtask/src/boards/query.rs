@@ -55,7 +55,7 @@ pub(crate) fn mean(by: &str, metric: &str, matchers: &str, range: &str) -> Strin
 pub(crate) fn retransmitted(by: &str, range: &str) -> String {
     format!(
         "sum by ({by}) (rate(weir_tcp_retransmitted_packets_total{{$host}}[{range}])) \
-         / (sum by ({by}) (rate(weir_network_io_packets_total{{$host, transport=\"tcp\"}}[{range}])) > 0)"
+         / (sum by ({by}) (rate(weir_tcp_packets_total{{$host}}[{range}])) > 0)"
     )
 }
 

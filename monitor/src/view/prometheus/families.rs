@@ -83,6 +83,8 @@ families! {
     TCP_CONNECTIONS = Gauge "weir_tcp_connections";
     /// TCP connection attempts by how they ended.
     TCP_ATTEMPTS = Counter "weir_tcp_connection_attempts";
+    /// TCP segments, each connection's once however many interfaces it passes.
+    TCP_PACKETS = Counter "weir_tcp_packets";
     /// TCP segments sent again.
     TCP_RETRANSMITTED = Counter "weir_tcp_retransmitted_packets";
     /// TCP segments that came after a later one.

@@ -12,7 +12,7 @@ use super::families::{
     ACCOUNTED_PACKETS, CONSERVATION_VIOLATIONS, DUPLICATE_FLOWS, FLOWS_ACTIVE, FLOWS_ENDED, FLOWS_STARTED,
     FRAGMENTS, HOOK_PACKETS, LAST_DRAIN, NETWORK_BYTES, NETWORK_PACKETS, OVERFLOW_PACKETS, SKBS,
     TCP_ATTEMPTS, TCP_CONNECTIONS, TCP_DUPLICATE_ACKS, TCP_FIRST_RESPONSE, TCP_FLAGS, TCP_HANDSHAKE,
-    TCP_OUT_OF_ORDER, TCP_RETRANSMITTED, TCP_RTT, TCP_ZERO_WINDOWS,
+    TCP_OUT_OF_ORDER, TCP_PACKETS, TCP_RETRANSMITTED, TCP_RTT, TCP_ZERO_WINDOWS,
 };
 use super::page::{Family, Page};
 
@@ -133,6 +133,7 @@ fn tcp(page: &mut Page, tcp: &TcpTotals) {
             page.sample(&labels, tcp.attempts[role.index()][result.index()]);
         }
     }
+    directions(page, &TCP_PACKETS, tcp.segments);
     directions(page, &TCP_RETRANSMITTED, tcp.retransmitted);
     directions(page, &TCP_OUT_OF_ORDER, tcp.out_of_order);
     directions(page, &TCP_DUPLICATE_ACKS, tcp.duplicate_acks);

@@ -11,7 +11,7 @@ use crate::{
     webdriver::Browser,
 };
 
-/// The key, as WebDriver has it.
+/// The key, as `WebDriver` has it.
 pub(super) const ENTER: &str = "\u{e007}";
 
 /// Bytes of the server's one page.
