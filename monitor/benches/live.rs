@@ -171,8 +171,18 @@ fn in_situ(name: &str, mut monitor: Monitor) {
     }
 }
 
+/// At both ends, for connections to come.
+fn set_congestion_control(peer: &Peer, name: &str) {
+    let set =
+        || std::fs::write("/proc/sys/net/ipv4/tcp_congestion_control", name).expect("congestion control");
+    set();
+    peer.enter(set);
+}
+
 fn main() {
     let peer = Peer::new();
+    // The kernel's default, which sends what the cores can.
+    set_congestion_control(&peer, "cubic");
     let iperf = Iperf::start(&peer);
     let mut speed: Vec<f64> =
         (0..rounds(20, 3)).map(|_| slice(&iperf, None).bytes_a_second() * 8.0 / 1e9).collect();
@@ -182,4 +192,12 @@ fn main() {
     compare(&iperf, "XDP", Some(Monitor::new(Ingress::Xdp)), PAIRS / 2);
     in_situ("TC", Monitor::new(Ingress::Tc));
     in_situ("XDP", Monitor::new(Ingress::Xdp));
+    drop(iperf);
+    // BBR paces by what it measured, and slows down with each delay that it takes for the path's.
+    let available = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_available_congestion_control");
+    if available.is_ok_and(|all| all.split_whitespace().any(|one| one == "bbr")) {
+        set_congestion_control(&peer, "bbr");
+        let iperf = Iperf::start(&peer);
+        compare(&iperf, "TC, BBR", Some(Monitor::new(Ingress::Tc)), PAIRS / 2);
+    }
 }
