@@ -277,6 +277,8 @@ fn it_stops_like_any_job_and_goes_on_with_the_terminal_taken_again() {
     tmux.wait_text("job.example");
     tmux.assert_taken();
     tmux.types("q");
+    // What is typed before the shell has the terminal again is typed to who ends.
+    tmux.wait_screen("the prompt", |s| s.iter().any(|line| line.trim_end() == "here:"));
     settings("after");
     tmux.same_settings();
     agent.stop(Signal::SIGTERM);
