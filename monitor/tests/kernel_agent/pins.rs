@@ -172,6 +172,7 @@ mod guest {
     #[ignore = "for kernels of other versions: `cargo xtask test-kernels`"]
     fn an_upgrade_in_place_costs_no_packet() {
         super::exchanges("--ingress=tc", 3, 50);
+        crate::guest::works("pins");
     }
 }
 

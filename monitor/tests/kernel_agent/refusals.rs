@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Runs a command that must refuse: its one line.
-fn refused(ns: &Namespace, command: Command) -> String {
+pub(crate) fn refused(ns: &Namespace, command: Command) -> String {
     let mut process = Running::start(command);
     let status = process.end();
     let said = process.stderr();
@@ -22,7 +22,7 @@ fn refused(ns: &Namespace, command: Command) -> String {
     said
 }
 
-fn assert_says(said: &str, parts: &[&str]) {
+pub(crate) fn assert_says(said: &str, parts: &[&str]) {
     for part in parts {
         assert!(said.contains(part), "{part} in {said}");
     }

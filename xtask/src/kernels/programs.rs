@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::process::{Program, find};
 
 /// Programs that the tests start.
-const STARTED: [&str; 4] = ["ip", "tc", "ethtool", "ping"];
+const STARTED: [&str; 5] = ["ip", "tc", "ethtool", "ping", "setpriv"];
 
 /// Applets of busybox that the first process and the tests use. `ip` and `tc` are not among them.
 const APPLETS: [&str; 12] =

@@ -21,7 +21,7 @@ const fn feature(title: &'static str, name: &'static str, quick: bool) -> Featur
 }
 
 /// What the kernel side and the agent need of a kernel.
-pub(crate) const KERNEL: [Feature; 14] = [
+pub(crate) const KERNEL: [Feature; 16] = [
     // Where there is no TCX it is what the quick run takes; elsewhere it is the other way.
     feature("clsact", "clsact", false),
     feature("TCX", "tcx", true),
@@ -36,6 +36,8 @@ pub(crate) const KERNEL: [Feature; 14] = [
     feature("batch deletion", "batch_deletion", true),
     feature("clock set", "clock_steps", false),
     feature("suspended", "suspend", false),
+    feature("upgrade in place", "pins", false),
+    feature("limit of locked memory", "locked_memory", false),
     feature("locked down", "lockdown", false),
 ];
 

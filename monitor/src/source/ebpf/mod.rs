@@ -9,6 +9,7 @@ mod drain;
 mod error;
 mod grace;
 mod hooks;
+mod locked_memory;
 mod log;
 mod object;
 mod pin;
@@ -152,7 +153,7 @@ impl Source {
     /// Loads maps and programs. Nothing is attached yet.
     pub fn open(options: Options) -> Result<Self, Error> {
         let object = object::bytes()?;
-        sys::raise_memlock_limit();
+        locked_memory::raise();
         let features = probe::kernel_features()?;
         let config = KernelConfig {
             coarse_clock: features.coarse_clock.into(),

@@ -6,13 +6,15 @@ use aya::{
 };
 use monitor_common::abi::Direction;
 
-use super::Error;
+use super::{Error, locked_memory};
 
 /// Features that decide which programs are loaded and how they hang.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Features {
     /// `bpf_ktime_get_coarse_ns` (5.11).
     pub coarse_clock: bool,
+    /// Maps and programs count against `RLIMIT_MEMLOCK` (until 5.11).
+    pub locked_memory: bool,
     /// Multi-buffer XDP and `bpf_xdp_load_bytes` (5.18).
     pub xdp_frags: bool,
     /// TCX links (6.6).
@@ -39,6 +41,7 @@ fn features_of(version: Option<KernelVersion>) -> Result<Features, Error> {
     }
     Ok(Features {
         coarse_clock: version >= KernelVersion::new(5, 11, 0),
+        locked_memory: version < KernelVersion::new(5, 11, 0),
         xdp_frags: version >= KernelVersion::new(5, 18, 0),
         tcx: version >= KernelVersion::new(6, 6, 0),
     })
@@ -122,13 +125,18 @@ pub(super) fn refusal() -> String {
     if lacks_capabilities() {
         return format!("run as root, or grant {}{}", capability_names(), missing());
     }
-    refusal_of_the_capable(lockdown().as_deref())
+    let limit = kernel_features().ok().and_then(locked_memory::limit);
+    refusal_of_the_capable(limit, lockdown().as_deref())
 }
 
-/// The same for one who has all the rights.
-fn refusal_of_the_capable(lockdown: Option<&str>) -> String {
-    match lockdown {
-        Some(level) if level != "none" => format!(
+/// The same for one who has all these rights, and may lock so many bytes of memory if maps count as such.
+fn refusal_of_the_capable(limit: Option<u64>, lockdown: Option<&str>) -> String {
+    match (limit, lockdown) {
+        (Some(bytes), _) => format!(
+            "this kernel counts maps as locked memory, of which there may be {} KiB: raise the limit (LimitMEMLOCK=infinity, ulimit -l unlimited), or grant CAP_SYS_RESOURCE",
+            bytes >> 10
+        ),
+        (None, Some(level)) if level != "none" => format!(
             "this kernel is locked down ({level}) and refuses BPF: boot it with a lower lockdown=, or without Secure Boot"
         ),
         _ => "no capability is missing: a security module or a filter of system calls (a container's?) refuses bpf(2)"
@@ -149,11 +157,12 @@ mod tests {
     #[test]
     fn each_kernel_has_the_features_of_its_version_and_one_before_5_10_is_refused_in_a_line() {
         let features = |major, minor| features_of(Some(KernelVersion::new(major, minor, 0))).unwrap();
-        let none = Features { coarse_clock: false, xdp_frags: false, tcx: false };
-        assert_eq!(features(5, 10), none);
-        assert_eq!(features(5, 11), Features { coarse_clock: true, ..none });
-        assert_eq!(features(5, 18), Features { coarse_clock: true, xdp_frags: true, ..none });
-        assert_eq!(features(6, 6), Features { coarse_clock: true, xdp_frags: true, tcx: true });
+        let oldest = Features { coarse_clock: false, locked_memory: true, xdp_frags: false, tcx: false };
+        let newer = Features { coarse_clock: true, locked_memory: false, ..oldest };
+        assert_eq!(features(5, 10), oldest);
+        assert_eq!(features(5, 11), newer);
+        assert_eq!(features(5, 18), Features { xdp_frags: true, ..newer });
+        assert_eq!(features(6, 6), Features { xdp_frags: true, tcx: true, ..newer });
         for version in [Some(KernelVersion::new(5, 9, 16)), Some(KernelVersion::new(4, 19, 0)), None] {
             let error = features_of(version).unwrap_err().to_string();
             assert!(error.contains("too old: 5.10 or newer is needed"), "{error}");
@@ -165,12 +174,14 @@ mod tests {
     fn a_refusal_without_a_missing_right_names_what_else_refuses() {
         assert_eq!(chosen("none [integrity] confidentiality\n"), Some("integrity"));
         assert_eq!(chosen("\n"), None);
-        let locked = refusal_of_the_capable(Some("confidentiality"));
+        let locked = refusal_of_the_capable(None, Some("confidentiality"));
         assert!(locked.contains("locked down (confidentiality)"), "{locked}");
         for open in [None, Some("none")] {
-            let filtered = refusal_of_the_capable(open);
+            let filtered = refusal_of_the_capable(None, open);
             assert!(filtered.contains("refuses bpf(2)") && !filtered.contains("locked"), "{filtered}");
         }
+        let little = refusal_of_the_capable(Some(65536), None);
+        assert!(little.contains("64 KiB") && little.contains("CAP_SYS_RESOURCE"), "{little}");
     }
 
     #[test]

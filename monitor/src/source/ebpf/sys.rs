@@ -345,13 +345,5 @@ pub(super) fn membarrier_global() -> io::Result<()> {
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Kernels before 5.11 count maps against `RLIMIT_MEMLOCK`, 64 KiB by default. Best effort: where
-/// it is refused and matters, creating the maps says so.
-pub(super) fn raise_memlock_limit() {
-    let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
-    // SAFETY: the pointer is to a local.
-    unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) };
-}
-
 // SAFETY: integers without padding.
 unsafe impl aya::Pod for super::samples::SampleState {}
