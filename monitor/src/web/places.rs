@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
@@ -14,7 +15,6 @@ use axum::BoxError;
 use axum::body::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
 
 use crate::state::lock;
 
@@ -22,7 +22,18 @@ use crate::state::lock;
 #[derive(Debug)]
 pub(super) struct Places {
     free: Arc<Semaphore>,
+    turns: Turns,
     taken: Mutex<Taken>,
+}
+
+/// Numbers moments: each is greater than the one before.
+#[derive(Clone, Debug, Default)]
+struct Turns(Arc<AtomicU64>);
+
+impl Turns {
+    fn next(&self) -> u64 {
+        self.0.fetch_add(1, Relaxed)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -43,22 +54,24 @@ pub(super) struct Place {
 /// What a connection is doing.
 #[derive(Debug)]
 pub(super) struct Seat {
+    turns: Turns,
     waits: Mutex<Waits>,
     leave: Notify,
 }
 
-/// Since when the server waits for the client.
+/// Since which turn the server waits for the client.
 #[derive(Debug)]
 struct Waits {
     /// For a request.
-    request: Option<Instant>,
+    request: Option<u64>,
     /// For what was written to be taken.
-    write: Option<Instant>,
+    write: Option<u64>,
 }
 
 impl Places {
     pub(super) fn new(count: usize) -> Arc<Self> {
-        Arc::new(Self { free: Arc::new(Semaphore::new(count)), taken: Mutex::default() })
+        let free = Arc::new(Semaphore::new(count));
+        Arc::new(Self { free, turns: Turns::default(), taken: Mutex::default() })
     }
 
     /// A place for a connection that has just come, and whether another had to leave for it. `None`: all
@@ -71,7 +84,7 @@ impl Places {
             Err(_) if self.displace() => (free.acquire_owned().await.ok()?, true),
             Err(_) => return None,
         };
-        let seat = Arc::new(Seat::default());
+        let seat = Arc::new(Seat::new(self.turns.clone()));
         let mut taken = lock(&self.taken);
         let number = taken.next;
         taken.next += 1;
@@ -102,14 +115,19 @@ impl Drop for Place {
 }
 
 impl Default for Seat {
+    /// One that shares its place with nobody.
     fn default() -> Self {
-        let waits = Waits { request: Some(Instant::now()), write: None };
-        Self { waits: Mutex::new(waits), leave: Notify::new() }
+        Self::new(Turns::default())
     }
 }
 
 impl Seat {
-    fn since(&self) -> Option<Instant> {
+    fn new(turns: Turns) -> Self {
+        let waits = Waits { request: Some(turns.next()), write: None };
+        Self { turns, waits: Mutex::new(waits), leave: Notify::new() }
+    }
+
+    fn since(&self) -> Option<u64> {
         let waits = lock(&self.waits);
         waits.write.or(waits.request)
     }
@@ -123,9 +141,9 @@ impl Seat {
     pub(super) fn writes(&self, stalled: bool) {
         let mut waits = lock(&self.waits);
         if stalled {
-            waits.write.get_or_insert_with(Instant::now);
+            waits.write.get_or_insert_with(|| self.turns.next());
         } else if waits.write.take().is_some() && waits.request.is_some() {
-            waits.request = Some(Instant::now());
+            waits.request = Some(self.turns.next());
         }
     }
 
@@ -142,7 +160,7 @@ pub(super) struct Work(Arc<Seat>);
 
 impl Drop for Work {
     fn drop(&mut self) {
-        lock(&self.0.waits).request = Some(Instant::now());
+        lock(&self.0.waits).request = Some(self.0.turns.next());
     }
 }
 
@@ -181,10 +199,6 @@ impl Body for Answer {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use tokio::time::advance;
-
     use super::*;
 
     /// Takes a place in a task that ends when it is told to leave.
@@ -195,7 +209,6 @@ mod tests {
             place.seat().left().await;
             drop(place);
         });
-        advance(Duration::from_secs(1)).await;
         Some((seat, displaced))
     }
 
@@ -203,7 +216,7 @@ mod tests {
         lock(&places.taken).seats.values().any(|other| Arc::ptr_eq(other, seat))
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn who_keeps_the_server_waiting_the_longest_gives_way() {
         let places = Places::new(3);
         let (first, _) = come(&places).await.unwrap();
@@ -219,7 +232,7 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn who_works_keeps_the_place_unless_it_does_not_take_its_answer() {
         let places = Places::new(2);
         let (first, _) = come(&places).await.unwrap();
@@ -234,7 +247,7 @@ mod tests {
         assert!(!is_there(&places, &first) && is_there(&places, &second));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_place_is_free_once_its_connection_is_gone() {
         let places = Places::new(1);
         let (place, _) = places.take().await.unwrap();
