@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 
-use crate::check;
 use crate::error::Error;
 use crate::process::Program;
 use crate::project::Project;
+use crate::tools;
 
-/// The only place that crates come from.
-const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
+/// The release of cargo-deny that is built.
+const VERSION: &str = "0.20.2";
 /// Where advisories are kept: a repository of git. The registry carries none.
 const ADVISORIES: &str = "https://github.com/rustsec/advisory-db";
 
@@ -26,9 +26,7 @@ pub(crate) enum Outcome {
 
 /// Asks everything; what cannot be asked here is named.
 pub(crate) fn run(project: &Project) -> Result<(), Error> {
-    check::licences::run(project)?;
-    eprintln!("licences: accepted");
-    sources(project)?;
+    terms(project)?;
     for (name, outcome) in [("withdrawn releases", withdrawn(project)?), ("advisories", advisories(project)?)]
     {
         match outcome {
@@ -39,63 +37,33 @@ pub(crate) fn run(project: &Project) -> Result<(), Error> {
     Ok(())
 }
 
+/// Every crate may be used under terms that Weir accepts, and comes from the registry: deny.toml.
+pub(crate) fn terms(project: &Project) -> Result<(), Error> {
+    deny(project, &["licenses", "bans", "sources"])
+}
+
+fn deny(project: &Project, what: &[&str]) -> Result<(), Error> {
+    let tool = tools::subcommand(project, "cargo-deny", VERSION)?;
+    let deny = project.cargo().args(["deny", "--locked", "--all-features", "check"]).args(what);
+    deny.env("PATH", tools::path_with(&tool)).run()
+}
+
 /// A crate of the lock file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Locked {
     name: String,
     version: String,
-    source: Option<String>,
-    checksum: Option<String>,
 }
 
-fn lock(project: &Project) -> Result<Vec<Locked>, Error> {
-    let path = project.root().join("Cargo.lock");
-    let text = fs::read_to_string(&path).map_err(|source| Error::File { operation: "read", path, source })?;
-    Ok(packages(&text))
-}
-
-/// The crates of a lock file, which cargo writes one key a line.
-fn packages(lock: &str) -> Vec<Locked> {
+/// The crates of the registry in a lock file, which cargo writes one key a line.
+fn packages(lock: &str) -> BTreeSet<Locked> {
     let field = |block: &str, key: &str| {
         let line = block.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = \""))?;
         line.strip_suffix('"').map(str::to_owned)
     };
-    lock.split("[[package]]")
-        .skip(1)
-        .filter_map(|block| {
-            Some(Locked {
-                name: field(block, "name")?,
-                version: field(block, "version")?,
-                source: field(block, "source"),
-                checksum: field(block, "checksum"),
-            })
-        })
-        .collect()
-}
-
-/// Every crate is of this checkout, or of the registry with its checksum.
-pub(crate) fn sources(project: &Project) -> Result<(), Error> {
-    let locked = lock(project)?;
-    let findings = foreign(&locked);
-    if findings.is_empty() {
-        eprintln!(
-            "lock file: {} crates, each of this checkout or of crates.io with its checksum",
-            locked.len()
-        );
-        return Ok(());
-    }
-    Err(Error::Check { findings, hint: "crates come from crates.io, at releases that the lock file pins" })
-}
-
-fn foreign(locked: &[Locked]) -> Vec<String> {
-    let ours = |source: &Option<String>| source.is_none();
-    let pinned = |package: &Locked| package.source.as_deref() == Some(REGISTRY) && package.checksum.is_some();
-    let wrong = locked.iter().filter(|package| !ours(&package.source) && !pinned(package));
-    wrong
-        .map(|package| {
-            let source = package.source.as_deref().unwrap_or("nowhere");
-            format!("{} {} comes from {source}, or has no checksum", package.name, package.version)
-        })
+    let blocks = lock.split("[[package]]").skip(1).filter(|block| field(block, "source").is_some());
+    blocks
+        .filter_map(|block| Some(Locked { name: field(block, "name")?, version: field(block, "version")? }))
         .collect()
 }
 
@@ -112,8 +80,10 @@ pub(crate) fn withdrawn(project: &Project) -> Result<Outcome, Error> {
         path: directory.clone(),
         source,
     })?;
-    let locked: BTreeSet<Locked> = lock(project)?.into_iter().filter(|p| p.source.is_some()).collect();
-    file("Cargo.toml", &manifest(&locked))?;
+    let lock = project.root().join("Cargo.lock");
+    let text =
+        fs::read_to_string(&lock).map_err(|source| Error::File { operation: "read", path: lock, source })?;
+    file("Cargo.toml", &manifest(&packages(&text)))?;
     file("src/lib.rs", "")?;
     drop(fs::remove_file(directory.join("Cargo.lock")));
     let resolve = project.cargo().directory(&directory).args(["generate-lockfile", "--quiet"]);
@@ -159,11 +129,8 @@ fn verdict(said: &str) -> Result<Outcome, Error> {
     Err(Error::Check { findings, hint: "the lock file's crates do not resolve" })
 }
 
-/// Known holes, by cargo-deny, where it is installed and the advisories can be fetched.
+/// Known holes, where they can be fetched.
 pub(crate) fn advisories(project: &Project) -> Result<Outcome, Error> {
-    if project.cargo().args(["deny", "--version"]).probe().is_none() {
-        return Ok(Outcome::Skipped("cargo-deny is not installed (`cargo install cargo-deny --locked`)"));
-    }
     let reached = Program::new("timeout")
         .args(["20", "git", "ls-remote", "--quiet", ADVISORIES, "HEAD"])
         .env("GIT_TERMINAL_PROMPT", "0");
@@ -172,7 +139,7 @@ pub(crate) fn advisories(project: &Project) -> Result<Outcome, Error> {
             "the advisories' repository cannot be reached, and the registry carries none",
         ));
     }
-    project.cargo().args(["deny", "--all-features", "check", "advisories", "bans", "sources"]).run()?;
+    deny(project, &["advisories"])?;
     Ok(Outcome::Passed)
 }
 
@@ -182,18 +149,7 @@ mod tests {
 
     const LOCK: &str = "version = 4\n\n[[package]]\nname = \"aya\"\nversion = \"0.14.0\"\nsource = \
         \"registry+https://github.com/rust-lang/crates.io-index\"\nchecksum = \"00\"\ndependencies = [\n \"libc\",\n]\n\n\
-        [[package]]\nname = \"monitor\"\nversion = \"0.1.0\"\n\n[[package]]\nname = \"other\"\nversion = \"1.0.0\"\n\
-        source = \"git+https://example.org/other\"\n";
-
-    #[test]
-    fn crates_that_are_not_pinned_are_found() {
-        let locked = packages(LOCK);
-        assert_eq!(locked.len(), 3);
-        assert_eq!(
-            foreign(&locked),
-            ["other 1.0.0 comes from git+https://example.org/other, or has no checksum"]
-        );
-    }
+        [[package]]\nname = \"monitor\"\nversion = \"0.1.0\"\n";
 
     #[test]
     fn a_withdrawn_release_an_unreachable_registry_and_anything_else_are_told_apart() {
@@ -209,7 +165,8 @@ mod tests {
 
     #[test]
     fn a_package_asks_for_exactly_what_is_locked() {
-        let locked = packages(LOCK).into_iter().filter(|p| p.source.is_some()).collect();
-        assert!(manifest(&locked).contains("package = \"aya\", version = \"=0.14.0\""));
+        let manifest = manifest(&packages(LOCK));
+        assert!(manifest.contains("package = \"aya\", version = \"=0.14.0\""), "{manifest}");
+        assert!(!manifest.contains("monitor"), "{manifest}");
     }
 }

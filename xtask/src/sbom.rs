@@ -5,7 +5,6 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::error::Error;
-use crate::process::is_executable;
 use crate::project::Project;
 
 /// The release of cargo-cyclonedx that is built.
@@ -13,7 +12,7 @@ const VERSION: &str = "0.5.9";
 
 /// Writes `target/weir.cdx.json` and sees that every crate of the program is in it; returns where it is.
 pub(crate) fn run(project: &Project) -> Result<PathBuf, Error> {
-    let tool = install(project)?;
+    let tool = crate::tools::subcommand(project, "cargo-cyclonedx", VERSION)?;
     let made = project.root().join("monitor/weir.cdx.json");
     project
         .cargo()
@@ -53,16 +52,6 @@ pub(crate) fn run(project: &Project) -> Result<PathBuf, Error> {
 
 const TARGET: &str =
     if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
-
-fn install(project: &Project) -> Result<PathBuf, Error> {
-    let root = project.tools().join("cyclonedx");
-    let tool = root.join("bin/cargo-cyclonedx");
-    if !is_executable(&tool) {
-        eprintln!("xtask builds cargo-cyclonedx {VERSION} into {}", root.display());
-        crate::tools::install(project, "cargo-cyclonedx", VERSION, &root)?;
-    }
-    Ok(tool)
-}
 
 /// Names and versions of the components.
 fn components(text: &str) -> Result<BTreeSet<(String, String)>, Error> {

@@ -103,8 +103,7 @@ fn project_steps(project: &Project, report: &mut Report) {
         metadata.output().map(passed)
     });
     report.step("monitor-core is pure", || check::purity::run(project).map(passed));
-    report.step("licences", || check::licences::run(project).map(passed));
-    report.step("crates are pinned", || audit::sources(project).map(passed));
+    report.step("licences and sources of crates", || audit::terms(project).map(passed));
     report.step("no crate was withdrawn", || audit::withdrawn(project).map(asked));
     report.step("advisories", || audit::advisories(project).map(asked));
     report.step("unsafe code is listed", || check::unsafe_code::check(project).map(passed));

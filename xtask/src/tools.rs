@@ -2,21 +2,33 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+use crate::process::is_executable;
 use crate::project::Project;
 
-/// Builds a program of a crate. Without optimization: it runs for seconds, and builds for minutes.
-pub(crate) fn install(project: &Project, name: &str, version: &str, root: &Path) -> Result<(), Error> {
+/// The program of a crate, built the first time. Without optimization: it runs for seconds, and builds for minutes.
+pub(crate) fn subcommand(project: &Project, name: &str, version: &str) -> Result<PathBuf, Error> {
+    let root = project.tools().join(format!("{name}-{version}"));
+    let program = root.join("bin").join(name);
+    if is_executable(&program) {
+        return Ok(program);
+    }
+    eprintln!("xtask builds {name} {version} into {}", root.display());
     let scratch = root.join("build");
     project
         .cargo()
         .args(["install", name, "--version", version, "--locked", "--quiet", "--debug", "--root"])
-        .arg(root)
+        .arg(&root)
         .env("CARGO_TARGET_DIR", &scratch)
         .run()?;
-    fs::remove_dir_all(&scratch).map_err(|source| Error::File { operation: "remove", path: scratch, source })
+    fs::remove_dir_all(&scratch).map_err(|source| Error::File {
+        operation: "remove",
+        path: scratch,
+        source,
+    })?;
+    Ok(program)
 }
 
 /// PATH with the directory of a program in front, so that cargo finds it as a subcommand.

@@ -1,7 +1,6 @@
 //! Checks of the project that no compiler makes.
 
 pub(crate) mod dependencies;
-pub(crate) mod licences;
 pub(crate) mod metrics;
 pub(crate) mod purity;
 pub(crate) mod unit;
