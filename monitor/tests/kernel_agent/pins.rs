@@ -42,14 +42,14 @@ impl Seeded {
 
 /// Datagrams that were answered; each is one packet in and one out.
 #[derive(Default)]
-struct Exchange {
+pub(crate) struct Exchange {
     stop: AtomicBool,
     answered: AtomicU64,
 }
 
 impl Exchange {
     /// Waits until this many more have been answered.
-    fn wait_for_more(&self, more: u64) {
+    pub(crate) fn wait_for_more(&self, more: u64) {
         let goal = self.answered.load(Relaxed) + more;
         wait_for("datagrams", || (self.answered.load(Relaxed) >= goal).then_some(()));
     }
@@ -79,9 +79,14 @@ impl Exchange {
         });
     }
 
-    /// Has `there` ask `here` as long as `work` goes on; returns how many were answered in all. The names
+    /// Has `there` ask a server as long as `work` goes on; returns how many were answered in all. The names
     /// of `flows` say how many questions each socket asks.
-    fn during(here: &Namespace, there: &Namespace, flows: &[u64], work: impl FnOnce(&Self)) -> u64 {
+    pub(crate) fn during(
+        server: &UdpSocket,
+        there: &Namespace,
+        flows: &[u64],
+        work: impl FnOnce(&Self),
+    ) -> u64 {
         struct Stop<'a>(&'a AtomicBool);
         impl Drop for Stop<'_> {
             fn drop(&mut self) {
@@ -89,7 +94,6 @@ impl Exchange {
             }
         }
         let this = Self::default();
-        let server = here.enter(|| UdpSocket::bind((HERE, 0))).expect("a socket");
         server.set_read_timeout(Some(Duration::from_millis(50))).expect("a timeout");
         let address = server.local_addr().expect("an address");
         let done = AtomicBool::new(false);
@@ -115,6 +119,10 @@ impl Exchange {
     }
 }
 
+fn server(here: &Namespace) -> UdpSocket {
+    here.enter(|| UdpSocket::bind((HERE, 0))).expect("a socket")
+}
+
 /// Packets of UDP that came in, and that went out.
 const WAYS: [&str; 2] = ["receive", "transmit"];
 
@@ -128,7 +136,7 @@ fn exchanges(ingress: &str, rounds: u64, more: u64) {
     let mut moments = Seeded(0x5eed);
     // Two flows that go on, and many that last for three questions.
     let mut next = Some(Agent::start(&here, &arguments));
-    let sent = Exchange::during(&here, &there, &[0, 0, 3], |exchange| {
+    let sent = Exchange::during(&server(&here), &there, &[0, 0, 3], |exchange| {
         for round in 0..rounds {
             let agent = next.take().unwrap_or_else(|| Agent::start(&here, &arguments));
             assert_eq!(programs(&here, "eth0").len(), 2, "round {round}");
@@ -200,7 +208,7 @@ fn records_of_all_instances_have_every_packet_once() {
         ];
         let mut last = None;
         let mut next = Some(Agent::start(&here, &arguments));
-        let sent = Exchange::during(&here, &there, flows, |exchange| {
+        let sent = Exchange::during(&server(&here), &there, flows, |exchange| {
             for _ in 0..3 {
                 let agent = next.take().unwrap_or_else(|| Agent::start(&here, &arguments));
                 exchange.wait_for_more(1500);

@@ -26,9 +26,14 @@ impl Programs {
         programs.add(&here("busybox")?, "/bin/busybox")?;
         programs.add(Path::new("/bin/sh"), "/bin/sh")?;
         for name in STARTED {
-            programs.add(&here(name)?, &format!("/bin/{name}"))?;
+            programs.add_here(name)?;
         }
         Ok(programs)
+    }
+
+    /// One of the host's, with its libraries.
+    pub(super) fn add_here(&mut self, name: &'static str) -> Result<(), Error> {
+        self.add(&here(name)?, &format!("/bin/{name}"))
     }
 
     /// A program with its libraries.

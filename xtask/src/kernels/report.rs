@@ -42,7 +42,8 @@ pub(crate) const KERNEL: [Feature; 16] = [
 ];
 
 /// What systemd's unit needs of a kernel.
-pub(crate) const UNIT: [Feature; 1] = [feature("systemd's unit", "unit", false)];
+pub(crate) const UNIT: [Feature; 2] =
+    [feature("systemd's unit", "unit", false), feature("its pins", "unit_pins", false)];
 
 /// What is known of a feature on a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

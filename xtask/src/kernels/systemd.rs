@@ -69,7 +69,10 @@ const SETTINGS: [(&str, &str); 7] = [
     ("/etc/machine-id", "00000000000000000000000000000001\n"),
     ("/etc/systemd/system/weir-test.target", TARGET),
     // An emulated machine needs a minute for what another does in a second.
-    ("/etc/systemd/system.conf.d/slow.conf", "[Manager]\nDefaultTimeoutStartSec=30min\n"),
+    (
+        "/etc/systemd/system.conf.d/slow.conf",
+        "[Manager]\nDefaultTimeoutStartSec=30min\nDefaultTimeoutStopSec=10min\n",
+    ),
 ];
 
 /// Units as they are installed.
@@ -118,6 +121,7 @@ impl Machine {
         let packages = store(project).join(format!("systemd-{}", codename()));
         unpack(&packages, PACKAGE, Needs::All)?;
         let mut programs = Programs::of_tests()?;
+        programs.add_here("chown")?;
         programs.add_stripped(&built.agent, "/agent-tests")?;
         programs.add_stripped(&built.weir, "/bin/weir")?;
         let mut units = Vec::new();

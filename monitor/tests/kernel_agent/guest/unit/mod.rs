@@ -1,6 +1,8 @@
 //! The units of packaging/ under a real systemd, installed as docs/install.md says: what they promise, with no
 //! right more than they grant. `cargo xtask test-systemd` boots such machines.
 
+mod pins;
+
 use std::{
     fs,
     net::{TcpStream, UdpSocket},
@@ -54,6 +56,11 @@ fn answer(path: &str, headers: &str) -> Answer {
     wait_for(path, || get(ADDRESS, path, headers))
 }
 
+/// Waits until it has read the flows: it is ready for systemd as soon as programs hang on their hooks.
+fn ready() {
+    wait_for("its flows", || (answer("/-/ready", "").status == 200).then_some(()));
+}
+
 /// The cable of this machine, its default route, and who listens at the other end.
 struct Cable {
     there: Namespace,
@@ -96,11 +103,11 @@ impl Cable {
     }
 }
 
-/// Enabled, it is ready when that returns; it has a user of its own, three capabilities, and has given them up.
+/// Enabled, it runs when that returns; it has a user of its own, three capabilities, and has given them up.
 fn begins(cable: &Cable) {
     systemctl("enable --now weir");
     assert_eq!((property("ActiveState"), property("SubState")), ("active".into(), "running".into()));
-    assert_eq!(answer("/-/ready", "").status, 200, "it said so when it was");
+    ready();
     let status = fs::read_to_string(format!("/proc/{}/status", process())).expect("its status");
     let field = |name: &str| status.lines().find_map(|l| l.strip_prefix(name)).expect(name).trim().to_owned();
     assert_ne!(field("Uid:").split('\t').next(), Some("0"), "{status}");
@@ -219,6 +226,8 @@ fn the_unit_keeps_what_it_promises() {
     begins(&cable);
     reloads();
     begins_anew(&cable);
+    pins::go_on(&cable);
+    works("unit_pins");
     is_activated(&cable);
     ends();
     let journal = journal();
