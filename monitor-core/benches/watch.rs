@@ -9,7 +9,7 @@ mod goals;
 #[path = "../../monitor/benches/common/results.rs"]
 mod results;
 
-use monitor_common::abi::{Address, Flow, FlowKey, Side};
+use monitor_common::abi::{Address, Direction, Flow, Side};
 use monitor_common::account::{self, At};
 use monitor_common::wire::Packet;
 use monitor_core::dpi::inspector::{Payload, TcpHeader};
@@ -47,12 +47,7 @@ fn packet(n: u32) -> Packet {
 fn slots(flows: u32) -> Vec<(Flow, Side, Packet)> {
     let slot = |n| {
         let packet = packet(n);
-        let mut key = FlowKey::default();
-        let side = account::key(&packet, 2, 0, monitor_common::abi::Direction::Receive, &mut key);
-        let mut flow = Flow::default();
-        flow.head.key = key;
-        flow.head.live.set(1);
-        account::open(&flow, &packet, side, 1);
+        let (flow, side) = account::opened(&packet, 2, 0, Direction::Receive, 1);
         (flow, side, packet)
     };
     (0..flows).map(slot).collect()

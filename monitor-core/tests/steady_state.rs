@@ -3,7 +3,7 @@
 mod counting;
 
 use monitor_common::{
-    abi::{Address, Direction, Flow, FlowKey},
+    abi::{Address, Direction, Flow, Side},
     account::{self, At},
     wire::{Packet, tcp_flags},
 };
@@ -52,16 +52,8 @@ fn a_drain_of_flows_that_go_on_allocates_nothing() {
     let mut now = SECOND;
     let mut engine = Engine::new(EngineConfig { peers: true, ..EngineConfig::default() }, now);
     engine.set_local_networks(&[LocalNetwork { address: [192, 0, 2, 1].into(), prefix: 24 }]);
-    let mut slots: Vec<Flow> = (0..FLOWS).map(|_| Flow::default()).collect();
-    let mut sides = Vec::new();
-    for (n, slot) in (0..).zip(&mut slots) {
-        let packet = packet(n, true, 0, tcp_flags::ACK);
-        let mut key = FlowKey::default();
-        let side = account::key(&packet, 1, 0, Direction::Receive, &mut key);
-        slot.head.key = key;
-        account::open(slot, &packet, side, now);
-        sides.push(side);
-    }
+    let open = |n| account::opened(&packet(n, true, 0, tcp_flags::ACK), 1, 0, Direction::Receive, now);
+    let (slots, sides): (Vec<Flow>, Vec<Side>) = (0..FLOWS).map(open).unzip();
     for round in 0..20 {
         now += SECOND;
         for (n, (slot, side)) in (0..).zip(slots.iter().zip(&sides)) {

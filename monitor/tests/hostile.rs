@@ -10,7 +10,7 @@ use monitor::view::flows;
 use monitor::view::live::{Life, Snapshot};
 use monitor::view::order::{Order, Sort, top};
 use monitor::view::prometheus::{Context, Format, KernelStatus, Own, write};
-use monitor_common::abi::{Direction, Flow, FlowKey, Side};
+use monitor_common::abi::{Direction, Flow, Side};
 use monitor_common::account::{self, At};
 use monitor_common::wire::Packet;
 use monitor_core::dpi::inspector::{Payload, TcpHeader};
@@ -235,13 +235,8 @@ fn observed(names: &[Vec<u8>]) -> Engine {
                 segments: 1,
                 ..Packet::default()
             };
-            let mut key = FlowKey::default();
-            let side = account::key(&packet, 1, 0, Direction::Receive, &mut key);
-            let mut flow = Flow::default();
-            flow.head.key = key;
-            account::open(&flow, &packet, side, 5);
+            let (flow, side) = account::opened(&packet, 1, 0, Direction::Receive, 5);
             account::account(&flow, &packet, side, &At(5));
-            flow.head.live.set(1);
             slots.push((flow, side, bytes));
         }
     }

@@ -2,7 +2,7 @@
 
 use monitor::web::Exchange;
 use monitor_common::{
-    abi::{Address, Direction, Flow, FlowKey},
+    abi::{Address, Direction},
     account::{self, At},
     wire::Packet,
 };
@@ -42,13 +42,8 @@ fn engine() -> Engine {
             segments: 1,
             ..Packet::default()
         };
-        let mut key = FlowKey::default();
-        let side = account::key(&packet, 1, 0, Direction::Receive, &mut key);
-        let mut flow = Flow::default();
-        flow.head.key = key;
-        account::open(&flow, &packet, side, 5);
+        let (flow, side) = account::opened(&packet, 1, 0, Direction::Receive, 5);
         account::account(&flow, &packet, side, &At(5));
-        flow.head.live.set(1);
         engine.observe(slot, &flow);
     }
     engine.expired(&[]);

@@ -115,6 +115,22 @@ pub fn open(flow: &Flow, packet: &Packet, side: Side, now: u64) {
     flow.head.set_client(side, ClientRule::First);
 }
 
+/// A slot as a flow's first packet leaves it, with nothing counted yet, and who sent that packet: flows without a
+/// kernel, for tests and measurements.
+pub fn opened(
+    packet: &Packet,
+    ifindex: u32,
+    hook_flags: u32,
+    direction: Direction,
+    now: u64,
+) -> (Flow, Side) {
+    let mut flow = Flow::default();
+    let side = key(packet, ifindex, hook_flags, direction, &mut flow.head.key);
+    flow.head.live.set(1);
+    open(&flow, packet, side, now);
+    (flow, side)
+}
+
 /// Counts a packet that `side` sent.
 #[inline(always)]
 pub fn account<C: Clock>(flow: &Flow, packet: &Packet, side: Side, clock: &C) {

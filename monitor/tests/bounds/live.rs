@@ -6,7 +6,7 @@ use monitor::state::State;
 use monitor::telemetry::{Event, Events};
 use monitor::view::live::{DomainKind, History, Life, Snapshot};
 use monitor::view::prometheus::Own;
-use monitor_common::abi::{Address, Direction, Flow, FlowKey, Side};
+use monitor_common::abi::{Address, Direction, Flow, Side};
 use monitor_common::account::{self, At};
 use monitor_common::wire::Packet;
 use monitor_core::dpi::inspector::{Payload, TcpHeader};
@@ -43,12 +43,7 @@ impl Slot {
             segments: 1,
             ..Packet::default()
         };
-        let mut key = FlowKey::default();
-        let side = account::key(&packet, 1, 0, Direction::Receive, &mut key);
-        let mut flow = Flow::default();
-        flow.head.key = key;
-        flow.head.live.set(1);
-        account::open(&flow, &packet, side, 5);
+        let (flow, side) = account::opened(&packet, 1, 0, Direction::Receive, 5);
         Self { flow, packet, side }
     }
 

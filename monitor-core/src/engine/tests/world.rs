@@ -75,11 +75,8 @@ impl World {
         let slot = match self.map.get(&key) {
             Some(slot) => Some(*slot),
             None => self.free.pop().inspect(|slot| {
-                let mut flow = Flow::default();
-                flow.head.key = key;
-                flow.head.live.set(1);
-                account::open(&flow, packet, side, self.now);
-                self.slots[*slot as usize] = flow;
+                (self.slots[*slot as usize], _) =
+                    account::opened(packet, ifindex, flags, direction, self.now);
                 self.map.insert(key, *slot);
             }),
         };

@@ -1,7 +1,7 @@
 //! The order of flows of an engine.
 
 use clap::ValueEnum as _;
-use monitor_common::abi::{Address, Direction, Flow, FlowKey};
+use monitor_common::abi::{Address, Direction};
 use monitor_common::account::{self, At};
 use monitor_common::wire::Packet;
 use monitor_core::engine::{Engine, EngineConfig};
@@ -30,12 +30,7 @@ pub(in crate::view) fn engine(flows: u32) -> Engine {
             segments: 1,
             ..Packet::default()
         };
-        let mut key = FlowKey::default();
-        let side = account::key(&packet, 2, 0, Direction::Receive, &mut key);
-        let mut flow = Flow::default();
-        flow.head.key = key;
-        flow.head.live.set(1);
-        account::open(&flow, &packet, side, 1);
+        let (flow, side) = account::opened(&packet, 2, 0, Direction::Receive, 1);
         for _ in 0..=n % 5 {
             account::account(&flow, &packet, side, &At(u64::from(1 + mixed % 1000)));
         }
