@@ -55,7 +55,7 @@ fn owners() -> Vec<u32> {
 /// `weir unpin`, which is root's: whether it did so.
 fn unpin() -> bool {
     let flag = format!("--pin={PINS}");
-    Command::new("/usr/bin/weir").args(["unpin", &flag]).status().expect("weir").success()
+    Command::new("/usr/bin/weir").args(["unpin", &flag]).output().expect("weir").status.success()
 }
 
 fn has_programs() -> bool {
