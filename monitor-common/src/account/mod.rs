@@ -117,6 +117,7 @@ pub fn open(flow: &Flow, packet: &Packet, side: Side, now: u64) {
 
 /// A slot as a flow's first packet leaves it, with nothing counted yet, and who sent that packet: flows without a
 /// kernel, for tests and measurements.
+#[cfg(not(target_arch = "bpf"))]
 pub fn opened(
     packet: &Packet,
     ifindex: u32,
