@@ -6,8 +6,10 @@ use std::{
     net::{SocketAddr, TcpStream},
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
 };
 
+use monitor::clock::Stopwatch;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -249,6 +251,15 @@ pub(crate) fn guarded(directory: &tempfile::TempDir, password: &str) -> (String,
         "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\nbasic_auth_users:\n  ann: {hash}\n"
     );
     (format!("--web.config.file={}", file(directory, "web.yml", &content).display()), certificate)
+}
+
+/// Lets time pass that is itself what is tested. All of it: threads of a scope that end wake whoever waits for them,
+/// also when it waits for something else.
+pub(crate) fn pause(time: Duration) {
+    let start = Stopwatch::start();
+    while let Some(rest) = time.checked_sub(start.elapsed()).filter(|rest| !rest.is_zero()) {
+        std::thread::park_timeout(rest);
+    }
 }
 
 /// A file for a test, which goes with its directory.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use nix::sys::signal::Signal;
 
 use crate::{
-    agent::{Agent, HERE, HERE6, Running, THERE, THERE6, cable},
+    agent::{Agent, HERE, HERE6, Running, THERE, THERE6, cable, pause},
     capture::{self, Capture, Sent, Table},
     exposition::Page,
     netns::{Namespace, wait_for},
@@ -116,7 +116,7 @@ fn latencies_are_those_of_the_path() {
                 let (mut stream, _) = listener.accept().expect("accept");
                 stream.read_exact(&mut [0; 7]).expect("the request");
                 // The time that a server takes is what is measured here.
-                std::thread::park_timeout(std::time::Duration::from_millis(300));
+                pause(std::time::Duration::from_millis(300));
                 stream.write_all(b"answer").expect("answer");
             });
         });

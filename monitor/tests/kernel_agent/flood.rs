@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::{
-    agent::{Agent, HERE, THERE, cable, get},
+    agent::{Agent, HERE, THERE, cable, get, pause},
     exposition::Page,
     frames::{Raw, ethernet, ipv4, tcp, udp},
     netns::Namespace,
@@ -139,7 +139,7 @@ fn stands_still(at_least: Duration) {
         let asked = scope.spawn(|| here.enter(|| get(crate::agent::ADDRESS, "/-/healthy", "")));
         (8..QUERIES).for_each(|n| raw.send(&query(n)));
         (0..FLOOD).for_each(|n| raw.send(&spoofed(n)));
-        std::thread::park_timeout(at_least.saturating_sub(stopped.elapsed()));
+        pause(at_least.saturating_sub(stopped.elapsed()));
         agent.process.signal(Signal::SIGCONT);
         asked.join().expect("no panic")
     });

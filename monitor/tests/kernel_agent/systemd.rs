@@ -12,7 +12,7 @@ use nix::{
 };
 
 use crate::{
-    agent::{ADDRESS, Agent, Running, cable, file, get, weir, without_settings},
+    agent::{ADDRESS, Agent, Running, cable, file, get, pause, weir, without_settings},
     netns::{DEADLINE, wait_for},
 };
 
@@ -74,7 +74,7 @@ fn ready_watchdog_and_stopping_are_said_and_a_counter_that_stands_still_says_not
     for _ in 0..20 {
         let answer = here.enter(|| get(ADDRESS, "/-/healthy", "")).expect("an answer");
         answers += usize::from(answer.status == 200);
-        std::thread::park_timeout(Duration::from_millis(30));
+        pause(Duration::from_millis(30));
     }
     assert_eq!((answers, systemd.waiting()), (20, 0), "it serves, and the watchdog is not told so");
     ptrace::detach(counter, None).expect("detach");

@@ -19,7 +19,7 @@ use monitor_common::abi::FlowKey;
 use nix::sys::signal::Signal;
 
 use crate::{
-    agent::{ADDRESS, Agent, THERE, cable, file, get},
+    agent::{ADDRESS, Agent, THERE, cable, file, get, pause},
     exposition::Page,
     netns::{Namespace, wait_for},
     traffic::{self, Ending},
@@ -79,7 +79,7 @@ impl Trouble<'_> {
             self.stops += 1;
             self.next_stop = elapsed + STILL_EVERY;
             agent.process.signal(Signal::SIGSTOP);
-            std::thread::park_timeout(STILL);
+            pause(STILL);
             agent.process.signal(Signal::SIGCONT);
         }
     }
@@ -148,7 +148,7 @@ fn what_an_agent_holds_stays_flat_and_every_packet_is_accounted_for() {
             let page = agent.page();
             story.add(Reading::of(at, sent.load(Ordering::Relaxed), asked.elapsed(), &page));
             trouble.cause(second, clock.elapsed(), &agent);
-            std::thread::park_timeout(SECOND);
+            pause(SECOND);
         }
     });
     // The flood is over: the sums are equal, also to what was sent.
