@@ -12,14 +12,13 @@ pub fn run(overrides: &Overrides) -> Result<(), CommandError> {
     let directory = overrides.load()?.config.pin.ok_or(CommandError::NoPins)?;
     let _lock = PinLock::take(&directory).map_err(RunError::from)?;
     let host = Watcher::new().and_then(|watcher| watcher.read()).map_err(RunError::from)?;
-    // Filters of clsact qdiscs have no pins: where no instance counts, those of our names are left behind.
-    let free: Vec<_> = host
+    // Filters of clsact qdiscs have no pins: they are looked for where no instance counts.
+    let (free, _locks): (Vec<_>, Vec<_>) = host
         .links
         .iter()
-        .filter_map(|link| Some((link.name.clone(), InterfaceLock::take(link.ifindex, &link.name).ok()?)))
-        .collect();
-    let names: Vec<String> = free.iter().map(|(name, _)| name.clone()).collect();
-    let removed = ebpf::remove_pins(&directory, &names).map_err(RunError::from)?;
+        .filter_map(|link| Some((link, InterfaceLock::take(link.ifindex, &link.name).ok()?)))
+        .unzip();
+    let removed = ebpf::remove_pins(&directory, &free).map_err(RunError::from)?;
     super::print(&format_args!(
         "Removed from {}: {} links, {} maps; and {} filters\n",
         directory.display(),

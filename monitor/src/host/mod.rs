@@ -12,6 +12,7 @@ use monitor_core::host::{Listener, LocalNetwork};
 use monitor_core::record::Text;
 
 use crate::config::types::Pattern;
+pub(crate) use filters::{Filter, filters};
 pub use promiscuous::Promiscuous;
 
 /// Name of this host, made harmless; empty where the kernel does not tell.
@@ -86,7 +87,7 @@ impl Watcher {
 
     /// Names of an interface's clsact filters, first to last.
     pub fn filters(&self, ifindex: u32, direction: Direction) -> Result<Vec<String>, HostError> {
-        filters::names(ifindex, direction)
+        Ok(filters(ifindex, direction)?.into_iter().map(|filter| filter.name).collect())
     }
 
     /// Whether interfaces, addresses or routes changed since the last call.

@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use monitor::source::ebpf::{Options, Source, TcAttach};
+use monitor::{
+    host::Watcher,
+    source::ebpf::{Options, Source, TcAttach, remove_pins},
+};
 use monitor_common::abi::Direction;
 use monitor_core::engine::{Engine, EngineConfig};
 
@@ -137,6 +140,46 @@ fn filters_of_clsact_count_on_and_are_exchanged_in_place() {
     here.enter(|| source.detach(here.ifindex("eth0")));
     let left = filters(&here, "eth0");
     assert!(ours(&left).is_empty() && left.contains("bytecode"), "{left}");
+}
+
+#[test]
+fn pinned_filters_of_clsact_are_nobody_elses_to_replace_or_remove() {
+    let bpf = BpfFs::new();
+    let plain = Options { tc_attach: TcAttach::Clsact, max_flows: 64, ..Options::default() };
+    let pinned = |name: &str| Options { pin: Some(bpf.pins().with_file_name(name)), ..plain.clone() };
+    let Rig { here, there: _there, .. } = Rig::new(plain.clone(), endless());
+    let attach = |options: Options| {
+        let mut source = Source::open(options).unwrap_or_else(|e| panic!("{e}"));
+        here.enter(|| source.attach(&interface(&here, "eth0"))).map(|()| source)
+    };
+    let unpin = |name: &str| {
+        let host = here.enter(|| Watcher::new().and_then(|watcher| watcher.read())).expect("the host");
+        let eth0 = host.links.iter().find(|link| link.name == "eth0").expect("the interface");
+        let directory = bpf.pins().with_file_name(name);
+        here.enter(|| remove_pins(&directory, &[eth0])).unwrap_or_else(|e| panic!("{e}")).filters
+    };
+    let mut source = attach(pinned("ours")).unwrap_or_else(|e| panic!("{e}"));
+    source.keep_pins();
+    drop(source);
+    let left = filters(&here, "eth0");
+    assert_eq!(ours(&left).len(), 2, "{left}");
+    for other in [plain.clone(), pinned("others")] {
+        let refused = attach(other).map(drop).expect_err("it counts on there").to_string();
+        assert!(refused.contains("eth0: pinned programs") && refused.contains("weir unpin"), "{refused}");
+    }
+    assert_eq!(unpin("others"), 0);
+    assert_eq!(filters(&here, "eth0"), left);
+    // Whoever has their directory may, also when the pins themselves are lost.
+    for pin in std::fs::read_dir(bpf.pins().with_file_name("ours")).expect("the pins").flatten() {
+        std::fs::remove_file(pin.path()).expect("removed");
+    }
+    let mut source = attach(pinned("ours")).unwrap_or_else(|e| panic!("{e}"));
+    source.keep_pins();
+    drop(source);
+    assert_eq!(ours(&filters(&here, "eth0")).len(), 2);
+    assert_eq!(unpin("ours"), 2);
+    assert!(ours(&filters(&here, "eth0")).is_empty());
+    drop(attach(plain.clone()).unwrap_or_else(|e| panic!("{e}")));
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //!
 //! TC by default. On TCX (kernel 6.6) we attach first in the chain, so that nobody's verdict hides
 //! a packet from us, and the link dies with us. Before that a filter of the clsact qdisc: what an
-//! earlier instance left under our program's name is removed first, nobody else's filter is touched,
-//! and the qdisc stays when we go.
+//! instance that died left under our program's name is removed first, nobody else's filter is touched,
+//! pinned ones of ours included, and the qdisc stays when we go.
 
 use std::path::PathBuf;
 
@@ -11,14 +11,14 @@ use aya::{
     Ebpf,
     programs::{
         LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode,
-        tc::{self, NlOptions, SchedClassifierLinkId, TcAttachOptions, TcError},
+        tc::{self, NlOptions, SchedClassifierLinkId, TcAttachOptions, TcError, TcHandle},
         xdp::{XdpError, XdpLinkId},
     },
 };
 use monitor_common::abi::hook_flags;
 
 use super::{
-    Error, Ingress, Options, Source, TcAttach,
+    Error, Ingress, Options, Source, TcAttach, clsact,
     error::io_cause,
     pin::TcLink,
     probe::{self, Features},
@@ -222,29 +222,19 @@ impl Source {
             let first = TcAttachOptions::TcxOrder(LinkOrder::first());
             return program.attach_with_options(&interface.name, hook, first).map_err(failed);
         }
+        let handle = options.pin.as_deref().map(clsact::pinned);
+        clsact::make_room(interface, hook, name, handle)?;
         // A clsact qdisc may be there already; that the filter goes in is what counts.
         let qdisc = tc::qdisc_add_clsact(&interface.name);
-        match tc::qdisc_detach_program(&interface.name, hook, name) {
-            Ok(()) => {
-                tracing::info!(interface = %interface.name, program = name, "removed the filter of an instance that died");
-            }
-            Err(TcError::IoError(e)) if e.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => {
-                return Err(failed(qdisc.err().unwrap_or(error).into()));
-            }
-        }
-        let options = NlOptions { priority: PRIORITY, ..NlOptions::default() };
-        program
-            .attach_with_options(&interface.name, hook, TcAttachOptions::Netlink(options))
-            .or_else(|_| {
-                // Somebody else's kind of filter holds the first priority: the kernel picks one.
-                program.attach_with_options(
-                    &interface.name,
-                    hook,
-                    TcAttachOptions::Netlink(NlOptions::default()),
-                )
-            })
-            .map_err(failed)
+        let handle = handle.unwrap_or(TcHandle::AUTO_ASSIGN);
+        let mut attach = |priority| {
+            let options = NlOptions { priority, handle, ..NlOptions::default() };
+            program.attach_with_options(&interface.name, hook, TcAttachOptions::Netlink(options))
+        };
+        // Where somebody else's kind of filter holds the first priority the kernel picks one.
+        attach(PRIORITY)
+            .or_else(|_| attach(0))
+            .map_err(|error| failed(qdisc.err().map_or(error, ProgramError::from)))
     }
 
     fn attach_xdp(&mut self, mode: XdpMode, interface: &Interface) -> Result<IngressLink, Error> {

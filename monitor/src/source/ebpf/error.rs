@@ -87,6 +87,14 @@ pub enum Error {
         /// Name of the interface.
         interface: String,
     },
+    /// Programs that are pinned count on there.
+    #[error(
+        "attaching to {interface}: pinned programs count there while their instance is away: start that one, or name its directory with --pin, or end them with `weir unpin --pin DIR`"
+    )]
+    Pinned {
+        /// Name of the interface.
+        interface: String,
+    },
     /// The driver cannot.
     #[error(
         "attaching to {interface}: its driver has no native XDP, or not for its present settings (MTU, offloads): use --ingress tc or --ingress xdp-generic"

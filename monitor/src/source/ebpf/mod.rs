@@ -4,6 +4,7 @@
 
 mod attach;
 mod batch;
+mod clsact;
 mod coarse;
 mod drain;
 mod error;

@@ -11,7 +11,7 @@ use aya::{
     programs::{
         SchedClassifier, TcAttachType, Xdp,
         links::{FdLink, Link as _, LinkError, PinnedLink},
-        tc::{SchedClassifierLink, SchedClassifierLinkId, TcHandle},
+        tc::{SchedClassifierLink, SchedClassifierLinkId},
         xdp::{XdpLink, XdpLinkId},
     },
 };
@@ -47,10 +47,6 @@ pub(in crate::source::ebpf) enum TcLink {
     Filter(ManuallyDrop<SchedClassifierLink>),
 }
 
-fn handle(number: u32) -> TcHandle {
-    TcHandle::new((number >> 16) as u16, number as u16)
-}
-
 impl Pins {
     fn link(&self, ifindex: u32, hook: &str) -> PathBuf {
         self.directory.join(format!("{PREFIX}{ifindex}-{hook}"))
@@ -70,7 +66,7 @@ impl Pins {
         hook: TcAttachType,
     ) -> Result<Option<TcLink>, Error> {
         if let Some(filter) = self.filter(ifindex, hook == TcAttachType::Egress) {
-            let handle = handle(filter.handle);
+            let handle = filter.handle.into();
             let link = SchedClassifierLink::attached(name, hook, filter.priority, handle, None)
                 .ok()
                 .and_then(|link| program.attach_to_link(link).ok())
@@ -149,7 +145,7 @@ impl Pins {
             // Without the interface there is no filter.
             if let Some(name) = name
                 && let Ok(link) =
-                    SchedClassifierLink::attached(name, hook, filter.priority, handle(filter.handle), None)
+                    SchedClassifierLink::attached(name, hook, filter.priority, filter.handle.into(), None)
             {
                 drop(link.detach());
             }

@@ -2,10 +2,11 @@
 
 use std::{fs, io, path::Path};
 
-use aya::programs::{TcAttachType, tc};
+use aya::programs::TcAttachType;
 
 use super::{CONFIG, MAPS, REPORTED, STATE, failed, links};
-use crate::source::ebpf::{Error, attach};
+use crate::host::Link;
+use crate::source::ebpf::{Error, attach, clsact};
 
 /// What was removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,16 +19,15 @@ pub struct Removed {
     pub maps: u32,
 }
 
-/// Ends the counting that pins keep alive, whatever version made them, and removes them; the filters on
+/// Ends the counting that pins keep alive, whatever version made them, and removes them; their filters on
 /// `interfaces` as well, which must be locked. What was counted and not told is given up.
-pub fn remove(directory: &Path, interfaces: &[String]) -> Result<Removed, Error> {
+pub fn remove(directory: &Path, interfaces: &[&Link]) -> Result<Removed, Error> {
     let mut removed = clear(directory)?;
     for interface in interfaces {
         for (hook, program) in
             [(TcAttachType::Ingress, attach::INGRESS), (TcAttachType::Egress, attach::EGRESS)]
         {
-            // An interface without a qdisc has no filter either.
-            removed.filters += u32::from(tc::qdisc_detach_program(interface, hook, program).is_ok());
+            removed.filters += clsact::unpin(directory, interface.ifindex, &interface.name, hook, program);
         }
     }
     match fs::remove_dir(directory) {
