@@ -20,7 +20,7 @@ Usage: cargo xtask TASK
                            what the kernel side needs on Debian's kernels from 5.10 to the newest, in emulated
                            machines (quick: on those two; everything: all its tests, which takes long);
                            record: writes down in docs/verifier.md how much the verifier walks
-  test-systemd             the service's units under a real systemd, in emulated machines with three of these kernels
+  test-systemd             the service's units under the systemd and kernels of three releases, in emulated machines
   build [--release]        the kernel side and the program around it
   ebpf                     the kernel side alone
   setup [--toolchain]      install what building and testing need (or building alone)

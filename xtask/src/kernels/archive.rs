@@ -1,4 +1,4 @@
-//! Debian's kernels: which there are, and how they come.
+//! Debian's kernels and packages: which there are, and how they come.
 //!
 //! apt resolves and downloads them with lists of its own below the target directory; nothing is
 //! installed and the machine's own sources are not touched. Point releases come and go in the
@@ -7,6 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::unpack::extract;
 use crate::error::Error;
 use crate::process::Program;
 use crate::project::Project;
@@ -47,8 +48,8 @@ impl Series {
     }
 }
 
-/// Suites of Debian that have the kernels, beside those that the machine's apt knows already.
-const SUITES: [(Site, &str); 3] = [
+/// Suites of Debian that have the kernels.
+const KERNELS: [(Site, &str); 3] = [
     (Site::Security, "bullseye-security"),
     (Site::Security, "bookworm-security"),
     (Site::Main, "trixie-backports"),
@@ -74,9 +75,9 @@ impl Site {
     }
 }
 
-/// The sources of the kernels; `None`: this machine's apt does not use Debian's archive.
-fn sources(sites: &str) -> Option<String> {
-    SUITES
+/// The sources of suites; `None`: this machine's apt does not use Debian's archive.
+fn sources(suites: &[(Site, &str)], sites: &str) -> Option<String> {
+    suites
         .iter()
         .map(|(site, suite)| Some(format!("deb [signed-by={KEYRING}] {} {suite} main\n", site.of(sites)?)))
         .collect()
@@ -119,19 +120,33 @@ pub(crate) fn store(project: &Project) -> PathBuf {
 /// apt with lists of its own.
 pub(crate) struct Archive {
     store: PathBuf,
+    lists: PathBuf,
 }
 
 impl Archive {
-    /// Brings the lists up to date. `None`: the archive cannot be reached, or this machine's apt knows
+    /// The suites with the kernels. `None`: the archive cannot be reached, or this machine's apt knows
     /// none (it is no Debian).
-    pub(crate) fn open(project: &Project) -> Result<Option<Self>, Error> {
-        let archive = Self { store: store(project) };
-        let lists = archive.store.join("apt");
+    pub(crate) fn of_kernels(project: &Project) -> Result<Option<Self>, Error> {
+        Self::open(project, "apt", &KERNELS)
+    }
+
+    /// A release by its code name. `None`: as above.
+    pub(super) fn of_release(project: &Project, name: &str) -> Result<Option<Self>, Error> {
+        Self::open(project, &format!("apt-{name}"), &[(Site::Main, name)])
+    }
+
+    /// Brings the lists up to date.
+    fn open(project: &Project, directory: &str, suites: &[(Site, &str)]) -> Result<Option<Self>, Error> {
+        let store = store(project);
+        let archive = Self { lists: store.join(directory), store };
+        let lists = &archive.lists;
         for directory in ["lists/partial", "cache/archives/partial"] {
             create(&lists.join(directory))?;
         }
         let sites = Program::new("apt-get").args(["indextargets", "--format", "$(SITE)"]).probe();
-        let Some(sources) = sites.as_deref().and_then(sources) else { return Ok(None) };
+        let Some(sources) = sites.as_deref().and_then(|sites| sources(suites, sites)) else {
+            return Ok(None);
+        };
         write(&lists.join("sources.list"), sources.as_bytes())?;
         write(&lists.join("status"), b"")?;
         // Without this a failed download is a mere warning.
@@ -141,7 +156,7 @@ impl Archive {
     }
 
     fn apt(&self, program: &str, arguments: &[&str]) -> Program {
-        let lists = self.store.join("apt");
+        let lists = &self.lists;
         let directory = |name: &str, path: &str| format!("Dir::{name}={}", lists.join(path).display());
         let line = format!("{program} {} # with the lists in {}", arguments.join(" "), lists.display());
         let mut apt = Program::new(program).shown_as_line(line).env("LC_ALL", "C");
@@ -161,6 +176,18 @@ impl Archive {
             apt = apt.arg("-o").arg(option);
         }
         apt.args(arguments)
+    }
+
+    /// Downloads a package with all that it needs, as if nothing were installed, and unpacks it into `root`, unless
+    /// that is there.
+    pub(super) fn unpack(&self, package: &str, root: &Path) -> Result<(), Error> {
+        if root.exists() {
+            return Ok(());
+        }
+        eprintln!("xtask downloads {package} and what it needs, and unpacks it below {}", root.display());
+        let arguments = ["-qq", "--download-only", "--no-install-recommends", "-y", "install", package];
+        self.apt("apt-get", &arguments).output()?;
+        extract(&self.lists.join("cache/archives"), root)
     }
 
     /// The newest kernel of a series, downloaded and unpacked unless it is here already.
@@ -290,11 +317,11 @@ mod tests {
     #[test]
     fn kernels_come_from_where_the_machines_apt_gets_debian() {
         let sites = "http://mirror.example/debian\nhttp://mirror.example/debian/\nhttp://mirror.example/debian-security\n";
-        let lines = sources(sites).expect("both sites");
+        let lines = sources(&KERNELS, sites).expect("both sites");
         assert_eq!(lines.lines().count(), 3);
         assert!(lines.contains(" http://mirror.example/debian-security bullseye-security main\n"), "{lines}");
         assert!(lines.contains(" http://mirror.example/debian trixie-backports main\n"), "{lines}");
-        assert_eq!(sources("http://mirror.example/ubuntu\n"), None);
+        assert_eq!(sources(&KERNELS, "http://mirror.example/ubuntu\n"), None);
     }
 
     const NAMES: [&str; 10] = [

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::archive::{Kernel, store};
 use super::report::Run;
-use super::unpack::{Needs, unpack};
+use super::unpack::unpack;
 use crate::error::Error;
 use crate::process::{Program, find};
 use crate::project::Project;
@@ -33,7 +33,7 @@ impl Emulator {
             return Ok(Self { unpacked: None });
         }
         let root = store(project).join("qemu");
-        unpack(&root, PACKAGE, Needs::Missing)?;
+        unpack(&root, PACKAGE)?;
         Ok(Self { unpacked: Some(root) })
     }
 

@@ -73,7 +73,7 @@ pub(crate) fn run(project: &Project, plan: Plan) -> Result<(), Error> {
 
 /// Runs the plan with an object that is built.
 pub(crate) fn test(project: &Project, plan: Plan, object: &Path) -> Result<Outcome, Error> {
-    let archive = match archive(project)? {
+    let archive = match archive(|| Archive::of_kernels(project))? {
         Ok(archive) => archive,
         Err(skipped) => return Ok(skipped),
     };
@@ -110,8 +110,8 @@ pub(crate) fn test(project: &Project, plan: Plan, object: &Path) -> Result<Outco
     if findings.is_empty() { Ok(Outcome::Passed) } else { Err(Error::Check { findings, hint }) }
 }
 
-/// Debian's archive, or why nothing can be tested; in CI that is an error.
-fn archive(project: &Project) -> Result<Result<Archive, Outcome>, Error> {
+/// Debian's archive, once it is opened, or why nothing can be tested; in CI that is an error.
+fn archive(open: impl FnOnce() -> Result<Option<Archive>, Error>) -> Result<Result<Archive, Outcome>, Error> {
     let skip = |why| {
         if env::var(CI_VARIABLE).is_ok_and(|ci| ci == "true") {
             Err(Error::Unreachable { why })
@@ -122,9 +122,9 @@ fn archive(project: &Project) -> Result<Result<Archive, Outcome>, Error> {
     if !cfg!(target_arch = "x86_64") {
         return skip("Debian's kernels for virtual machines are fetched for amd64 alone");
     }
-    match Archive::open(project)? {
+    match open()? {
         Some(archive) => Ok(Ok(archive)),
-        None => skip("Debian's archive cannot be reached; the kernels come from there"),
+        None => skip("Debian's archive cannot be reached; kernels and systemd come from there"),
     }
 }
 

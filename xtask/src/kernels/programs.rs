@@ -15,6 +15,18 @@ const STARTED: [&str; 5] = ["ip", "tc", "ethtool", "ping", "setpriv"];
 const APPLETS: [&str; 12] =
     ["cat", "cut", "date", "insmod", "kill", "mkdir", "mount", "poweroff", "seq", "sysctl", "true", "uname"];
 
+/// Parts of the C library that no program here names, and older ones do: all of it is of one build.
+const C_LIBRARY: [&str; 8] = [
+    "libanl.so.1",
+    "libdl.so.2",
+    "libm.so.6",
+    "libnss_files.so.2",
+    "libpthread.so.0",
+    "libresolv.so.2",
+    "librt.so.1",
+    "libutil.so.1",
+];
+
 /// Programs and libraries by the path that they are to have.
 #[derive(Debug, Default)]
 pub(super) struct Programs(Vec<(String, Vec<u8>)>);
@@ -53,6 +65,22 @@ impl Programs {
         Program::new("strip").arg("-o").arg(&small).arg(from).output()?;
         self.add(&small, to)?;
         fs::remove_file(&small).map_err(|source| Error::File { operation: "remove", path: small, source })
+    }
+
+    /// The libraries among them alone, and the whole C library: of two with one path the first one stays.
+    pub(super) fn put_libraries(
+        &self,
+        archive: &mut Archive,
+        place: impl Fn(&str) -> String,
+    ) -> Result<(), Error> {
+        for (path, content) in self.0.iter().filter(|(path, _)| path.contains(".so")) {
+            archive.file(&place(path), content);
+        }
+        let library = self.0.iter().find_map(|(path, _)| path.strip_suffix("/libc.so.6"));
+        for path in C_LIBRARY.iter().filter_map(|name| Some(format!("{}/{name}", library?))) {
+            archive.file(&place(&path), &read(Path::new(&path))?);
+        }
+        Ok(())
     }
 
     /// Puts them into an archive, at paths that `place` makes of theirs.

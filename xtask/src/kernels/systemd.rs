@@ -1,24 +1,35 @@
-//! `cargo xtask test-systemd`: the units of packaging/ under a real systemd, in virtual machines with Debian's
-//! kernels: what they promise holds, and what they grant suffices.
+//! `cargo xtask test-systemd`: the units of packaging/ under the systemd of Debian's releases, in virtual machines with
+//! their kernels: what they promise holds, and what they grant suffices.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::archive::{Kernel, MODULES, Series, files, store};
-use super::cpio::Archive;
+use super::archive::{Archive, Kernel, MODULES, Series, files, store};
+use super::cpio::Archive as Cpio;
 use super::emulator::Emulator;
 use super::guest::{Built, END, put_modules};
 use super::programs::{Programs, read};
 use super::report::{self, Run, UNIT};
-use super::unpack::{Needs, unpack};
 use super::{Outcome, archive, build_tests, twice};
 use crate::build;
 use crate::error::Error;
 use crate::project::Project;
 use crate::setup::{self, Scope};
 
-/// Where maps count as locked memory and filters hang at clsact; the same without that; TCX.
-const KERNELS: [Series; 3] = [Series::V5_10, Series::V6_1, Series::V6_12];
+/// Releases of Debian, each with its own kernel and systemd (247, 252, 257): where maps count as locked memory and
+/// filters hang at clsact; the same without that; TCX.
+const RELEASES: [Release; 3] = [
+    Release { number: 11, name: "bullseye", kernel: Series::V5_10 },
+    Release { number: 12, name: "bookworm", kernel: Series::V6_1 },
+    Release { number: 13, name: "trixie", kernel: Series::V6_12 },
+];
+
+/// A release of Debian.
+struct Release {
+    number: u32,
+    name: &'static str,
+    kernel: Series,
+}
 
 /// Debian's package.
 const PACKAGE: &str = "systemd";
@@ -82,44 +93,49 @@ const UNITS: [&str; 2] = ["weir.service", "weir.socket"];
 pub(crate) fn run(project: &Project) -> Result<(), Error> {
     setup::run(project, Scope::Everything)?;
     let object = build::object(project)?;
-    let archive = match archive(project)? {
+    match test(project, &object)? {
+        Outcome::Passed => {}
+        Outcome::Skipped(why) => println!("SKIPPED test-systemd: {why}"),
+    }
+    Ok(())
+}
+
+fn test(project: &Project, object: &Path) -> Result<Outcome, Error> {
+    let kernels = match archive(|| Archive::of_kernels(project))? {
         Ok(archive) => archive,
-        Err(Outcome::Skipped(why)) => {
-            println!("SKIPPED test-systemd: {why}");
-            return Ok(());
-        }
-        Err(Outcome::Passed) => return Ok(()),
+        Err(skipped) => return Ok(skipped),
     };
     let emulator = Emulator::find(project)?;
-    let machine = Machine::new(project, &build_tests(project, &object)?)?;
+    let machine = Machine::new(project, &build_tests(project, object)?)?;
     let (mut runs, mut findings) = (Vec::new(), Vec::new());
-    for series in KERNELS {
-        let kernel = archive.fetch(series)?;
-        let root = machine.root(&kernel)?;
+    for release in RELEASES {
+        let kernel = kernels.fetch(release.kernel)?;
+        let packages = match archive(|| Archive::of_release(project, release.name))? {
+            Ok(archive) => archive,
+            Err(skipped) => return Ok(skipped),
+        };
+        let unpacked = store(project).join(format!("systemd-{}", release.name));
+        packages.unpack(PACKAGE, &unpacked)?;
+        let root = machine.root(&kernel, &release, &unpacked)?;
         let name = format!("{}-systemd", kernel.release);
         let problems = |run: &Run| run.problems(&UNIT, false);
         let run = twice(&kernel, problems, || emulator.boot(&kernel, &root, &name, project))?;
         findings.extend(problems(&run).into_iter().map(|problem| format!("{}: {problem}", kernel.release)));
-        runs.push((kernel.release, run));
+        runs.push((format!("{}, {}", release.name, kernel.release), run));
     }
     println!("{}", report::table(&UNIT, &runs, false));
     let hint = "consoles are in target/kernels/*-systemd.log";
-    if findings.is_empty() { Ok(()) } else { Err(Error::Check { findings, hint }) }
+    if findings.is_empty() { Ok(Outcome::Passed) } else { Err(Error::Check { findings, hint }) }
 }
 
-/// The parts that all kernels share.
+/// The parts that all machines share.
 struct Machine {
-    /// Where systemd and all that it needs are unpacked.
-    packages: PathBuf,
     programs: Programs,
     units: Vec<(String, Vec<u8>)>,
 }
 
 impl Machine {
     fn new(project: &Project, built: &Built) -> Result<Self, Error> {
-        // Of this machine's release: what is built here runs beside it.
-        let packages = store(project).join(format!("systemd-{}", codename()));
-        unpack(&packages, PACKAGE, Needs::All)?;
         let mut programs = Programs::of_tests()?;
         programs.add_here("chown")?;
         programs.add_stripped(&built.agent, "/agent-tests")?;
@@ -129,11 +145,12 @@ impl Machine {
             let text = read(&project.root().join("packaging").join(unit))?;
             units.push((format!("/etc/systemd/system/{unit}"), text));
         }
-        Ok(Self { packages, programs, units })
+        Ok(Self { programs, units })
     }
 
-    fn root(&self, kernel: &Kernel) -> Result<Vec<u8>, Error> {
-        let mut root = Archive::default();
+    /// The root directory of a machine, with a release's packages.
+    fn root(&self, kernel: &Kernel, release: &Release, packages: &Path) -> Result<Vec<u8>, Error> {
+        let mut root = Cpio::default();
         // For the first process.
         root.file("/init", INIT.replace("MODULES", &MODULES.join(" ")).as_bytes());
         self.programs.put(&mut root, str::to_owned);
@@ -151,32 +168,36 @@ impl Machine {
         for (path, text) in settings.iter().chain([&service]).chain(&self.units) {
             root.text(&place(path), text);
         }
-        self.put_packages(&mut root)?;
+        // What is built here needs libraries that are as new; what is in packages, those that are as new as it is.
+        if release.number < here() {
+            self.programs.put_libraries(&mut root, place)?;
+        }
+        put_packages(&mut root, packages)?;
         self.programs.put(&mut root, place);
         Ok(root.finish())
     }
+}
 
-    fn put_packages(&self, root: &mut Archive) -> Result<(), Error> {
-        for path in files(&self.packages)? {
-            let Some(name) = path.strip_prefix(&self.packages).ok().and_then(Path::to_str) else { continue };
-            // Documentation, translations.
-            if name.starts_with("usr/share/") {
-                continue;
-            }
-            let to = place(&format!("/{name}"));
-            let failed = |source| Error::File { operation: "read", path: path.clone(), source };
-            let kind = fs::symlink_metadata(&path).map_err(failed)?.file_type();
-            if kind.is_symlink() {
-                let target = fs::read_link(&path).map_err(failed)?;
-                root.link(&to, &target.to_string_lossy());
-            } else if is_program(name) {
-                root.file(&to, &read(&path)?);
-            } else {
-                root.text(&to, &read(&path)?);
-            }
+fn put_packages(root: &mut Cpio, packages: &Path) -> Result<(), Error> {
+    for path in files(packages)? {
+        let Some(name) = path.strip_prefix(packages).ok().and_then(Path::to_str) else { continue };
+        // Documentation, translations.
+        if name.starts_with("usr/share/") {
+            continue;
         }
-        Ok(())
+        let to = place(&format!("/{name}"));
+        let failed = |source| Error::File { operation: "read", path: path.clone(), source };
+        let kind = fs::symlink_metadata(&path).map_err(failed)?.file_type();
+        if kind.is_symlink() {
+            let target = fs::read_link(&path).map_err(failed)?;
+            root.link(&to, &target.to_string_lossy());
+        } else if is_program(name) {
+            root.file(&to, &read(&path)?);
+        } else {
+            root.text(&to, &read(&path)?);
+        }
     }
+    Ok(())
 }
 
 /// Whether a file of a package is run rather than read.
@@ -194,11 +215,11 @@ fn place(path: &str) -> String {
     format!("{ROOT}{}{path}", if moved { "/usr" } else { "" })
 }
 
-/// The name of this machine's release.
-fn codename() -> String {
+/// This machine's release: a number, or newer than all that have one.
+fn here() -> u32 {
     let system = fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let name = system.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
-    name.unwrap_or("unknown").trim_matches('"').to_owned()
+    let number = system.lines().find_map(|line| line.strip_prefix("VERSION_ID="));
+    number.and_then(|number| number.trim_matches('"').parse().ok()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

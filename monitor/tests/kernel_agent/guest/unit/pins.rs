@@ -16,7 +16,7 @@ use crate::{
     pins::Exchange,
 };
 
-const MOUNT: &str = include_str!("../../../../../packaging/run-weir-pins.mount");
+const MOUNT: &str = include_str!("../../../../../packaging/run-weir.mount");
 const CHANGE: &str = include_str!("../../../../../packaging/weir-pins.conf");
 
 /// Where they are, as the change names it.
@@ -26,7 +26,7 @@ const PINS: &str = "/run/weir/pins";
 const MORE: u64 = 100;
 
 fn install() {
-    fs::write("/etc/systemd/system/run-weir-pins.mount", MOUNT).expect("a unit");
+    fs::write("/etc/systemd/system/run-weir.mount", MOUNT).expect("a unit");
     fs::create_dir_all(CHANGES).expect("a directory");
     fs::write(Path::new(CHANGES).join("weir-pins.conf"), CHANGE).expect("a change");
     fs::write("/etc/weir/weir.toml", "max-flows = 16384\n").expect("settings");
@@ -72,6 +72,11 @@ pub(super) fn go_on(cable: &Cable) {
     let user = fs::metadata(format!("/proc/{}", process())).expect("its process").uid();
     assert_ne!(user, 0);
     assert_eq!(owners(), [user], "its own while it runs");
+    assert_eq!(
+        fs::metadata("/run/weir").expect("the mount").uid(),
+        0,
+        "what else the kernel has there is not"
+    );
     let server = UdpSocket::bind((HERE, 0)).expect("a socket");
     let sent = Exchange::during(&server, &cable.there, &[0, 20], |exchange| {
         exchange.wait_for_more(MORE);
@@ -97,7 +102,7 @@ pub(super) fn go_on(cable: &Cable) {
     systemctl("stop weir");
     assert!(has_programs());
     assert!(unpin());
-    assert!(!has_programs());
+    assert!(!has_programs() && !Path::new(PINS).exists());
     fs::remove_file(Path::new(CHANGES).join("weir-pins.conf")).expect("its end");
     systemctl("daemon-reload");
 }
