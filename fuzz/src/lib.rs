@@ -17,7 +17,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     Target { name: "wire", run: target::wire::run },
     Target { name: "tls", run: target::tls::run },
     Target { name: "dtls", run: target::tls::datagrams },
@@ -31,6 +31,7 @@ pub const TARGETS: [Target; 14] = [
     Target { name: "web-config", run: target::text::web_config },
     Target { name: "filter", run: target::text::filter },
     Target { name: "request", run: target::request::run },
+    Target { name: "stream", run: target::stream::run },
     Target { name: "names", run: target::text::names },
 ];
 

@@ -7,6 +7,7 @@ pub(crate) mod quic;
 pub(crate) mod reassembly;
 pub(crate) mod request;
 pub(crate) mod session;
+pub(crate) mod stream;
 pub(crate) mod text;
 pub(crate) mod tls;
 pub(crate) mod wire;

@@ -58,9 +58,9 @@ impl Events {
     }
 }
 
-/// Bytes to events.
+/// Bytes to events, however they come.
 #[derive(Debug, Default)]
-struct Parser {
+pub struct Parser {
     bytes: Vec<u8>,
     /// Up to where lines were taken from `bytes`.
     taken: usize,
@@ -71,7 +71,7 @@ struct Parser {
 
 impl Parser {
     /// Takes bytes; `false`: an event is too long.
-    fn feed(&mut self, bytes: &[u8]) -> bool {
+    pub fn feed(&mut self, bytes: &[u8]) -> bool {
         self.bytes.drain(..self.taken);
         self.looked -= self.taken;
         self.taken = 0;
@@ -80,7 +80,7 @@ impl Parser {
     }
 
     /// An event that is whole.
-    fn event(&mut self) -> Option<Event> {
+    pub fn event(&mut self) -> Option<Event> {
         loop {
             let rest = self.bytes.get(self.looked..)?;
             let Some(end) = rest.iter().position(|byte| *byte == b'\n') else {

@@ -23,7 +23,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-pub use events::{Event, Events};
+use crate::config::Setting;
+
+pub use events::{Event, Events, Parser};
 
 /// Most bytes of an answer.
 const ANSWER_BYTES: usize = 1 << 30;
@@ -108,6 +110,12 @@ fn refusal(url: &str, status: StatusCode, reason: &str) -> String {
         _ if reason.is_empty() => "; is it an instance of Weir?".into(),
         _ => format!(": {reason}"),
     }
+}
+
+/// Where an instance serves unless it is told otherwise.
+pub fn default_url() -> String {
+    let address = Setting::named("web.listen-address").map_or("", |setting| setting.default);
+    format!("http://{address}")
 }
 
 /// An instance.
@@ -288,6 +296,8 @@ mod tests {
         assert_eq!(i.authorization, Some(format!("Basic {}", BASE64_STANDARD.encode("ann:p@ss"))));
         let i = Instance::new("http://[::1]:10058", None).unwrap();
         assert_eq!((i.host.as_str(), i.port), ("::1", 10058));
+        let i = Instance::new(&default_url(), None).unwrap();
+        assert_eq!((i.host.as_str(), i.port, i.tls), ("127.0.0.1", 10058, false));
         for url in ["", "127.0.0.1:10058", "ftp://x", "http://", "/x"] {
             assert!(Instance::new(url, None).is_err(), "{url}");
         }

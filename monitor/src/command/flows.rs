@@ -55,7 +55,7 @@ pub struct Arguments {
     #[arg(
         long,
         value_name = "URL",
-        default_value = "http://127.0.0.1:10058",
+        default_value_t = client::default_url(),
         env = "WEIR_URL",
         hide_env_values = true
     )]

@@ -9,6 +9,15 @@ use std::{
 /// How long something may take on a busy machine.
 const DEADLINE: Duration = Duration::from_mins(1);
 
+/// Whether there is a terminal to look at; says so where there is none.
+pub(crate) fn is_there() -> bool {
+    let there = Command::new("tmux").arg("-V").output().is_ok();
+    if !there {
+        eprintln!("not run: tmux is not installed; `cargo xtask test` brings it");
+    }
+    there
+}
+
 /// A terminal with a shell command in it.
 pub(crate) struct Tmux {
     /// Holds the socket, which tmux leaves behind, and what the terminal was told.
@@ -190,8 +199,9 @@ impl Tmux {
 
 impl Drop for Tmux {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            let Output { stdout, .. } = self.command(&["capture-pane", "-p"]).output().expect("tmux");
+        if std::thread::panicking()
+            && let Ok(Output { stdout, .. }) = self.command(&["capture-pane", "-p"]).output()
+        {
             eprintln!("--- the screen:\n{}", String::from_utf8_lossy(&stdout));
         }
         let _ = self.command(&["kill-server"]).output();

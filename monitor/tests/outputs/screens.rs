@@ -7,16 +7,11 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{Place, capture, program, text, tmux::Tmux, weir};
-
-/// Whether there is a terminal to look at.
-fn is_there() -> bool {
-    let there = program("tmux");
-    if !there {
-        eprintln!("not run: tmux is not installed; `cargo xtask test` brings it");
-    }
-    there
-}
+use crate::{
+    Place, capture, text,
+    tmux::{Tmux, is_there},
+    weir,
+};
 
 #[test]
 fn a_capture_is_browsed_by_domain_flow_and_filter() {

@@ -9,11 +9,14 @@ use crate::{
     app::{OwnRun, RunError},
     client::Instance,
     command::CommandError,
-    view::top::{Live, Question},
+    view::{
+        live::History,
+        top::{Live, Question},
+    },
 };
 
 /// Between two looks at what counts in this process.
-const LOOK: Duration = Duration::from_millis(100);
+pub(super) const LOOK: Duration = Duration::from_millis(100);
 
 /// Where pictures come from.
 pub(super) enum Source {
@@ -34,8 +37,8 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// One picture, with rates where there can be some.
-pub(super) async fn once(source: Source, question: Question) -> Result<Live, CommandError> {
+/// What was before, and one picture, with rates where there can be some.
+pub(super) async fn once(source: Source, question: Question) -> Result<(History, Live), CommandError> {
     match source {
         Source::Instance(instance) => instance::once(&instance, &question).await,
         Source::Own(run) => {
@@ -46,9 +49,11 @@ pub(super) async fn once(source: Source, question: Question) -> Result<Live, Com
                 }
                 match own::look(&run, &question, &mut seen) {
                     // The first drain has nothing to compare with.
-                    Some(live) if seen.drains > 1 => return Ok(live),
+                    Some(live) if seen.drains > 1 => return Ok((History::default(), live)),
                     _ => sleep(LOOK).await,
                 }
+                // The picture that is kept has all of the history.
+                seen.step = 0;
             }
         }
     }

@@ -4,14 +4,17 @@ use std::{sync::mpsc::Sender, time::Duration};
 
 use tokio::{
     sync::watch,
-    time::{interval, sleep},
+    time::{MissedTickBehavior, interval, sleep},
 };
 
 use super::screen::Input;
 use crate::{
     client::{ClientError, Instance, escape},
     command::CommandError,
-    view::top::{Details, Live, News, Question},
+    view::{
+        live::History,
+        top::{Details, Live, News, Question},
+    },
 };
 
 /// Until it is tried again.
@@ -28,13 +31,16 @@ fn path(question: &Question) -> String {
     path
 }
 
-/// One picture.
-pub(super) async fn once(instance: &Instance, question: &Question) -> Result<Live, CommandError> {
+/// What was before, and one picture.
+pub(super) async fn once(instance: &Instance, question: &Question) -> Result<(History, Live), CommandError> {
     let mut events = instance.events(&path(question)).await?;
+    let mut before = History::default();
     loop {
         let event = events.next().await?;
-        if event.name == "live" {
-            return serde_json::from_slice(&event.data).map_err(CommandError::Answer);
+        match News::read(&event.name, &event.data).map_err(CommandError::Answer)? {
+            Some(News::History(history)) => before = *history,
+            Some(News::Live(live)) => return Ok((before, *live)),
+            _ => {}
         }
     }
 }
@@ -53,7 +59,7 @@ pub(super) async fn run(instance: &Instance, mut questions: watch::Receiver<Ques
                 }
                 return;
             }
-            () = details(instance, asked, to) => return,
+            () = details(asked, to, async |flow| of_flow(instance, flow).await) => return,
         };
         let Some(why) = lost else { return };
         if to.send(Input::News(News::Lost(why))).is_err() {
@@ -96,22 +102,34 @@ async fn stream(instance: &Instance, question: &Question, to: &Sender<Input>) ->
             Ok(event) => event,
             Err(error) => return Some(short(&error)),
         };
-        let told = match &*event.name {
-            "history" => serde_json::from_slice(&event.data).map(|history| News::History(Box::new(history))),
-            "live" => serde_json::from_slice::<Box<Live>>(&event.data).map(News::Live),
-            _ => continue,
-        };
-        match told {
-            Ok(told) => news.push(told),
+        match News::read(&event.name, &event.data) {
+            Ok(told) => news.extend(told),
             Err(error) => return Some(format!("another form of answer: {error}")),
         }
     }
 }
 
+/// All that is known of a flow, or that it is gone; `None`: nobody says.
+async fn of_flow(instance: &Instance, flow: &str) -> Option<News> {
+    let found = match instance.get(&format!("/api/v1/flows/{}", escape(flow))).await {
+        Ok(body) => Some(Box::new(serde_json::from_slice::<Details>(&body).ok()?)),
+        Err(ClientError::Refused { status, .. }) if status == hyper::StatusCode::NOT_FOUND => None,
+        // The stream says it too.
+        Err(_) => return None,
+    };
+    Some(News::Details(flow.to_owned(), found))
+}
+
 /// Asks for the flow that is looked at once a second, for ever.
-async fn details(instance: &Instance, questions: watch::Receiver<Question>, to: &Sender<Input>) {
+async fn details(
+    questions: watch::Receiver<Question>,
+    to: &Sender<Input>,
+    ask: impl AsyncFn(&str) -> Option<News>,
+) {
     let mut asked = None;
     let mut tick = interval(Duration::from_millis(100));
+    // Who answers slowly is not asked the more often for it.
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut left = 0_u32;
     loop {
         tick.tick().await;
@@ -123,14 +141,8 @@ async fn details(instance: &Instance, questions: watch::Receiver<Question>, to: 
         left = left.saturating_sub(1);
         let Some(flow) = flow.filter(|_| left == 0) else { continue };
         left = 10;
-        let told = match instance.get(&format!("/api/v1/flows/{}", escape(&flow))).await {
-            Ok(body) => serde_json::from_slice::<Details>(&body).ok().map(|details| Some(Box::new(details))),
-            Err(ClientError::Refused { status, .. }) if status == hyper::StatusCode::NOT_FOUND => Some(None),
-            // The stream says it too.
-            Err(_) => None,
-        };
-        if let Some(told) = told
-            && to.send(Input::News(News::Details(told))).is_err()
+        if let Some(news) = ask(&flow).await
+            && to.send(Input::News(news)).is_err()
         {
             return;
         }
@@ -145,5 +157,36 @@ fn short(error: &ClientError) -> String {
         ClientError::Timeout { url } => format!("{url} is silent; trying again"),
         ClientError::Ended { url } => format!("{url} has ended; trying again"),
         error => format!("{error}; trying again"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use monitor_core::live::Window;
+    use tokio::time::{Instant, timeout};
+
+    use super::*;
+    use crate::view::top::{Tab, Top, Viewed};
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_answers_slowly_is_asked_for_a_flow_no_more_often() {
+        let top = Top::new(Viewed::Own, Tab::Flows, String::new(), Window::default());
+        let question = Question { flow: Some("1-1".to_owned()), ..top.question() };
+        let (_ask, questions) = watch::channel(question);
+        let (to, _inputs) = std::sync::mpsc::channel();
+        let asked = RefCell::new(Vec::new());
+        let slow = async |_: &str| {
+            let begin = Instant::now();
+            sleep(Duration::from_secs(3)).await;
+            asked.borrow_mut().push((begin, Instant::now()));
+            None
+        };
+        timeout(Duration::from_secs(30), details(questions, &to, slow)).await.unwrap_err();
+        let asked = asked.into_inner();
+        assert!(asked.len() > 5, "{asked:?}");
+        let pause = |two: &[(Instant, Instant)]| two[1].0 - two[0].1;
+        assert!(asked.windows(2).all(|two| pause(two) >= Duration::from_millis(900)), "{asked:?}");
     }
 }

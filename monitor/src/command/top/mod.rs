@@ -17,10 +17,10 @@ use monitor_core::{filter::Filter, live::Window};
 use super::CommandError;
 use crate::{
     app::OwnRun,
-    client::{ClientError, Instance},
+    client::{self, ClientError, Instance},
     config::{Config, Overrides},
     terminal,
-    view::top::{Live, Tab, Top, Viewed, plain},
+    view::top::{Live, News, Tab, Top, Viewed, plain},
 };
 use feed::Source;
 
@@ -39,7 +39,8 @@ pub struct Arguments {
     /// Certificates that may vouch for the instance [default: the system's].
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
-    /// Count in this process, whoever else does; no port is opened.
+    /// Count in this process even where an instance could be attached to; interfaces that another one counts are
+    /// refused. No port is opened.
     #[arg(long)]
     own: bool,
     /// What is shown first; with --once, what is printed alone.
@@ -83,7 +84,8 @@ pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
     let (source, viewed) = runtime.block_on(source(arguments))?;
     let mut top = Top::new(viewed, arguments.tab.unwrap_or_default(), filter, arguments.window);
     if arguments.once {
-        let live = runtime.block_on(feed::once(source, top.question()))?;
+        let (history, live) = runtime.block_on(feed::once(source, top.question()))?;
+        top.news(News::History(Box::new(history)));
         return once(arguments, &mut top, live);
     }
     screen::run(top, arguments.no_color, move |questions, news| {
@@ -97,11 +99,15 @@ pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
 /// An instance that answers, or a run of this process.
 async fn source(arguments: &Arguments) -> Result<(Source, Viewed), CommandError> {
     let own = |config: &Config| OwnRun::start(config).map(|run| (Source::Own(Box::new(run)), Viewed::Own));
-    let loaded = arguments.overrides.load()?;
-    if arguments.own {
-        return Ok(own(&loaded.config)?);
+    // Who names an instance needs no configuration, nor the right to read one.
+    let config = match arguments.url {
+        Some(_) => None,
+        None => Some(arguments.overrides.load()?.config),
+    };
+    if let Some(config) = config.as_ref().filter(|_| arguments.own) {
+        return Ok(own(config)?);
     }
-    let url = arguments.url.clone().unwrap_or_else(|| url(&loaded.config));
+    let url = arguments.url.clone().or_else(|| config.as_ref().map(url)).unwrap_or_else(client::default_url);
     let instance = Instance::new(&url, arguments.ca_file.clone())?;
     match instance.get("/-/ready").await {
         // It is there and will be ready soon.
@@ -109,19 +115,21 @@ async fn source(arguments: &Arguments) -> Result<(Source, Viewed), CommandError>
             let viewed = Viewed::Instance(instance.url().to_owned());
             Ok((Source::Instance(Box::new(instance)), viewed))
         }
-        Err(ClientError::Connect { url, source })
-            if arguments.url.is_none() && source.kind() == io::ErrorKind::ConnectionRefused =>
-        {
-            own(&loaded.config).map_err(|source| CommandError::NoSource { url, source: Box::new(source) })
-        }
-        Err(error) => Err(error.into()),
+        Err(error) => match (error, config) {
+            (ClientError::Connect { url, source }, Some(config))
+                if source.kind() == io::ErrorKind::ConnectionRefused =>
+            {
+                own(&config).map_err(|source| CommandError::NoSource { url, source: Box::new(source) })
+            }
+            (error, _) => Err(error.into()),
+        },
     }
 }
 
 /// Where an instance with this configuration listens, as seen from this host.
 fn url(config: &Config) -> String {
     let address = config.web_listen_address.first().map(|address| address.0);
-    let Some(address) = address else { return "http://127.0.0.1:10058".to_owned() };
+    let Some(address) = address else { return client::default_url() };
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => "127.0.0.1".to_owned(),
         IpAddr::V4(ip) => ip.to_string(),
@@ -140,7 +148,7 @@ fn once(arguments: &Arguments, top: &mut Top, live: Live) -> Result<(), CommandE
         let json = serde_json::to_string(&live.snapshot).map_err(CommandError::Answer)?;
         return super::print(&format_args!("{json}\n"));
     }
-    top.news(crate::view::top::News::Live(Box::new(live)));
+    top.news(News::Live(Box::new(live)));
     let tabs = arguments.tab.as_ref().map_or(&Tab::ALL[..], std::slice::from_ref);
     let width = terminal::columns().map_or(WIDE, |columns| columns.clamp(60, 1_000) as u16);
     super::print(&plain(top, tabs, width))

@@ -29,6 +29,30 @@ pub struct Live {
     pub matched: usize,
     /// The first of them.
     pub flows: Vec<Flow<'static>>,
+    /// Steps of the history since the picture before.
+    #[serde(default)]
+    pub history: History,
+}
+
+/// Most rows that a picture has of anything: what an instance tells is fewer, but it may be no instance of ours.
+pub(super) const MANY: usize = 1_000;
+
+impl Live {
+    /// Cuts what is longer than any instance tells: all of it is looked at for each picture.
+    pub(super) fn bound(&mut self) {
+        let Snapshot { interfaces, domains, services, dns, tcp, events, flows, .. } = &mut self.snapshot;
+        self.flows.truncate(MANY);
+        interfaces.truncate(MANY);
+        domains.truncate(MANY);
+        services.truncate(MANY);
+        dns.names.truncate(MANY);
+        events.truncate(MANY);
+        for counts in [&mut dns.responses, &mut tcp.connections, &mut tcp.attempts, &mut flows.by_transport] {
+            while counts.len() > MANY {
+                counts.pop_last();
+            }
+        }
+    }
 }
 
 /// All that is known of a flow.
@@ -55,8 +79,19 @@ pub enum News {
     History(Box<History>),
     /// What is now.
     Live(Box<Live>),
-    /// A flow that was asked for; `None`: it is gone.
-    Details(Option<Box<Details>>),
+    /// The flow with this id, which was asked for; `None`: it is gone.
+    Details(String, Option<Box<Details>>),
+}
+
+impl News {
+    /// Reads an event of an instance's stream; `None`: it is another one.
+    pub fn read(name: &str, data: &[u8]) -> Result<Option<Self>, serde_json::Error> {
+        Ok(match name {
+            "history" => Some(Self::History(serde_json::from_slice(data)?)),
+            "live" => Some(Self::Live(serde_json::from_slice(data)?)),
+            _ => None,
+        })
+    }
 }
 
 /// What is wanted.

@@ -71,7 +71,7 @@ impl Browsed {
         let flows: Vec<_> =
             self.flows.iter().filter(passes).enumerate().map(|(at, flow)| row::shown(flow, at)).collect();
         let matched = flows.len() + if filter.is_none() { self.lighter } else { 0 };
-        Live { snapshot: self.snapshot(), matched, flows }
+        Live { snapshot: self.snapshot(), matched, flows, history: History::default() }
     }
 }
 

@@ -108,7 +108,7 @@ impl Top {
     /// One thing back: what covers, then what is chosen, then the filter.
     pub(super) fn back(&mut self) {
         if !matches!(self.cover, Cover::Nothing) {
-            self.cover = Cover::Nothing;
+            (self.cover, self.scrolled) = (Cover::Nothing, 0);
         } else if self.cursor(self.tab).chosen.is_some() {
             let cursor = self.cursor_mut();
             (cursor.chosen, cursor.at, cursor.offset) = (None, 0, 0);
@@ -150,13 +150,19 @@ impl Top {
         }
     }
 
-    fn page(&self) -> isize {
-        isize::try_from(self.places.rows.height.max(2) - 1).unwrap_or(1)
+    /// Whether lines are scrolled, and not rows chosen: of what covers, or of a panel without a table.
+    pub(super) fn scrolls(&self) -> bool {
+        !matches!(self.cover, Cover::Nothing) || self.tab.columns().is_empty()
     }
 
-    /// Up or down: what covers, a panel without a table, or the table.
+    fn page(&self) -> isize {
+        let lines = if self.scrolls() { self.places.body } else { self.places.rows.height };
+        isize::try_from(lines.max(2) - 1).unwrap_or(1)
+    }
+
+    /// Up or down, by lines or rows.
     pub(super) fn go_by(&mut self, by: isize) {
-        if !matches!(self.cover, Cover::Nothing) || self.tab.columns().is_empty() {
+        if self.scrolls() {
             self.scrolled =
                 (isize::try_from(self.scrolled).unwrap_or(0)).saturating_add(by).clamp(0, 1_000) as u16;
             return;
@@ -164,9 +170,11 @@ impl Top {
         let count = self.follow();
         let cursor = self.cursor(self.tab);
         let at = match &cursor.chosen {
-            // The first step chooses what is first.
+            Some(_) => cursor.at.saturating_add_signed(by),
+            None if by == isize::MIN => 0,
+            // The first step chooses what is seen first.
             None if by < 0 || by == 1 => cursor.offset,
-            _ => cursor.at.saturating_add_signed(by),
+            None => cursor.offset.saturating_add_signed(by),
         };
         self.choose(at.min(count.saturating_sub(1)));
     }

@@ -3,7 +3,7 @@
 use monitor_core::{live::Window, record::Time};
 
 use super::{
-    asked::{Details, Live, News, Question, Viewed},
+    asked::{Details, Live, MANY, News, Question, Viewed},
     draw::Places,
     grid::{self, Row, Sort},
     prompt::Prompt,
@@ -14,8 +14,6 @@ use crate::view::{flows::Flow, live::Snapshot};
 
 /// Flows that are asked for, the first of all in the order of the table; more of them where more are looked at.
 const FEW: usize = 200;
-/// Most of them.
-const MANY: usize = 1_000;
 
 /// What covers the table.
 #[derive(Clone, Debug, Default)]
@@ -23,7 +21,48 @@ pub(super) enum Cover {
     #[default]
     Nothing,
     Help,
-    Flow(Box<Details>, /* It is still there. */ bool),
+    Flow(Box<Opened>),
+}
+
+/// A flow of which all that is known is shown.
+#[derive(Clone, Debug)]
+pub(super) struct Opened {
+    pub(super) details: Details,
+    /// It is still there.
+    pub(super) there: bool,
+    /// More was told of it than its row.
+    told: bool,
+}
+
+impl Opened {
+    /// As its row has it.
+    pub(super) fn new(flow: Flow<'static>) -> Self {
+        let details = Details { flow, timeline: None, events: Vec::new() };
+        Self { details, there: true, told: false }
+    }
+
+    /// Takes an answer, if it is one about this flow.
+    fn take(&mut self, id: &str, found: Option<Details>) {
+        // An answer to an older question is none to this one.
+        if self.details.flow.id.to_string() != id {
+            return;
+        }
+        match found {
+            Some(found) if found.flow.id == self.details.flow.id => (self.details, self.told) = (found, true),
+            Some(_) => {}
+            None => self.there = false,
+        }
+    }
+}
+
+/// A picture that stands still, and the last that came meanwhile.
+#[derive(Debug)]
+struct Still {
+    /// Charts as they were.
+    trends: Trends,
+    live: Option<Box<Live>>,
+    /// Of the flow that is looked at.
+    details: Option<(String, Option<Box<Details>>)>,
 }
 
 /// Where a table stands.
@@ -59,10 +98,7 @@ pub struct Top {
     pub(super) scrolled: u16,
     pub(super) bits: bool,
     pub(super) window: Window,
-    /// The picture stands still.
-    pub(super) paused: bool,
-    /// The last that came meanwhile.
-    kept: Option<Box<Live>>,
+    still: Option<Still>,
     pub(super) places: Places,
 }
 
@@ -86,8 +122,7 @@ impl Top {
             scrolled: 0,
             bits: false,
             window,
-            paused: false,
-            kept: None,
+            still: None,
             places: Places::default(),
         }
     }
@@ -100,7 +135,9 @@ impl Top {
             limit: self.limit(),
             filter: self.filter.clone(),
             flow: match &self.cover {
-                Cover::Flow(details, true) if !self.is_capture() => Some(details.flow.id.to_string()),
+                Cover::Flow(opened) if opened.there && !self.is_capture() => {
+                    Some(opened.details.flow.id.to_string())
+                }
                 _ => None,
             },
         }
@@ -108,7 +145,8 @@ impl Top {
 
     /// Some more flows than those down to where the screen ends, in steps: each is another question.
     fn limit(&self) -> usize {
-        let height = usize::from(self.places.rows.height);
+        // That of the screen: what covers the table for a while is no reason to ask anew.
+        let height = usize::from(self.places.screen);
         let seen = self.cursor(Tab::Flows).offset + 2 * height;
         (seen / FEW + 1).saturating_mul(FEW).min(MANY)
     }
@@ -123,26 +161,27 @@ impl Top {
             }
             News::Lost(why) => self.lost = Some(why),
             News::History(history) => self.trends = Trends::of(&history),
-            News::Live(live) => {
+            News::Live(mut live) => {
                 if !self.is_capture() {
-                    self.trends.push(&live.snapshot);
+                    self.trends.push(&live.history);
+                    live.bound();
                 }
-                if self.paused {
-                    self.kept = Some(live);
-                } else {
-                    self.show(*live);
-                }
-            }
-            News::Details(found) => {
-                if let Cover::Flow(details, there) = &mut self.cover {
-                    match found {
-                        // An answer to an older question is none to this one.
-                        Some(found) if found.flow.id == details.flow.id => *details = found,
-                        Some(_) => {}
-                        None => *there = false,
-                    }
+                match &mut self.still {
+                    Some(still) => still.live = Some(live),
+                    None => self.show(*live),
                 }
             }
+            News::Details(id, found) => self.tell(id, found),
+        }
+    }
+
+    /// Shows what is known of the flow that is looked at.
+    fn tell(&mut self, id: String, found: Option<Box<Details>>) {
+        let Cover::Flow(opened) = &mut self.cover else { return };
+        match &mut self.still {
+            // Who opens a flow of a picture that stands still sees it once.
+            Some(still) if opened.told => still.details = Some((id, found)),
+            _ => opened.take(&id, found.map(|found| *found)),
         }
     }
 
@@ -162,10 +201,21 @@ impl Top {
 
     /// Stops or goes on.
     pub(super) fn pause(&mut self) {
-        self.paused = !self.paused;
-        if let Some(live) = self.kept.take() {
+        let Some(Still { live, details, .. }) = self.still.take() else {
+            self.still = Some(Still { trends: self.trends.clone(), live: None, details: None });
+            return;
+        };
+        if let Some(live) = live {
             self.show(*live);
         }
+        if let Some((id, found)) = details {
+            self.tell(id, found);
+        }
+    }
+
+    /// The picture stands still.
+    pub(super) const fn is_paused(&self) -> bool {
+        self.still.is_some()
     }
 
     /// What was told last.
@@ -181,8 +231,8 @@ impl Top {
         &self.filter
     }
 
-    pub(super) const fn trends(&self) -> &Trends {
-        &self.trends
+    pub(super) fn trends(&self) -> &Trends {
+        self.still.as_ref().map_or(&self.trends, |still| &still.trends)
     }
 
     pub(super) const fn is_capture(&self) -> bool {

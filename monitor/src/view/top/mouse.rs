@@ -23,7 +23,7 @@ impl Top {
 
     /// Moves the picture and leaves what is chosen as it is.
     fn wheel(&mut self, by: isize) {
-        if !matches!(self.cover, Cover::Nothing) || self.tab.columns().is_empty() {
+        if self.scrolls() {
             return self.go_by(by);
         }
         let count = self.rows(self.tab).len();

@@ -3,8 +3,7 @@
 use monitor_core::filter::{Expression, Pattern, Test, TextField};
 
 use super::{
-    asked::Details,
-    model::{Cover, Top},
+    model::{Cover, Opened, Top},
     tab::Tab,
 };
 use crate::view::live::{Domain, DomainKind, Service};
@@ -21,8 +20,7 @@ impl Top {
         if self.tab == Tab::Flows {
             if let Some(flow) = self.flows().get(at).cloned() {
                 self.scrolled = 0;
-                self.cover =
-                    Cover::Flow(Box::new(Details { flow, timeline: None, events: Vec::new() }), true);
+                self.cover = Cover::Flow(Box::new(Opened::new(flow)));
             }
         } else if let Some(filter) = self.behind(at) {
             self.filter = filter;

@@ -10,7 +10,7 @@ use super::{
 };
 
 /// Rows of a table that nobody scrolls.
-const ROWS: u16 = 1_000;
+const ROWS: usize = 1_000;
 /// Lines of a panel.
 const LINES: u16 = 60;
 
@@ -37,7 +37,7 @@ pub fn plain(top: &mut Top, tabs: &[Tab], width: u16) -> String {
         }
         drop(blocks);
         if !tab.columns().is_empty() {
-            let rows = (top.rows(*tab).len().max(1) as u16).min(ROWS) + 1;
+            let rows = top.rows(*tab).len().clamp(1, ROWS) as u16 + 1;
             let area = Rect { x: 0, y: 0, width, height: rows };
             let mut buffer = Buffer::empty(area);
             table(top, &mut Canvas { buffer: &mut buffer, theme: Theme::Plain }, area);

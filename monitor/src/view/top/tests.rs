@@ -11,9 +11,12 @@ use serde_json::json;
 use super::{Details, Live, News, Outcome, Tab, Theme, Top, Viewed, draw, grid::Sort, plain};
 use crate::view::{
     flows::Flow,
-    live::{DnsName, FlowEvent, Service, Snapshot},
+    live::{DnsName, FlowEvent, History, Service, Snapshot},
     order,
 };
+
+mod keys;
+mod told;
 
 const HOSTILE: &str = "\x1b[2J\u{9b}31m\u{202e}evil\r\n";
 
@@ -24,7 +27,7 @@ fn flow(n: u64, name: &str) -> serde_json::Value {
             "bytes_per_second": bytes as f64, "packets_per_second": 1.0 })
     };
     json!({ "id": format!("{n:x}-{n:x}"), "interface": "eth0", "transport": "tcp", "client_ip": "10.0.0.1",
-        "client_port": 40_000 + n, "server_ip": "2001:db8::1", "server_port": 443, "client_rule": "syn",
+        "client_port": 40_000 + n % 1_000, "server_ip": "2001:db8::1", "server_port": 443, "client_rule": "syn",
         "service": "https", "name": name, "domain": "example.com", "application": "tls", "role": "client",
         "scope": "remote", "state": "established", "duplicate": false, "start": "2026-11-21T02:49:27Z",
         "last": "2026-11-21T02:49:28Z", "sent": side(1_000 * n), "received": side(10), "rtt_seconds": {} })
@@ -150,8 +153,7 @@ fn every_column_asks_for_the_flows_in_the_order_in_which_it_shows_them() {
             let (flows, matched) = order::top(engine.flows(), Tab::order(sort), 100);
             let flows: Vec<Flow<'static>> = flows.iter().map(|flow| Flow::from(flow).into_owned()).collect();
             let told: Vec<String> = flows.iter().map(|flow| flow.id.to_string()).collect();
-            let Live { snapshot, .. } = *live(0);
-            top.news(News::Live(Box::new(Live { snapshot, matched, flows })));
+            top.news(News::Live(Box::new(Live { matched, flows, ..*live(0) })));
             top.cursor_mut().sort = sort;
             let shown: Vec<String> = top.rows(Tab::Flows).iter().map(|row| row.id.to_string()).collect();
             assert_eq!(shown, told, "{}", Tab::Flows.columns()[column].title);
@@ -175,20 +177,6 @@ fn what_is_shown_of_how_many_and_which_stands_beside_the_tabs() {
 }
 
 #[test]
-fn who_scrolls_down_is_shown_more() {
-    let mut top = top(200);
-    screen(&mut top, 120, 40);
-    assert_eq!(top.question().limit, 200);
-    top.key(KeyCode::End.into());
-    screen(&mut top, 120, 40);
-    assert_eq!(top.question().limit, 400);
-    top.news(News::Live(live(5_000)));
-    top.key(KeyCode::End.into());
-    screen(&mut top, 120, 40);
-    assert_eq!(top.question().limit, 1_000, "and no more than an instance tells");
-}
-
-#[test]
 fn what_happened_to_a_flow_stands_with_it() {
     let mut top = top(1);
     screen(&mut top, 120, 40);
@@ -199,7 +187,8 @@ fn what_happened_to_a_flow_stands_with_it() {
         ..FlowEvent::default()
     });
     let flow = live(1).flows.remove(0);
-    top.news(News::Details(Some(Box::new(Details { flow, timeline: None, events: events.to_vec() }))));
+    let details = Details { flow, timeline: None, events: events.to_vec() };
+    top.news(News::Details("1-1".to_owned(), Some(Box::new(details))));
     let lines = screen(&mut top, 120, 40);
     assert!(lines[row(&lines, "Begin")].contains("00:00:00  first packet"), "{lines:?}");
     assert!(lines[row(&lines, "Risk")].contains("\\x1b[2J"), "{lines:?}");
@@ -251,14 +240,31 @@ fn a_domain_opens_as_its_flows() {
 }
 
 #[test]
-fn the_picture_stands_still_while_it_is_paused() {
+fn no_instance_makes_a_picture_as_long_as_it_likes_nor_breaks_it_with_numbers() {
     let mut top = top(1);
-    press(&mut top, " ");
-    top.news(News::Live(live(2)));
-    let lines = screen(&mut top, 100, 24);
-    assert!(lines[0].contains("PAUSED") && !lines.concat().contains("n2.example.com"), "{lines:?}");
-    press(&mut top, " ");
-    row(&screen(&mut top, 100, 24), "n2.example.com");
+    let mut hostile = live(5_000);
+    hostile.snapshot.losses.overflow_packets = u64::MAX;
+    hostile.snapshot.losses.violations = u64::MAX;
+    hostile.snapshot.domains = vec![hostile.snapshot.domains[0].clone(); 5_000];
+    hostile.snapshot.tcp.attempts = (0..5_000).map(|n| (n.to_string(), 1)).collect();
+    top.news(News::Live(hostile));
+    for tab in Tab::ALL {
+        assert!(top.rows(tab).len() <= 1_000, "{tab:?}");
+    }
+    assert_eq!(top.snapshot().unwrap().tcp.attempts.len(), 1_000);
+    assert!(screen(&mut top, 200, 24).concat().contains("18,446,744"));
+}
+
+#[test]
+fn a_capture_of_many_flows_is_printed_as_far_as_rows_go() {
+    let viewed = Viewed::Capture("many.pcap".to_owned());
+    let mut top = Top::new(viewed, Tab::Flows, String::new(), Window::default());
+    // As a number of 16 bits, one.
+    let mut many = live(1);
+    many.flows = vec![many.flows.remove(0); 65_537];
+    top.news(News::Live(many));
+    let text = plain(&mut top, &[Tab::Flows], 120);
+    assert_eq!(text.lines().filter(|line| line.contains(".example.com")).count(), 1_000);
 }
 
 #[test]
@@ -270,29 +276,6 @@ fn rates_are_in_bytes_or_bits_and_sums_go_back_as_asked() {
     assert_eq!(top.question().window, Window::FiveMinutes);
     press(&mut top, "w");
     assert_eq!(top.question().window, Window::Hour);
-}
-
-#[test]
-fn the_mouse_presses_tabs_and_titles_and_chooses_rows() {
-    let mut top = top(60);
-    let lines = screen(&mut top, 120, 24);
-    let tabs = row(&lines, "2 Domains");
-    let titles = row(&lines, "CLIENT");
-    let column = |line: &str, text: &str| line[..line.find(text).unwrap()].chars().count();
-    click(&mut top, column(&lines[titles], "CLIENT") + 1, titles);
-    let sorted = screen(&mut top, 120, 24);
-    assert!(
-        sorted[titles].contains("CLIENT▲") && sorted[titles + 1].contains("10.0.0.1:40001"),
-        "{sorted:?}"
-    );
-    let wheel = MouseEventKind::ScrollDown;
-    top.mouse(MouseEvent { kind: wheel, column: 5, row: 10, modifiers: KeyModifiers::NONE });
-    assert!(screen(&mut top, 120, 24)[titles + 1].contains("10.0.0.1:40004"));
-    click(&mut top, 5, titles + 2);
-    click(&mut top, 5, titles + 2);
-    assert!(top.question().flow.is_some(), "a second click opens it");
-    click(&mut top, column(&lines[tabs], "2 Domains") + 1, tabs);
-    row(&screen(&mut top, 120, 24), "example.com");
 }
 
 #[test]

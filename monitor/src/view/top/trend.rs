@@ -1,8 +1,8 @@
-//! The last hour in numbers a drain, for small charts.
+//! The last hour in steps of equal length, for small charts.
 
 use std::collections::VecDeque;
 
-use crate::view::live::{History, Snapshot};
+use crate::view::live::History;
 
 /// Most values of a line.
 const VALUES: usize = 3_600;
@@ -19,29 +19,22 @@ pub(super) struct Trends {
 impl Trends {
     /// What was before anybody looked.
     pub(super) fn of(history: &History) -> Self {
-        let line = |values: &[f64]| {
-            values.iter().skip(values.len().saturating_sub(VALUES)).copied().collect::<VecDeque<_>>()
-        };
-        Self {
-            received: line(&history.received_bytes_per_second),
-            transmitted: line(&history.transmitted_bytes_per_second),
-            retransmitted: line(&history.retransmitted_per_second),
-            queries: line(&history.dns_queries_per_second),
-        }
+        let mut trends = Self::default();
+        trends.push(history);
+        trends
     }
 
-    /// What is now.
-    pub(super) fn push(&mut self, snapshot: &Snapshot) {
-        for (line, value) in [
-            (&mut self.received, snapshot.received.bytes_per_second),
-            (&mut self.transmitted, snapshot.transmitted.bytes_per_second),
-            (&mut self.retransmitted, snapshot.tcp.retransmitted_per_second),
-            (&mut self.queries, snapshot.dns.queries_per_second),
+    /// Steps that came since.
+    pub(super) fn push(&mut self, steps: &History) {
+        for (line, values) in [
+            (&mut self.received, &steps.received_bytes_per_second),
+            (&mut self.transmitted, &steps.transmitted_bytes_per_second),
+            (&mut self.retransmitted, &steps.retransmitted_per_second),
+            (&mut self.queries, &steps.dns_queries_per_second),
         ] {
-            if line.len() >= VALUES {
-                line.pop_front();
-            }
-            line.push_back(if value.is_finite() { value.max(0.0) } else { 0.0 });
+            let newest = values.iter().skip(values.len().saturating_sub(VALUES));
+            line.extend(newest.map(|value| if value.is_finite() { value.max(0.0) } else { 0.0 }));
+            line.drain(..line.len().saturating_sub(VALUES));
         }
     }
 }
@@ -70,11 +63,8 @@ mod tests {
     fn lines_are_bounded_and_show_the_newest_or_all() {
         let mut trends =
             Trends::of(&History { received_bytes_per_second: vec![1.0; 9_000], ..History::default() });
-        for n in 0..10 {
-            let mut snapshot = Snapshot::default();
-            snapshot.received.bytes_per_second = f64::from(n);
-            trends.push(&snapshot);
-        }
+        let steps = (0..10).map(f64::from).collect();
+        trends.push(&History { received_bytes_per_second: steps, ..History::default() });
         assert_eq!(trends.received.len(), VALUES);
         assert_eq!(columns(&trends.received, 3, false), [7.0, 8.0, 9.0]);
         let values: VecDeque<f64> = (0..100).map(f64::from).collect();

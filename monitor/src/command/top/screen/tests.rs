@@ -8,7 +8,7 @@ mod tmux;
 use super::*;
 use crate::view::top::{Tab, Viewed};
 use monitor_core::live::Window;
-use tmux::Tmux;
+use tmux::{Tmux, is_there};
 
 /// Set in the terminal, where the test that is started again is to do what it is there for.
 const VARIABLE: &str = "WEIR_TEST_PANICS";
@@ -20,14 +20,6 @@ fn in_a_terminal(test: &str) -> Tmux {
     // A backtrace would push what stood there before off the screen.
     let variables = format!("{VARIABLE}=1 RUST_BACKTRACE=0");
     Tmux::start(120, 30, "xterm", &format!("{variables} {} {options} {test}", program.display()))
-}
-
-fn is_there() -> bool {
-    let there = std::process::Command::new("tmux").arg("-V").output().is_ok();
-    if !there {
-        eprintln!("not run: tmux is not installed; `cargo xtask test` brings it");
-    }
-    there
 }
 
 /// Whether this is the program that was started again.

@@ -10,16 +10,16 @@ use crate::view::{
     live::FlowEvent,
     text::endpoint,
     top::{
-        asked::Details,
         grid::{Cell, Value, clock},
-        model::Top,
+        model::{Opened, Top},
         paint::Paint,
         tab::state_paint,
     },
 };
 
 /// Draws it in place of the table.
-pub(super) fn details(top: &mut Top, canvas: &mut Canvas<'_>, area: Rect, of: &Details, there: bool) {
+pub(super) fn details(top: &mut Top, canvas: &mut Canvas<'_>, area: Rect, opened: &Opened) {
+    let Opened { details: of, there, .. } = opened;
     let flow = &of.flow;
     let title = format!(
         "{}  →  {}",
@@ -27,7 +27,7 @@ pub(super) fn details(top: &mut Top, canvas: &mut Canvas<'_>, area: Rect, of: &D
         endpoint(flow.server_ip, flow.server_port)
     );
     let name = flow.name.as_deref().unwrap_or_default();
-    let gone = if there { "" } else { "  ended: these are the last numbers" };
+    let gone = if *there { "" } else { "  ended: these are the last numbers" };
     let gap = "  ";
     let parts = [(Paint::Label, &*title), (Paint::Plain, gap), (Paint::Accent, name), (Paint::Warn, gone)];
     canvas.line(area.x + 1, area.y, area.width - 2, &parts);

@@ -85,7 +85,7 @@ fn keys(top: &Top) -> Vec<(&'static str, &'static str)> {
         _ => {}
     }
     if !top.is_capture() {
-        keys.push(("space", if top.paused { "go on" } else { "pause" }));
+        keys.push(("space", if top.is_paused() { "go on" } else { "pause" }));
     }
     keys.push(("b", if top.bits { "bytes" } else { "bits" }));
     if !top.is_capture() {

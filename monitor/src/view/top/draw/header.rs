@@ -26,9 +26,10 @@ const WORDS: u16 = 100;
 /// Draws the header; returns its height.
 pub(in super::super) fn header(top: &mut Top, canvas: &mut Canvas<'_>, area: Rect) -> u16 {
     source(top, canvas, area);
-    let used = match top.snapshot() {
-        _ if area.height >= TALL => tall(top, canvas, Rect { y: area.y + 2, height: CHART + 1, ..area }) + 3,
-        _ => short(top, canvas, Rect { y: area.y + 1, height: 2, ..area }) + 1,
+    let used = if area.height >= TALL {
+        tall(top, canvas, Rect { y: area.y + 2, height: CHART + 1, ..area }) + 3
+    } else {
+        short(top, canvas, Rect { y: area.y + 1, height: 2, ..area }) + 1
     };
     tabs(top, canvas, Rect { y: area.y + used, height: 1, ..area });
     used + if area.height >= TALL { 2 } else { 1 }
@@ -66,7 +67,7 @@ fn source(top: &Top, canvas: &mut Canvas<'_>, area: Rect) {
     }
     let parts: Vec<(Paint, &str)> = parts.iter().map(|(paint, text)| (*paint, &**text)).collect();
     canvas.line(area.x + 1, area.y, area.width.saturating_sub(wide + 2), &parts);
-    if top.paused {
+    if top.is_paused() {
         let text = " PAUSED ";
         let x = area.x + (area.width - text.len() as u16) / 2;
         canvas.put(x, area.y, area.width, text, Paint::Warn);
@@ -154,7 +155,7 @@ fn numbers_of(top: &Top, snapshot: &Snapshot, canvas: &mut Canvas<'_>, area: Rec
     .filter(|(count, _)| *count > 0)
     .map(|(count, what)| format!("{} {what}", units::count(count)))
     .collect();
-    let grave = losses.overflow_packets + losses.violations > 0;
+    let grave = losses.overflow_packets > 0 || losses.violations > 0;
     let (lost, paint) = match lost.as_slice() {
         [] => ("nothing".to_owned(), Paint::Good),
         lost => (lost.join(", "), if grave { Paint::Bad } else { Paint::Warn }),

@@ -36,6 +36,9 @@ pub(super) struct Places {
     pub(super) columns: Vec<(Rect, usize)>,
     /// The rows that are shown.
     pub(super) rows: Rect,
+    /// Lines between header and footer, and of the whole screen.
+    pub(super) body: u16,
+    pub(super) screen: u16,
 }
 
 impl Places {
@@ -95,7 +98,7 @@ impl Canvas<'_> {
 pub fn draw(top: &mut Top, buffer: &mut Buffer, theme: Theme) -> Option<(u16, u16)> {
     let area = buffer.area;
     let mut canvas = Canvas { buffer, theme };
-    top.places = Places::default();
+    top.places = Places { screen: area.height, ..Places::default() };
     if area.width < LEAST.0 || area.height < LEAST.1 {
         let text = format!("too small: {} × {} at least", LEAST.0, LEAST.1);
         canvas.put(area.x, area.y, area.width, &text, Paint::Plain);
@@ -105,15 +108,16 @@ pub fn draw(top: &mut Top, buffer: &mut Buffer, theme: Theme) -> Option<(u16, u1
     let below = footer::height(top, area.width).min(area.height - used - 2);
     let foot = Rect { y: area.bottom() - below, height: below, ..area };
     let body = Rect { y: area.y + used, height: area.height - used - below, ..area };
+    top.places.body = body.height;
     match std::mem::take(&mut top.cover) {
         Cover::Nothing => tab(top, &mut canvas, body),
         Cover::Help => {
             panel(&mut canvas, body, &help::blocks(top.is_capture()), &mut top.scrolled, top.bits);
             top.cover = Cover::Help;
         }
-        Cover::Flow(flow, there) => {
-            details::details(top, &mut canvas, body, &flow, there);
-            top.cover = Cover::Flow(flow, there);
+        Cover::Flow(opened) => {
+            details::details(top, &mut canvas, body, &opened);
+            top.cover = Cover::Flow(opened);
         }
     }
     footer::footer(top, &mut canvas, foot)

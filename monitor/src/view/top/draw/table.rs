@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::{Canvas, Places};
+use super::Canvas;
 use crate::view::{
     text::bar,
     top::{
@@ -40,8 +40,7 @@ pub(in super::super) fn table(top: &mut Top, canvas: &mut Canvas<'_>, area: Rect
     let places = layout
         .iter()
         .map(|(index, x, width)| (Rect { x: inner.x + x, y: inner.y, width: *width, height: 1 }, *index));
-    top.places =
-        Places { tabs: std::mem::take(&mut top.places.tabs), columns: places.collect(), rows: shown };
+    (top.places.columns, top.places.rows) = (places.collect(), shown);
     top.cursor_mut().offset = offset.min(count);
 }
 
