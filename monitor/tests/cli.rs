@@ -188,6 +188,20 @@ fn flows_says_when_nobody_answers() {
 }
 
 #[test]
+fn top_reads_no_configuration_where_an_instance_is_named() {
+    let unused = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", unused.local_addr().unwrap());
+    drop(unused);
+    let wrong = config_file("no = \"setting\"\n");
+    let once = |arguments: &[&str]| {
+        let mut command = weir(&[&["top", "--once"], arguments].concat());
+        error(&command.env("WEIR_CONFIG_FILE", wrong.path()).output().unwrap(), 1)
+    };
+    assert!(once(&[]).contains("unknown key"), "a run of its own would have this configuration");
+    assert!(once(&["--url", &url]).contains(&url));
+}
+
+#[test]
 fn check_is_a_table_or_json() {
     let table = run(&["check"]);
     assert!(text(&table.stdout).contains("kernel"), "{}", text(&table.stderr));
