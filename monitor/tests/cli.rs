@@ -202,6 +202,14 @@ fn top_reads_no_configuration_where_an_instance_is_named() {
 }
 
 #[test]
+fn top_counts_itself_where_it_is_told_to_whatever_the_variable_names() {
+    let wrong = config_file("no = \"setting\"\n");
+    let mut command = weir(&["top", "--once", "--own"]);
+    command.env("WEIR_URL", "http://127.0.0.1:9").env("WEIR_CONFIG_FILE", wrong.path());
+    assert!(error(&command.output().unwrap(), 1).contains("unknown key"));
+}
+
+#[test]
 fn check_is_a_table_or_json() {
     let table = run(&["check"]);
     assert!(text(&table.stdout).contains("kernel"), "{}", text(&table.stderr));

@@ -34,7 +34,7 @@ pub struct Arguments {
     filter: Vec<String>,
     /// The instance [default: where `weir run` with this configuration listens; where nobody answers there, this
     /// process counts itself].
-    #[arg(long, value_name = "URL", env = "WEIR_URL", hide_env_values = true, conflicts_with = "own")]
+    #[arg(long, value_name = "URL", env = "WEIR_URL", hide_env_values = true)]
     url: Option<String>,
     /// Certificates that may vouch for the instance [default: the system's].
     #[arg(long, value_name = "FILE")]
@@ -99,15 +99,17 @@ pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
 /// An instance that answers, or a run of this process.
 async fn source(arguments: &Arguments) -> Result<(Source, Viewed), CommandError> {
     let own = |config: &Config| OwnRun::start(config).map(|run| (Source::Own(Box::new(run)), Viewed::Own));
+    // Who exports the address wants it where nothing else is said: `--own` says something else.
+    let named = arguments.url.as_ref().filter(|_| !arguments.own);
     // Who names an instance needs no configuration, nor the right to read one.
-    let config = match arguments.url {
+    let config = match named {
         Some(_) => None,
         None => Some(arguments.overrides.load()?.config),
     };
     if let Some(config) = config.as_ref().filter(|_| arguments.own) {
         return Ok(own(config)?);
     }
-    let url = arguments.url.clone().or_else(|| config.as_ref().map(url)).unwrap_or_else(client::default_url);
+    let url = named.cloned().or_else(|| config.as_ref().map(url)).unwrap_or_else(client::default_url);
     let instance = Instance::new(&url, arguments.ca_file.clone())?;
     match instance.get("/-/ready").await {
         // It is there and will be ready soon.
