@@ -25,8 +25,8 @@ Usage: cargo xtask TASK
   ebpf                     the kernel side alone
   setup [--toolchain]      install what building and testing need (or building alone)
   bench [NAME…] [--quick] [-- ARGUMENTS]
-                           datapath, live, drain, agent, scrape, race, page (as root), dpi, pcap; without a name all of
-                           them, which takes 20 minutes and writes docs/benchmarks.md (quick: only proves that
+                           datapath, live, drain, agent, scrape, race, page (as root), watch, dpi, pcap; without a name all
+                           of them, which takes 20 minutes and writes docs/benchmarks.md (quick: only proves that
                            they work)
   views                    the tests of all that shows something: boards, live page, terminal (as root)
   boards [--check]         write Grafana's boards into dashboards/ (check: them, the rules and their tests instead)

@@ -112,8 +112,9 @@ export class App implements Actions {
     // Another version has another page; the hash keeps what is looked at.
     if (this.version !== undefined && this.version !== live.snapshot.version) location.reload();
     this.version = live.snapshot.version;
-    this.model.series.push(live.history);
     this.set({ live });
+    // A stream that is opened anew tells the whole hour.
+    if (!this.model.series.push(live.history)) void this.connect();
   }
 
   private set(change: Partial<Model>): void {

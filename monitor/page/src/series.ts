@@ -19,11 +19,14 @@ export class Series {
   private readonly time: number[] = [];
   private readonly columns = Object.fromEntries(COLUMNS.map((name) => [name, []])) as unknown as Record<Column, number[]>;
 
-  // Goes on with the steps after those that are known.
-  push(history: History): void {
+  // Goes on with the steps after those that are known. False: they do not follow, for the clock was set; all steps
+  // have other times now.
+  push(history: History): boolean {
     const start = milliseconds(history.start) / 1000;
     const steps = history.received_bytes_per_second.map((_, at) => start + at * history.step_seconds);
     const known = this.time.at(-1) ?? -Infinity;
+    const off = start - known - history.step_seconds;
+    if (steps.length > 0 && Number.isFinite(known) && Math.abs(off) > history.step_seconds) return false;
     for (const [at, time] of steps.entries()) {
       if (time <= known) continue;
       this.time.push(time);
@@ -35,6 +38,7 @@ export class Series {
       this.time.splice(0, old);
       for (const name of COLUMNS) this.columns[name].splice(0, old);
     }
+    return true;
   }
 
   // The last so many seconds of the time and of some columns.

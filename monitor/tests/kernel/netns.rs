@@ -7,7 +7,7 @@ use std::{
     os::fd::AsFd as _,
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
@@ -46,6 +46,15 @@ pub(crate) fn poll<T>(deadline: Duration, mut done: impl FnMut() -> Option<T>) -
         }
         // What is waited for needs the processor more than the question does.
         std::thread::park_timeout(PAUSE);
+    }
+}
+
+/// Tells threads of a scope that it is over, however it ends: they are waited for.
+pub(crate) struct Over<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

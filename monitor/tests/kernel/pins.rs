@@ -21,7 +21,7 @@ use crate::{
     bpffs::BpfFs,
     frames::{self, Raw},
     hooks::{filters, ours},
-    netns::wait_for,
+    netns::{Over, wait_for},
     rig::{Rig, clock, endless, interface},
 };
 
@@ -81,13 +81,7 @@ fn filters_of_clsact_count_on_and_are_exchanged_in_place() {
     let raw = Raw::open(&there, "eth1");
     let mut first_places = None;
     let (mut source, engine) = std::thread::scope(|scope| {
-        struct End<'a>(&'a AtomicBool);
-        impl Drop for End<'_> {
-            fn drop(&mut self) {
-                self.0.store(true, Ordering::Relaxed);
-            }
-        }
-        let _end = End(&over);
+        let _over = Over(&over);
         let mut next = Some(begin());
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {

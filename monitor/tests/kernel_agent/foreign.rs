@@ -1,5 +1,5 @@
 //! A program of somebody else at a hook: it counts what it sees and returns one verdict.
-#![expect(unsafe_code, reason = "programs of eight instructions, loaded and attached by bpf(2)")]
+#![expect(unsafe_code, reason = "programs of ten instructions, loaded and attached by bpf(2)")]
 
 use std::{
     io,

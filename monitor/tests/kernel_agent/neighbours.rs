@@ -8,7 +8,7 @@ use crate::{
     agent::{Agent, HERE, Running, THERE, cable, weir},
     foreign::{Foreign, Hook, Place, TCX_DROP, TCX_NEXT, XDP_DROP, XDP_PASS},
     hooks::programs,
-    netns::Namespace,
+    netns::{Namespace, wait_for},
 };
 
 /// `there` sends datagrams to `here`; nobody answers but the stack.
@@ -42,9 +42,19 @@ impl Sender {
         }
     }
 
-    /// How many came to the application since the last call.
-    fn arrived(&self) -> usize {
-        std::iter::from_fn(|| self.sink.recv(&mut [0; 64]).ok()).count()
+    /// Waits until programs of others have counted so many, and so many came to the application since the last
+    /// call; and no more.
+    fn reached(&self, programs: &[(&Foreign, u64)], application: usize) {
+        for (program, count) in programs {
+            wait_for("packets at a program", || (program.count() >= *count).then_some(()));
+            assert_eq!(program.count(), *count);
+        }
+        let mut arrived = 0;
+        wait_for("packets at the application", || {
+            arrived += std::iter::from_fn(|| self.sink.recv(&mut [0; 64]).ok()).count();
+            (arrived >= application).then_some(())
+        });
+        assert_eq!(arrived, application);
     }
 }
 
@@ -72,7 +82,7 @@ fn programs_before_and_behind_ours_see_every_packet_with_us_and_without() {
     let sender = Sender::new(&here, &there);
     let before_us = Foreign::attach(&here, "eth0", Hook::TcxIngress, Place::Last, TCX_NEXT);
     sender.send(10);
-    assert_eq!((before_us.count(), sender.arrived()), (10, 10));
+    sender.reached(&[(&before_us, 10)], 10);
     let agent = Agent::start(&here, &["--interface=eth0"]);
     assert_eq!(order(&here, "receive", &[]), ("ok".to_owned(), "weir_ingress, foreign".to_owned()));
     let after_us = Foreign::attach(&here, "eth0", Hook::TcxIngress, Place::First, TCX_NEXT);
@@ -81,18 +91,18 @@ fn programs_before_and_behind_ours_see_every_packet_with_us_and_without() {
     assert!(detail.starts_with("foreign, weir_ingress, foreign; what runs before ours"), "{detail}");
     sender.send(10);
     wait_for_received(&agent, 10);
-    assert_eq!((before_us.count(), after_us.count(), sender.arrived()), (20, 10, 10));
+    sender.reached(&[(&before_us, 20), (&after_us, 10)], 10);
     agent.stop(Signal::SIGTERM);
     assert_eq!(programs(&here, "eth0"), ["foreign", "foreign"]);
     sender.send(10);
-    assert_eq!((before_us.count(), after_us.count(), sender.arrived()), (30, 20, 10));
+    sender.reached(&[(&before_us, 30), (&after_us, 20)], 10);
     let agent = Agent::start(&here, &["--interface=eth0"]);
     sender.send(10);
     wait_for_received(&agent, 10);
     agent.kill();
-    crate::netns::wait_for("ours to be gone", || (programs(&here, "eth0").len() == 2).then_some(()));
+    wait_for("ours to be gone", || (programs(&here, "eth0").len() == 2).then_some(()));
     sender.send(10);
-    assert_eq!((before_us.count(), after_us.count(), sender.arrived()), (50, 40, 20));
+    sender.reached(&[(&before_us, 50), (&after_us, 40)], 20);
 }
 
 #[test]
@@ -104,24 +114,25 @@ fn verdicts_of_others_hold_and_ours_sees_what_they_drop_behind_it() {
     let out = Foreign::attach(&here, "eth0", Hook::TcxEgress, Place::Last, TCX_NEXT);
     sender.send(10);
     wait_for_received(&agent, 10);
-    assert_eq!((behind.count(), sender.arrived()), (10, 0));
+    sender.reached(&[(&behind, 10)], 0);
     sender
         .sink
         .send_to(b"out", sender.socket.local_addr().map(|a| (THERE, a.port())).expect("an address"))
         .expect("send");
     let labels = [("interface", "eth0"), ("direction", "transmit"), ("transport", "udp")];
     agent.wait_for_sum("weir_network_io_packets_total", &labels, 1.0);
-    assert_eq!(out.count(), 1);
+    sender.reached(&[(&out, 1)], 0);
     drop(behind);
     // Before ours it takes away what we then cannot see; check says so.
     let before = Foreign::attach(&here, "eth0", Hook::TcxIngress, Place::First, TCX_DROP);
     let (outcome, _) = order(&here, "receive", &[]);
     assert_eq!(outcome, "limited");
     sender.send(10);
+    sender.reached(&[(&before, 10)], 0);
     drop(before);
     sender.send(1);
     wait_for_received(&agent, 11);
-    assert_eq!(sender.arrived(), 1);
+    sender.reached(&[], 1);
     agent.stop(Signal::SIGTERM);
 }
 
@@ -138,11 +149,11 @@ fn a_program_at_xdp_is_named_by_check_and_goes_on_beside_ours_at_tc() {
     assert_eq!((outcome.as_str(), detail.contains("taken by foreign: use --ingress tc")), ("missing", true));
     sender.send(10);
     wait_for_received(&agent, 10);
-    assert_eq!((xdp.count(), sender.arrived()), (10, 10));
+    sender.reached(&[(&xdp, 10)], 10);
     drop(xdp);
     let xdp = Foreign::attach(&here, "eth0", Hook::Xdp, Place::First, XDP_DROP);
     sender.send(10);
-    assert_eq!((xdp.count(), sender.arrived()), (10, 0));
+    sender.reached(&[(&xdp, 10)], 0);
     drop(xdp);
     sender.send(1);
     wait_for_received(&agent, 11);

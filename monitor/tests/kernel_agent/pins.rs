@@ -14,7 +14,7 @@ use crate::{
     agent::{Agent, HERE, Running, THERE, cable, weir},
     bpffs::BpfFs,
     hooks::programs,
-    netns::{DEADLINE, Namespace, wait_for},
+    netns::{DEADLINE, Namespace, Over, wait_for},
     outputs::{lines, text},
     traffic,
 };
@@ -87,18 +87,12 @@ impl Exchange {
         flows: &[u64],
         work: impl FnOnce(&Self),
     ) -> u64 {
-        struct Stop<'a>(&'a AtomicBool);
-        impl Drop for Stop<'_> {
-            fn drop(&mut self) {
-                self.0.store(true, Relaxed);
-            }
-        }
         let this = Self::default();
         server.set_read_timeout(Some(Duration::from_millis(50))).expect("a timeout");
         let address = server.local_addr().expect("an address");
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            let _done = Stop(&done);
+            let _done = Over(&done);
             scope.spawn(|| {
                 let mut buffer = [0; 64];
                 while !done.load(Relaxed) {
@@ -108,7 +102,7 @@ impl Exchange {
                 }
             });
             std::thread::scope(|scope| {
-                let _stop = Stop(&this.stop);
+                let _stop = Over(&this.stop);
                 for each in flows {
                     scope.spawn(|| this.ask(there, address, *each));
                 }

@@ -43,6 +43,7 @@ impl<'a> Browser<'a> {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
+            .map_err(|e| format!("chromedriver: {e}; `cargo xtask test` brings it"))
             .unwrap();
         let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
         let port = loop {

@@ -8,7 +8,10 @@ use std::{
 
 use nix::time::{ClockId, clock_gettime};
 
-use crate::{agent::THERE, netns::Namespace};
+use crate::{
+    agent::THERE,
+    netns::{Namespace, Over},
+};
 
 /// Between two datagrams.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -51,17 +54,9 @@ pub(super) fn while_sending(from: &Namespace, to: &Namespace, work: impl FnOnce(
         });
         {
             // Also when the work fails: nobody waits for the sender for ever.
-            let _done = Done(&done);
+            let _over = Over(&done);
             work();
         }
         sender.join().expect("the sender")
     })
-}
-
-struct Done<'a>(&'a AtomicBool);
-
-impl Drop for Done<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Relaxed);
-    }
 }

@@ -5,12 +5,13 @@ use std::{
     net::{TcpListener, TcpStream, UdpSocket},
 };
 
+use monitor::clock::Stopwatch;
+
 use crate::{
     agent::{Agent, Running, THERE, cable, plain},
     names::wait_for_listener,
     netns::{DEADLINE, Namespace, poll, wait_for},
     traffic,
-    webdriver::missing,
 };
 
 use super::rig::{Page, Site, agent};
@@ -51,9 +52,6 @@ fn kernel(ns: &Namespace, name: &str) -> f64 {
 
 #[test]
 fn connections_are_those_of_the_kernel_and_attempts_those_that_were_made() {
-    if missing() {
-        return;
-    }
     let (here, there) = cable();
     let site = Site::start(&here, &there);
     let _agent = agent(&here);
@@ -89,9 +87,6 @@ fn far(here: &Namespace, router: &Namespace) -> Namespace {
 
 #[test]
 fn loss_and_round_trips_are_those_of_the_kernel() {
-    if missing() {
-        return;
-    }
     let (here, router) = cable();
     let far = far(&here, &router);
     let _agent = agent(&here);
@@ -133,11 +128,12 @@ fn upload(here: &Namespace, there: &Namespace) -> (TcpStream, f64) {
         });
     });
     let mut trips = Vec::new();
-    while !sent.is_finished() {
+    wait_for("all bytes to be sent", || {
         let told = here.sh(&format!("ss -Htin dst {FAR} dport = :9100"));
         let trip = told.split(" rtt:").nth(1).and_then(|rest| rest.split('/').next()?.parse::<f64>().ok());
         trips.extend(trip);
-    }
+        sent.is_finished().then_some(())
+    });
     sent.join().expect("all bytes");
     trips.sort_by(f64::total_cmp);
     (client, trips[trips.len() / 2] / 1000.0)
@@ -156,9 +152,6 @@ fn ask(socket: &UdpSocket, id: u16, name: &str) {
 
 #[test]
 fn dns_is_what_was_asked_and_answered() {
-    if missing() {
-        return;
-    }
     let (here, there) = cable();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kernel_agent/page/answers.py");
     let _server = Running::start(there.command("python3", &[script, THERE]));
@@ -173,9 +166,16 @@ fn dns_is_what_was_asked_and_answered() {
         ("mute.example.org", 1),
     ];
     let all = names.iter().flat_map(|(name, times)| std::iter::repeat_n(*name, *times));
+    let asked = Stopwatch::start();
     for (id, name) in all.enumerate() {
         ask(&socket, id as u16, name);
     }
+    // Whoever asks waits longer for the last answer than is seen on the wire of any.
+    socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    for _ in 0..6 + 3 + 2 {
+        socket.recv(&mut [0; 512]).expect("an answer");
+    }
+    let longest = asked.elapsed().as_secs_f64();
     // Codes, and names with how often they were asked for.
     wait_for_rows(
         &page,
@@ -199,7 +199,8 @@ fn dns_is_what_was_asked_and_answered() {
     let shown = facts(&page, "dns");
     for fact in ["Answer, half below", "95 % below"] {
         let latency = number(&shown, fact).expect("a time");
-        assert!((0.15..0.5).contains(&latency), "{fact}: {shown:?}");
+        // What is shown lies anywhere in a bucket, whose bounds are 2.5 apart.
+        assert!((0.15..2.5 * longest).contains(&latency), "{fact}: {shown:?}, {longest}");
     }
     // It takes ten seconds until nobody waits for an answer any more.
     wait_for("the query without an answer", || {
@@ -222,9 +223,6 @@ fn counted(here: &Namespace, port: u16) -> f64 {
 fn services_have_the_bytes_that_netfilter_counts() {
     const SERVICES: [(&str, u16, u32); 3] =
         [("http-alt", 8080, 4), ("28001", 28_001, 2), ("28002", 28_002, 1)];
-    if missing() {
-        return;
-    }
     let (here, there) = cable();
     let site = Site::start(&here, &there);
     let rules = |chain: &str, side: &str| {
@@ -273,9 +271,6 @@ fn services_have_the_bytes_that_netfilter_counts() {
 
 #[test]
 fn events_tell_each_thing_once() {
-    if missing() {
-        return;
-    }
     let (here, _there) = cable();
     let _agent = Agent::start(
         &here,

@@ -21,7 +21,7 @@ use nix::sys::signal::Signal;
 use crate::{
     agent::{ADDRESS, Agent, THERE, cable, file, get, pause},
     exposition::Page,
-    netns::{Namespace, wait_for},
+    netns::{Namespace, Over, wait_for},
     traffic::{self, Ending},
 };
 use judge::{Reading, Story};
@@ -130,8 +130,7 @@ fn what_an_agent_holds_stays_flat_and_every_packet_is_accounted_for() {
     };
     println!("{}", Story::HEAD);
     std::thread::scope(|scope| {
-        // However this ends, the threads do too.
-        let _end = End(&over);
+        let _over = Over(&over);
         scope.spawn(|| Sender::open(&there, "eth1").send(rate, &over, &sent));
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
@@ -198,13 +197,4 @@ fn entries(pid: u32) -> usize {
     let map = Map::HashMap(MapData::from_id(id).expect("the map"));
     let keys: HashMap<MapData, [u8; size_of::<FlowKey>()], u32> = map.try_into().expect("a hash map");
     keys.keys().flatten().count()
-}
-
-/// Ends the threads when it is dropped.
-struct End<'a>(&'a AtomicBool);
-
-impl Drop for End<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
