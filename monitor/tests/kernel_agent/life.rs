@@ -201,7 +201,8 @@ fn sigterm_at_any_moment_of_the_start_leaves_nothing() {
         process.end();
         if pinned {
             let mut unpin = Running::start(weir(&here, &["unpin", &pin]));
-            assert!(unpin.end().success(), "{moment}: {}", unpin.stderr());
+            let well = unpin.end().success() || unpin.stderr().contains("nothing is pinned");
+            assert!(well, "{moment}: {}", unpin.stderr());
             assert!(!bpf.pins().exists(), "{moment}");
         }
         wait_for_nothing_attached(&here, "eth0");

@@ -299,6 +299,38 @@ fn unpin_ends_what_nobody_uses_and_nothing_else() {
 }
 
 #[test]
+fn what_is_not_ours_is_neither_used_nor_removed() {
+    let (here, _there) = cable();
+    let bpf = BpfFs::new();
+    // Files of somebody on a file system of files.
+    let files = tempfile::tempdir().expect("a directory");
+    for name in ["CONFIG", "STATE", "link-1-xdp", "link-notes"] {
+        std::fs::write(files.path().join(name), "important").expect("a file");
+    }
+    let flags = format!("--pin={}", files.path().display());
+    for command in [&["unpin", &flags][..], &["run", "--interface=eth0", &flags]] {
+        assert!(refused(&here, command).contains("is on no BPF file system"));
+    }
+    assert_eq!(std::fs::read_dir(files.path()).expect("the directory").count(), 4);
+    // Maps of somebody under names of ours, with and without one that would say what they are of.
+    std::fs::create_dir(bpf.pins()).expect("a directory");
+    // An array, not of ours but for its sizes.
+    let parameters = aya_obj::Map::new_from_params(2, 4, 8, 16, 0);
+    let map = MapData::create(parameters, "others", None).expect("a map");
+    for name in ["STATE", "CONFIG"] {
+        map.pin(bpf.pins().join(name)).expect("a pin");
+        for command in [&["unpin", &flag(&bpf)][..], &["run", "--interface=eth0", &flag(&bpf)]] {
+            let said = refused(&here, command);
+            assert!(said.contains(&format!("{name} is there, and no pin of Weir's")), "{said}");
+            assert!(bpf.pins().join(name).exists());
+        }
+    }
+    // Nothing at all.
+    let said = refused(&here, &["unpin", "--pin=/nowhere/at/all"]);
+    assert!(said.contains("nothing is pinned in /nowhere/at/all"), "{said}");
+}
+
+#[test]
 fn a_start_with_pins_that_fails_leaves_none() {
     let (here, _there) = cable();
     let bpf = BpfFs::new();

@@ -146,8 +146,23 @@ pub enum Error {
         /// As it should be.
         ours: String,
     },
+    /// What is in the directory of pins is somebody else's.
+    #[error(
+        "pinning: {} is there, and no pin of Weir's: name another directory with --pin",
+        path.display()
+    )]
+    NotOurs {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// Nothing to remove.
+    #[error("nothing is pinned in {}", directory.display())]
+    NothingPinned {
+        /// What was named.
+        directory: PathBuf,
+    },
     /// A pin could not be used.
-    #[error("{operation} {}: {source}; `weir unpin` removes all pins", path.display())]
+    #[error("{operation} {}: {source}", path.display())]
     Pin {
         /// What was tried.
         operation: &'static str,

@@ -10,7 +10,7 @@ use monitor_common::{
     cell::Cell64,
 };
 
-use super::{CONFIG, REPORTED, STATE, failed, namespace, state};
+use super::{CONFIG, REPORTED, STATE, failed, links, namespace, state};
 use crate::source::ebpf::{
     Error, Ingress, Options, TcAttach,
     probe::Features,
@@ -34,8 +34,51 @@ pub(in crate::source::ebpf) const MAPS: [&str; 10] = [
 
 /// "weir" and "pins".
 const MAGIC: u64 = u64::from_le_bytes(*b"weirpins");
+/// In the place of the first, as long as not all pins are there.
+const UNFINISHED: u64 = u64::from_le_bytes(*b"weirpin?");
 /// Words of the map; the first two are of every version.
 const WORDS: usize = 16;
+
+/// What a directory holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// No pin of ours, and nothing under their names.
+    Nothing,
+    /// Pins that a process which was killed had begun to make or to remove.
+    Unfinished,
+    /// Pins, of whatever version.
+    Pins,
+}
+
+/// Looks what a directory holds. Refuses what is under a name of ours and not ours: all of ours stand with
+/// [`CONFIG`], the first to come and the last to go.
+pub(super) fn find(directory: &Path) -> Result<Found, Error> {
+    let path = directory.join(CONFIG);
+    let not_ours = |path: &Path| Error::NotOurs { path: path.to_owned() };
+    if !path.exists() {
+        let others = MAPS.into_iter().chain([STATE, REPORTED]).map(|name| directory.join(name));
+        return others
+            .filter(|path| path.exists())
+            .chain(links::of(directory)?)
+            .next()
+            .map_or(Ok(Found::Nothing), |path| Err(not_ours(&path)));
+    }
+    let words = sys::open_pin(&path)
+        .and_then(|map| Ok((sys::map_sizes(&map)?, map)))
+        .and_then(|(sizes, map)| Ok((sizes, Mapping::<Cell64>::new(&map, WORDS)?)));
+    let kind = match words {
+        Ok(([4, 8, entries], words)) if entries == WORDS as u32 => words.get(0).map(Cell64::get),
+        Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
+            return Err(failed("opening", &path)(e));
+        }
+        _ => None,
+    };
+    match kind {
+        Some(MAGIC) => Ok(Found::Pins),
+        Some(UNFINISHED) => Ok(Found::Unfinished),
+        _ => Err(not_ours(&path)),
+    }
+}
 
 /// What must be the same, in the order of the words.
 fn facts(options: &Options, features: Features) -> [(&'static str, u64); 8] {
@@ -88,12 +131,7 @@ pub(super) fn check(directory: &Path, options: &Options, features: Features) -> 
         theirs,
         ours,
     };
-    let path = directory.join(CONFIG);
-    let map = sys::open_pin(&path).map_err(failed("opening", &path))?;
-    if sys::map_sizes(&map).map_err(failed("reading", &path))? != [4, 8, WORDS as u32] {
-        return Err(other("kind", "unknown".to_owned(), "weir".to_owned()));
-    }
-    let words = Mapping::<Cell64>::new(&map, WORDS).map_err(failed("mapping", &path))?;
+    let words = words(directory)?;
     for (at, (what, ours)) in facts(options, features).into_iter().enumerate() {
         let theirs = words.get(at).map_or(0, Cell64::get);
         if theirs != ours {
@@ -111,15 +149,38 @@ pub(super) fn check(directory: &Path, options: &Options, features: Features) -> 
     Ok(())
 }
 
-/// Says what the pins are of: the last of them.
-pub(super) fn write(directory: &Path, options: &Options, features: Features) -> Result<(), Error> {
+fn words(directory: &Path) -> Result<Mapping<Cell64>, Error> {
+    let path = directory.join(CONFIG);
+    let map = sys::open_pin(&path).map_err(failed("opening", &path))?;
+    Mapping::new(&map, WORDS).map_err(failed("mapping", &path))
+}
+
+/// Makes what says that pins are ours, before the first of them.
+pub(super) fn begin(directory: &Path) -> Result<(), Error> {
     let path = directory.join(CONFIG);
     let map = sys::create_mappable(8, WORDS as u32).map_err(failed("making", &path))?;
     let words = Mapping::<Cell64>::new(&map, WORDS).map_err(failed("mapping", &path))?;
-    for (at, (_, value)) in facts(options, features).into_iter().enumerate() {
+    if let Some(kind) = words.get(0) {
+        kind.set(UNFINISHED);
+    }
+    sys::pin(&map, &path).map_err(failed("pinning", &path))
+}
+
+/// Says what the pins are of, once all are there: its first word last.
+pub(super) fn finish(directory: &Path, options: &Options, features: Features) -> Result<(), Error> {
+    let words = words(directory)?;
+    for (at, (_, value)) in facts(options, features).into_iter().enumerate().rev() {
         if let Some(word) = words.get(at) {
             word.set(value);
         }
     }
-    sys::pin(&map, &path).map_err(failed("pinning", &path))
+    Ok(())
+}
+
+/// From now on the pins are not to be used any more, but to be removed.
+pub(super) fn give_up(directory: &Path) -> Result<(), Error> {
+    if let Some(kind) = words(directory)?.get(0) {
+        kind.set(UNFINISHED);
+    }
+    Ok(())
 }

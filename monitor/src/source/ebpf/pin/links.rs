@@ -24,8 +24,22 @@ use crate::source::ebpf::Error;
 const PREFIX: &str = "link-";
 
 /// Whether a name in the directory is that of a link of ours.
-pub(super) fn is_link(name: &str) -> bool {
-    name.starts_with(PREFIX)
+fn is_link(name: &str) -> bool {
+    let place = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once('-'));
+    place.is_some_and(|(ifindex, hook)| {
+        ifindex.parse::<u32>().is_ok() && matches!(hook, "ingress" | "egress" | "xdp")
+    })
+}
+
+/// What has the name of a link of ours in a directory, which may not be there.
+pub(super) fn of(directory: &Path) -> Result<Vec<PathBuf>, Error> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(failed("reading", directory)(e)),
+    };
+    let named = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()).is_some_and(is_link);
+    Ok(entries.filter_map(Result::ok).map(|entry| entry.path()).filter(named).collect())
 }
 
 /// A filter of a clsact qdisc, which stays by itself.

@@ -33,6 +33,7 @@ use super::{
     probe::Features,
     sys::{self, Mapping},
 };
+use layout::Found;
 pub(super) use layout::MAPS;
 pub(super) use links::TcLink;
 pub(super) use recover::recover;
@@ -42,7 +43,7 @@ use state::State;
 /// The maps that only user space knows.
 const REPORTED: &str = "REPORTED";
 const STATE: &str = "STATE";
-/// What the others are of. The last to come and the first to go: without it the rest is of no use.
+/// What the others are of: it says whether they are ours, and whether all of them are there.
 const CONFIG: &str = "CONFIG";
 
 /// `statfs(2)` of a BPF file system (include/uapi/linux/magic.h).
@@ -83,16 +84,22 @@ pub(super) fn prepare(directory: &Path, options: &Options, features: Features) -
         .mode(0o700)
         .create(directory)
         .map_err(failed("making the directory", directory))?;
-    let is_bpf = rustix::fs::statfs(directory).is_ok_and(|stat| stat.f_type as u32 == BPF_FS_MAGIC);
-    if !is_bpf {
-        return Err(Error::NoBpfFileSystem { directory: directory.to_owned() });
+    on_bpf_file_system(directory)?;
+    match layout::find(directory)? {
+        Found::Pins => {
+            layout::check(directory, options, features)?;
+            return Ok(true);
+        }
+        Found::Unfinished => drop(remove::clear(directory)?),
+        Found::Nothing => {}
     }
-    if directory.join(CONFIG).exists() {
-        layout::check(directory, options, features)?;
-        return Ok(true);
-    }
-    remove::clear(directory)?;
+    layout::begin(directory)?;
     Ok(false)
+}
+
+fn on_bpf_file_system(directory: &Path) -> Result<(), Error> {
+    let is_bpf = rustix::fs::statfs(directory).is_ok_and(|stat| stat.f_type as u32 == BPF_FS_MAGIC);
+    if is_bpf { Ok(()) } else { Err(Error::NoBpfFileSystem { directory: directory.to_owned() }) }
 }
 
 impl Pins {
@@ -125,7 +132,7 @@ impl Pins {
         let mut this =
             Self { directory: directory.to_owned(), reported, state, filters: Vec::new(), fresh: !found };
         if !found {
-            layout::write(directory, options, features)?;
+            layout::finish(directory, options, features)?;
             return Ok((this, None));
         }
         let generation = this.state.generation();

@@ -4,7 +4,11 @@ use std::{fs, io, path::Path};
 
 use aya::programs::TcAttachType;
 
-use super::{CONFIG, MAPS, REPORTED, STATE, failed, links};
+use super::{
+    CONFIG, MAPS, REPORTED, STATE, failed,
+    layout::{self, Found},
+    links, on_bpf_file_system,
+};
 use crate::host::Link;
 use crate::source::ebpf::{Error, attach, clsact};
 
@@ -20,9 +24,17 @@ pub struct Removed {
 }
 
 /// Ends the counting that pins keep alive, whatever version made them, and removes them; their filters on
-/// `interfaces` as well, which must be locked. What was counted and not told is given up.
+/// `interfaces` as well, which must be locked. What was counted and not told is given up. Refuses a directory in which
+/// nothing of ours is, and leaves in it what is not.
 pub fn remove(directory: &Path, interfaces: &[&Link]) -> Result<Removed, Error> {
-    let mut removed = clear(directory)?;
+    let mut removed = Removed::default();
+    let is_there = directory.exists();
+    if is_there {
+        on_bpf_file_system(directory)?;
+        if layout::find(directory)? != Found::Nothing {
+            removed = clear(directory)?;
+        }
+    }
     for interface in interfaces {
         for (hook, program) in
             [(TcAttachType::Ingress, attach::INGRESS), (TcAttachType::Egress, attach::EGRESS)]
@@ -30,33 +42,29 @@ pub fn remove(directory: &Path, interfaces: &[&Link]) -> Result<Removed, Error> 
             removed.filters += clsact::unpin(directory, interface.ifindex, &interface.name, hook, program);
         }
     }
-    match fs::remove_dir(directory) {
-        // Somebody else's pins are in it, or it is a mount point.
-        Err(e)
-            if !matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty)
-                && e.raw_os_error() != Some(libc::EBUSY) =>
-        {
-            Err(failed("removing", directory)(e))
-        }
-        _ => Ok(removed),
+    if removed == Removed::default() {
+        return Err(Error::NothingPinned { directory: directory.to_owned() });
     }
+    if is_there
+        && let Err(e) = fs::remove_dir(directory)
+        // Somebody else's pins are in it, or it is a mount point.
+        && e.kind() != io::ErrorKind::DirectoryNotEmpty
+        && e.raw_os_error() != Some(libc::EBUSY)
+    {
+        return Err(failed("removing", directory)(e));
+    }
+    Ok(removed)
 }
 
 /// Removes all pins of ours: links first, so that nothing counts into maps that are gone.
 pub(super) fn clear(directory: &Path) -> Result<Removed, Error> {
+    layout::give_up(directory)?;
     let mut removed = Removed::default();
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(removed),
-        Err(e) => return Err(failed("reading", directory)(e)),
-    };
-    for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
-        if path.file_name().and_then(|name| name.to_str()).is_some_and(links::is_link) {
-            fs::remove_file(&path).map_err(failed("removing", &path))?;
-            removed.links += 1;
-        }
+    for path in links::of(directory)? {
+        fs::remove_file(&path).map_err(failed("removing", &path))?;
+        removed.links += 1;
     }
-    for name in [CONFIG, STATE, REPORTED].into_iter().chain(MAPS) {
+    for name in MAPS.into_iter().chain([STATE, REPORTED, CONFIG]) {
         let path = directory.join(name);
         match fs::remove_file(&path) {
             Ok(()) => removed.maps += 1,
