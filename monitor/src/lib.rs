@@ -12,6 +12,7 @@ pub mod confine;
 pub mod host;
 pub mod lock;
 pub mod output;
+pub mod pem;
 pub mod source;
 pub mod state;
 pub mod systemd;

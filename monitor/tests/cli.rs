@@ -153,7 +153,7 @@ fn a_broken_web_config_is_refused_before_anything_is_attached() {
     let flag = format!("--web.config.file={}", file.path().display());
     run_error(
         &["--interface=lo", "--web.listen-address=127.0.0.1:0", &flag],
-        &["unknown field `basic_auth_usrs`"],
+        &["line 1, column 1: unknown key; expected one of", "basic_auth_users"],
     );
 }
 

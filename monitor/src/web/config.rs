@@ -10,6 +10,7 @@ use bcrypt::HashParts;
 use hyper::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
+use super::form::FormError;
 use super::tls::{self, TlsError};
 
 /// The file's whole content.
@@ -41,12 +42,17 @@ impl File {
             Self::default()
         } else {
             serde_saphyr::from_str(text)
-                .map_err(|e| WebConfigError::Form { path: path.to_owned(), source: Box::new(e) })?
+                .map_err(|e| WebConfigError::Form { path: path.to_owned(), source: FormError::from(&e) })?
         };
         for (user, hash) in &file.basic_auth_users {
             if hash.parse::<HashParts>().is_err() {
-                return Err(WebConfigError::Password { path: path.to_owned(), user: user.clone() });
+                // No user has a colon in the name: what follows one is a password that lacks its space.
+                let user = user.split(':').next().unwrap_or_default().to_owned();
+                return Err(WebConfigError::Password { path: path.to_owned(), user });
             }
+        }
+        if let Some(tls) = &file.tls_server_config {
+            tls.check().map_err(|source| WebConfigError::Tls { path: path.to_owned(), source })?;
         }
         let headers = file
             .http_server_config
@@ -110,12 +116,12 @@ pub enum WebConfigError {
         source: io::Error,
     },
     /// It has another form.
-    #[error("{}: not a web config: {}; see Prometheus's documentation of exporters' web config", path.display(), source.without_snippet().to_string().replace('\n', ", "))]
+    #[error("{}: not a web config: {source}; docs/rights.md lists what is", path.display())]
     Form {
         /// The file.
         path: PathBuf,
         /// Where and why.
-        source: Box<serde_saphyr::Error>,
+        source: FormError,
     },
     /// A password is no bcrypt hash.
     #[error("{}: the password of {user:?} is not a bcrypt hash; make one with `htpasswd -nBC 10 \"\"`", path.display())]
@@ -132,6 +138,14 @@ pub enum WebConfigError {
         path: PathBuf,
         /// The header.
         name: String,
+    },
+    /// It would take away protection while the server runs.
+    #[error("{}: {} would vanish; it takes a restart to serve without", path.display(), lost.join(" and "))]
+    Unprotecting {
+        /// The file.
+        path: PathBuf,
+        /// What would vanish.
+        lost: Vec<&'static str>,
     },
     /// TLS cannot be set up.
     #[error("{}: {source}", path.display())]
@@ -172,6 +186,34 @@ impl WebConfig {
         Ok(Self { tls, users: file.basic_auth_users, asks_for_certificate, headers, seen })
     }
 
+    /// Reads a file to serve by it from now on. A file that is being written may be empty or end early, and still be
+    /// a web config: one that protects less than this one does is for a start to accept.
+    pub fn read_again(&self, path: &Path) -> Result<Self, WebConfigError> {
+        let new = Self::read(path)?;
+        let mut lost = Vec::new();
+        if self.tls.is_some() && new.tls.is_none() {
+            lost.push("TLS");
+        }
+        if new.proofs() < self.proofs() {
+            if new.users.is_empty() && !self.users.is_empty() {
+                lost.push("passwords");
+            }
+            if self.asks_for_certificate && !new.asks_for_certificate {
+                lost.push("the need of a client certificate");
+            }
+        }
+        if lost.is_empty() {
+            Ok(new)
+        } else {
+            Err(WebConfigError::Unprotecting { path: path.to_owned(), lost })
+        }
+    }
+
+    /// How many things a client must show: one may take the place of the other.
+    fn proofs(&self) -> usize {
+        usize::from(!self.users.is_empty()) + usize::from(self.asks_for_certificate)
+    }
+
     /// Whether a text is a web config, as far as it can be told without the files that it names.
     #[doc(hidden)]
     pub fn check(path: &Path, text: &str) -> Result<(), WebConfigError> {
@@ -198,7 +240,7 @@ impl WebConfig {
 
     /// Whether strangers are turned away, by a password or for want of a certificate.
     pub fn is_guarded(&self) -> bool {
-        !self.users.is_empty() || self.asks_for_certificate
+        self.proofs() > 0
     }
 
     /// Whether one of its files was written since it was read.

@@ -7,6 +7,7 @@ mod api;
 mod auth;
 pub mod config;
 mod exchange;
+mod form;
 mod headers;
 mod metrics;
 mod negotiate;
@@ -29,6 +30,7 @@ use tokio::sync::{Semaphore, watch};
 pub use config::{WebConfig, WebConfigError};
 #[doc(hidden)]
 pub use exchange::Exchange;
+pub use form::FormError;
 pub use metrics::compress;
 pub use server::Server;
 
@@ -132,18 +134,18 @@ impl Web {
         self.config_file.iter().cloned().chain(config.files().map(PathBuf::from)).collect()
     }
 
-    /// The web config as it stands in its files now; while they cannot be read, as it stood before.
+    /// The web config as it stands in its files now; while they cannot be read, or would protect less, as it
+    /// stood before.
     pub fn config(&self) -> Arc<WebConfig> {
         let mut config = lock(&self.config);
         if let Some(path) = self.config_file.as_deref().filter(|_| config.is_stale()) {
-            match WebConfig::read(path) {
-                Ok(new) => *config = Arc::new(new),
-                Err(error) => {
-                    self.state.events.emit(&Event::WebConfigFailed { path, error: &error });
-                    // Looked at again once a file changes again, not at each connection.
-                    *config = Arc::new(config.as_seen_now());
-                }
-            }
+            // Taken note of before it is read: what is written meanwhile is read the next time.
+            let held = config.as_seen_now();
+            *config = Arc::new(config.read_again(path).unwrap_or_else(|error| {
+                self.state.events.emit(&Event::WebConfigFailed { path, error: &error });
+                // Looked at again once a file changes again, not at each connection.
+                held
+            }));
         }
         Arc::clone(&config)
     }

@@ -356,6 +356,135 @@ async fn passwords_guard_every_path_and_change_with_the_file() {
     std::fs::remove_dir_all(&directory).unwrap();
 }
 
+/// A certificate and a web config with TLS and a password for ann.
+fn guarded(directory: &Path, password: &str) -> String {
+    let pair = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(directory.join("cert.pem"), pair.cert.pem()).unwrap();
+    std::fs::write(directory.join("key.pem"), pair.signing_key.serialize_pem()).unwrap();
+    let hash = bcrypt::hash(password, 4).unwrap();
+    format!(
+        "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\nbasic_auth_users:\n  ann: {hash}\n"
+    )
+}
+
+#[tokio::test]
+async fn what_protects_holds_while_the_file_is_empty_or_half_written() {
+    let directory = directory("half");
+    let file = directory.join("web.yml");
+    let whole = guarded(&directory, "one");
+    std::fs::write(&file, &whole).unwrap();
+    let server = start(Some(&file));
+    let url = |password: &str| format!("https://ann:{password}@{}", server.address);
+    let healthy = async |url: String| {
+        Instance::new(&url, Some(directory.join("cert.pem"))).unwrap().get("/-/healthy").await
+    };
+    std::fs::write(&file, "").unwrap();
+    for _ in 0..3 {
+        assert!(
+            server.raw(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.starts_with('\u{15}'),
+            "an alert"
+        );
+        let error = healthy(format!("https://{}", server.address)).await.unwrap_err();
+        assert!(matches!(error, ClientError::Refused { status: StatusCode::UNAUTHORIZED, .. }), "{error}");
+        assert!(healthy(url("one")).await.is_ok());
+    }
+    assert_eq!(count(&server, "web_config_failed"), 1, "once, not at each request");
+    // A whole one comes into force again, without a restart.
+    std::fs::write(&file, whole.replace(&hash_of(&whole), &bcrypt::hash("another", 4).unwrap()) + "# new\n")
+        .unwrap();
+    assert!(healthy(url("one")).await.is_err());
+    assert!(healthy(url("another")).await.is_ok());
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+fn hash_of(web_config: &str) -> String {
+    web_config.rsplit(' ').next().unwrap().trim().to_owned()
+}
+
+#[test]
+fn no_beginning_of_a_web_config_takes_protection_away() {
+    let directory = directory("beginnings");
+    let file = directory.join("web.yml");
+    let whole = guarded(&directory, "one") + "http_server_config:\n  headers:\n    X-Frame-Options: deny\n";
+    std::fs::write(&file, &whole).unwrap();
+    let state = Arc::new(State::new(Engine::new(EngineConfig::default(), 0), Own::new().unwrap()));
+    let web = Web::new(state, UrlPath::read("/metrics").unwrap(), Some(file.clone())).unwrap();
+    for end in 0..whole.len() {
+        std::fs::write(&file, &whole[..end]).unwrap();
+        let config = web.config();
+        assert!(config.tls.is_some() && !config.users.is_empty(), "{}", &whole[..end]);
+    }
+    // What protects may be exchanged, not taken away.
+    let tls = whole.split("basic_auth_users").next().unwrap();
+    let certificates = "  client_ca_file: cert.pem\n  client_auth_type: RequireAndVerifyClientCert\n";
+    let both = whole.replace("basic_auth_users", &format!("{certificates}basic_auth_users"));
+    let in_force = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        let config = web.config();
+        (config.tls.is_some(), !config.users.is_empty(), config.asks_for_certificate)
+    };
+    assert_eq!(in_force(&format!("{tls}{certificates}")), (true, false, true), "certificates for passwords");
+    assert_eq!(in_force(&both), (true, true, true));
+    assert_eq!(in_force(&whole), (true, true, true));
+    let error = web.config().read_again(&file).unwrap_err().to_string();
+    assert!(
+        error.ends_with(
+            "web.yml: the need of a client certificate would vanish; it takes a restart to serve without"
+        ),
+        "{error}"
+    );
+    std::fs::write(&file, "").unwrap();
+    let error = web.config().read_again(&file).unwrap_err().to_string();
+    assert!(error.contains("TLS and passwords and the need of a client certificate would vanish"), "{error}");
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn errors_of_a_web_config_hold_nothing_of_its_text() {
+    let directory = directory("secrets");
+    let file = directory.join("web.yml");
+    let hash = "$2y$10$SECRETSECRETSECRETSECRETSECRETSECRETSECRETSECRETSECRE";
+    for (text, expected) in [
+        ("basic_auth_users:\n  bob: x\n  ann: [SECRET\n", "line "),
+        ("basic_auth_users:\n  ann: [SECRET]\n", "line 2, column 8: expected"),
+        ("basic_auth_users:\n  ann: SECRET: x\n", "line 2, column "),
+        (&format!("basic_auth_users:\n  ann: \"{hash}\n  bob: x\n"), "line "),
+        ("basic_auth_users:\n  ann: \"SECRET\\q\"\n", "line 2, column "),
+        ("basic_auth_users:\n  ann: *SECRET\n", "line 2, column "),
+        ("basic_auth_users:\n  ann: !SECRET x\n", "web.yml: "),
+        ("basic_auth_users: SECRET\n", "line 1, column 19: expected mapping start"),
+        (
+            "basic_auth_users:\n  SECRET: x\n  SECRET: y\n",
+            "line 3, column 3: a key stands here for the second time",
+        ),
+        ("basic_auth_users:\n  ann:SECRET: x\n", "the password of \"ann\" is not a bcrypt hash"),
+        ("SECRET: x\n", "line 1, column 1: unknown key; expected one of tls_server_config, "),
+        (
+            "tls_server_config:\n  cert_file: c\n  key_file: k\n  client_auth_type: SECRET\n",
+            "unknown value; expected one of NoClientCert, VerifyClientCertIfGiven, RequireAndVerifyClientCert;",
+        ),
+        (
+            "tls_server_config:\n  cert_file: c\n  key_file: |\n    -----BEGIN PRIVATE KEY-----\n    SECRET\n",
+            "key_file holds a certificate or key itself",
+        ),
+        ("tls_server_config:\n  key_file: SECRET\n", "cert_file is missing"),
+        ("%SECRET\n@SECRET", "line "),
+        ("\u{1}SECRET", "line "),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let error = WebConfig::read(&file).unwrap_err();
+        let mut said = format!("{error}\n{error:?}");
+        assert!(said.contains(expected) && !error.to_string().contains('\n'), "{expected} in {said}");
+        let mut source = std::error::Error::source(&error);
+        while let Some(error) = source {
+            said += &format!("\n{error}\n{error:?}");
+            source = error.source();
+        }
+        assert!(!said.contains("SECRET"), "{text}: {said}");
+    }
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
 #[test]
 fn broken_web_configs_say_why_in_one_line() {
     let directory = directory("broken");
@@ -422,11 +551,15 @@ async fn clients_without_a_certificate_are_turned_away_where_one_is_required() {
     let settings =
         "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n  client_ca_file: cert.pem\n";
     std::fs::write(&file, format!("{settings}  client_auth_type: RequireAndVerifyClientCert\n")).unwrap();
+    let healthy = async |server: &Running| {
+        let url = format!("https://{}", server.address);
+        Instance::new(&url, Some(directory.join("cert.pem"))).unwrap().get("/-/healthy").await
+    };
     let server = start(Some(&file));
-    let url = format!("https://{}", server.address);
-    let instance = Instance::new(&url, Some(directory.join("cert.pem"))).unwrap();
-    assert!(instance.get("/-/healthy").await.is_err());
+    assert!(healthy(&server).await.is_err());
     std::fs::write(&file, format!("{settings}  client_auth_type: VerifyClientCertIfGiven\n")).unwrap();
-    assert!(instance.get("/-/healthy").await.is_ok());
+    assert!(healthy(&server).await.is_err(), "not while it runs");
+    assert_eq!(count(&server, "web_config_failed"), 1);
+    assert!(healthy(&start(Some(&file))).await.is_ok());
     std::fs::remove_dir_all(&directory).unwrap();
 }

@@ -1,6 +1,5 @@
 //! TLS of the server: rustls with ring.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,10 +7,10 @@ use rustls::crypto::CryptoProvider;
 use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
-use rustls_pki_types::pem::{self, PemObject};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde::Deserialize;
 use tokio_rustls::TlsAcceptor;
+
+use crate::pem::{self, PemError};
 
 /// `tls_server_config` of the web config.
 #[derive(Clone, Debug, Deserialize)]
@@ -60,23 +59,14 @@ enum Version {
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A certificate or key file cannot be read.
-    #[error("{}: cannot be read: {source}; give a readable PEM file", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A file holds no such thing.
-    #[error("{}: holds no {wanted} in PEM form: {source}", path.display())]
-    Pem {
-        /// The file.
-        path: PathBuf,
-        /// What was looked for.
-        wanted: &'static str,
-        /// Why.
-        source: pem::Error,
+    /// A file holds no certificate or key.
+    #[error(transparent)]
+    Pem(#[from] PemError),
+    /// A certificate or key stands where the name of its file belongs.
+    #[error("{setting} holds a certificate or key itself; write it to a file and give the file's name")]
+    NoFileName {
+        /// The setting.
+        setting: &'static str,
     },
     /// Clients are to be checked against nothing.
     #[error(
@@ -114,6 +104,18 @@ impl Settings {
         matches!(self.client_auth_type, ClientAuth::RequireAndVerifyClientCert)
     }
 
+    /// Refuses certificates and keys in place of names: names are told of in errors.
+    pub(super) fn check(&self) -> Result<(), TlsError> {
+        let settings = [
+            ("cert_file", Some(&self.cert_file)),
+            ("key_file", Some(&self.key_file)),
+            ("client_ca_file", self.client_ca_file.as_ref()),
+        ];
+        let is_pem = |name: &Path| name.to_string_lossy().contains("-----BEGIN");
+        let wrong = settings.into_iter().find(|(_, name)| name.is_some_and(|name| is_pem(name)));
+        wrong.map_or(Ok(()), |(setting, _)| Err(TlsError::NoFileName { setting }))
+    }
+
     /// The files that it names.
     pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
         [&self.cert_file, &self.key_file].into_iter().chain(&self.client_ca_file).map(PathBuf::as_path)
@@ -122,12 +124,8 @@ impl Settings {
     /// Reads certificate and key.
     pub(super) fn acceptor(&self) -> Result<TlsAcceptor, TlsError> {
         let provider = Arc::new(self.provider()?);
-        let chain = certificates(&self.cert_file)?;
-        let key = PrivateKeyDer::from_pem_slice(&read(&self.key_file)?).map_err(|source| TlsError::Pem {
-            path: self.key_file.clone(),
-            wanted: "private key",
-            source,
-        })?;
+        let chain = pem::certificates(&self.cert_file)?;
+        let key = pem::private_key(&self.key_file)?;
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(self.versions())?;
         let builder = match self.client_auth_type {
@@ -135,7 +133,7 @@ impl Settings {
             ClientAuth::VerifyClientCertIfGiven | ClientAuth::RequireAndVerifyClientCert => {
                 let path = self.client_ca_file.as_ref().ok_or(TlsError::NoClientCa)?;
                 let mut roots = RootCertStore::empty();
-                roots.add_parsable_certificates(certificates(path)?);
+                roots.add_parsable_certificates(pem::certificates(path)?);
                 let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
                 let verifier = if matches!(self.client_auth_type, ClientAuth::VerifyClientCertIfGiven) {
                     verifier.allow_unauthenticated()
@@ -190,15 +188,4 @@ impl Settings {
         }
         Ok(provider)
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    std::fs::read(path).map_err(|source| TlsError::Read { path: path.to_owned(), source })
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let error = |source| TlsError::Pem { path: path.to_owned(), wanted: "certificate", source };
-    let all: Vec<_> =
-        CertificateDer::pem_slice_iter(&read(path)?).collect::<Result<_, _>>().map_err(error)?;
-    if all.is_empty() { Err(error(pem::Error::NoItemsFound)) } else { Ok(all) }
 }

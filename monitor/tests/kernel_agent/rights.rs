@@ -276,6 +276,22 @@ fn secrets_stand_in_no_log_and_in_no_print() {
     file(&directory, "web.yml", &format!("{users}  bob: plain-secret\n"));
     here.sh(&format!("curl -s -o /dev/null --cacert {} {url}", certificate.display()));
     agent.wait_for_log(&["web config not read again", "bob"]);
+    // One that is no YAML too: the parser knows the lines around what is wrong.
+    for (secret, reason) in [
+        (format!("{users}  bob: [flow-secret\n"), "unclosed bracket"),
+        (format!("{users}  bob: map-secret: x\n"), "line 3, column"),
+        (format!("{users}  bob: \"{hash}\n"), "while scanning a quoted scalar"),
+        (String::new(), "TLS and passwords would vanish"),
+    ] {
+        file(&directory, "web.yml", &secret);
+        let protected = here.sh(&format!(
+            "curl -s -o /dev/null -w '%{{http_code}}' --cacert {} {url}",
+            certificate.display()
+        ));
+        assert_eq!(protected.trim(), "401");
+        agent.wait_for_log(&["web config not read again", reason]);
+    }
+    file(&directory, "web.yml", &format!("{users}  bob: [flow-secret\n"));
     let mut said = agent.stderr() + &agent.stdout();
     let run = |arguments: &[&str]| {
         let output = crate::agent::weir(&here, arguments).output().expect("weir");
@@ -298,6 +314,8 @@ fn secrets_stand_in_no_log_and_in_no_print() {
         "sesame-street",
         "wrong-secret",
         "plain-secret",
+        "flow-secret",
+        "map-secret",
         &hash,
         &hash[7..29],
         line,
