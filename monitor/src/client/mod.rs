@@ -1,6 +1,7 @@
 //! A client of a running instance: a GET, or a stream of events, over TCP or TLS.
 
 mod events;
+mod tls;
 
 use std::fmt::Write as _;
 use std::io;
@@ -15,9 +16,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, HOST};
 use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -26,6 +25,7 @@ use tokio_rustls::TlsConnector;
 use crate::config::Setting;
 
 pub use events::{Event, Events, Parser};
+pub use tls::TrustError;
 
 /// Most bytes of an answer.
 const ANSWER_BYTES: usize = 1 << 30;
@@ -52,20 +52,26 @@ pub enum ClientError {
         source: io::Error,
     },
     /// No TLS.
-    #[error("{url}: TLS: {source}; name the certificate of its CA with --ca-file")]
+    #[error("{url}: TLS: {}", tls::reason(source))]
     Tls {
         /// The address.
         url: String,
         /// Why.
         source: io::Error,
     },
-    /// Certificates cannot be read.
-    #[error("{}: no certificates in PEM form: {source}; name a file that has them with --ca-file", path.display())]
+    /// There is nobody to trust.
+    #[error("{source}; name a file that has certificates with --ca-file")]
     Certificates {
-        /// The file.
-        path: PathBuf,
         /// Why.
-        source: rustls_pki_types::pem::Error,
+        source: TrustError,
+    },
+    /// The server wants a certificate of its clients.
+    #[error(
+        "{url}: the server asks for a client certificate, and this client has none; ask with one that has, such as curl --cert"
+    )]
+    CertificateAsked {
+        /// The address.
+        url: String,
     },
     /// It took too long.
     #[error("{url}: no answer in {} s; try again or name another instance with --url", EXCHANGE.as_secs())]
@@ -189,9 +195,16 @@ impl Instance {
             .map_err(|source| ClientError::Connect { url: self.url.clone(), source })?;
         let response = if self.tls {
             let tls = |source| ClientError::Tls { url: self.url.clone(), source };
+            let asked_for = || ClientError::CertificateAsked { url: self.url.clone() };
             let name = ServerName::try_from(self.host.clone()).map_err(|e| tls(io::Error::other(e)))?;
-            let stream = self.connector()?.connect(name, stream).await.map_err(tls)?;
-            self.request(stream, path).await?
+            let trusted = self.ca_file.as_deref().unwrap_or(Path::new(SYSTEM_CERTIFICATES));
+            let (config, asked) =
+                tls::config(trusted).map_err(|source| ClientError::Certificates { source })?;
+            let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+            let stream = stream.map_err(|e| if tls::is_refusal(&e) { asked_for() } else { tls(e) })?;
+            // TLS 1.3 lets the client speak before the server has looked at what it shows.
+            let response = self.request(stream, path).await;
+            response.map_err(|error| if asked.is() { asked_for() } else { error })?
         } else {
             self.request(stream, path).await?
         };
@@ -214,22 +227,6 @@ impl Instance {
 
     fn broken(&self, source: Box<dyn std::error::Error + Send + Sync>) -> ClientError {
         ClientError::Exchange { url: self.url.clone(), source }
-    }
-
-    fn connector(&self) -> Result<TlsConnector, ClientError> {
-        let path = self.ca_file.as_deref().unwrap_or(Path::new(SYSTEM_CERTIFICATES));
-        let error = |source| ClientError::Certificates { path: path.to_owned(), source };
-        let mut roots = RootCertStore::empty();
-        let certificates: Vec<_> =
-            CertificateDer::pem_file_iter(path).map_err(error)?.collect::<Result<_, _>>().map_err(error)?;
-        roots.add_parsable_certificates(certificates);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|e| ClientError::Tls { url: self.url.clone(), source: io::Error::other(e) })?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(TlsConnector::from(Arc::new(config)))
     }
 
     async fn request<S>(&self, stream: S, path: &str) -> Result<Response<Incoming>, ClientError>

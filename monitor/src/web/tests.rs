@@ -477,7 +477,7 @@ fn errors_of_a_web_config_hold_nothing_of_its_text() {
         assert!(said.contains(expected) && !error.to_string().contains('\n'), "{expected} in {said}");
         let mut source = std::error::Error::source(&error);
         while let Some(error) = source {
-            said += &format!("\n{error}\n{error:?}");
+            said.extend(["\n".to_owned(), error.to_string(), format!("{error:?}")]);
             source = error.source();
         }
         assert!(!said.contains("SECRET"), "{text}: {said}");
@@ -556,10 +556,83 @@ async fn clients_without_a_certificate_are_turned_away_where_one_is_required() {
         Instance::new(&url, Some(directory.join("cert.pem"))).unwrap().get("/-/healthy").await
     };
     let server = start(Some(&file));
-    assert!(healthy(&server).await.is_err());
+    let error = healthy(&server).await.unwrap_err();
+    assert!(error.to_string().contains("the server asks for a client certificate"), "{error}");
+    std::fs::write(
+        &file,
+        format!("{settings}  client_auth_type: RequireAndVerifyClientCert\n  max_version: TLS12\n"),
+    )
+    .unwrap();
+    let error = healthy(&server).await.unwrap_err();
+    assert!(
+        matches!(error, ClientError::CertificateAsked { .. }),
+        "in the handshake of TLS 1.2 already: {error}"
+    );
     std::fs::write(&file, format!("{settings}  client_auth_type: VerifyClientCertIfGiven\n")).unwrap();
     assert!(healthy(&server).await.is_err(), "not while it runs");
     assert_eq!(count(&server, "web_config_failed"), 1);
     assert!(healthy(&start(Some(&file))).await.is_ok());
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+/// What the client says of a server with this certificate when it trusts the certificates of this text.
+async fn trusting(
+    directory: &Path,
+    certificate: &rcgen::CertifiedKey<rcgen::KeyPair>,
+    trusted: &str,
+) -> String {
+    std::fs::write(directory.join("cert.pem"), certificate.cert.pem()).unwrap();
+    std::fs::write(directory.join("key.pem"), certificate.signing_key.serialize_pem()).unwrap();
+    let file = directory.join("web.yml");
+    std::fs::write(&file, "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n").unwrap();
+    let server = start(Some(&file));
+    let ca = directory.join("ca.pem");
+    std::fs::write(&ca, trusted).unwrap();
+    let answer =
+        Instance::new(&format!("https://{}", server.address), Some(ca)).unwrap().get("/-/healthy").await;
+    answer.map_or_else(|error| error.to_string(), |body| String::from_utf8_lossy(&body).into_owned())
+}
+
+#[tokio::test]
+async fn the_certificate_of_a_ca_is_trusted_as_a_servers_only_if_it_is_that_very_one() {
+    let directory = directory("ca");
+    // As `openssl req -x509` makes it.
+    let ca = |name: &str, until: i32| {
+        let signing_key = rcgen::KeyPair::generate().unwrap();
+        let mut wanted = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
+        wanted.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        wanted.not_after = rcgen::date_time_ymd(until, 1, 1);
+        rcgen::CertifiedKey { cert: wanted.self_signed(&signing_key).unwrap(), signing_key }
+    };
+    let (right, other) = (ca("127.0.0.1", 4096), ca("127.0.0.1", 4096));
+    assert_eq!(trusting(&directory, &right, &right.cert.pem()).await, "Weir is healthy.\n");
+    let both = other.cert.pem() + &right.cert.pem();
+    assert_eq!(trusting(&directory, &right, &both).await, "Weir is healthy.\n");
+    let (elsewhere, old) = (ca("example.org", 4096), ca("127.0.0.1", 2020));
+    let plain = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    for (server, trusted, expected) in [
+        (&right, other.cert.pem(), "TLS: the server shows a CA's certificate; name that very certificate"),
+        (
+            &elsewhere,
+            elsewhere.cert.pem(),
+            "TLS: the server's certificate is not valid: certificate not valid for name",
+        ),
+        (&old, old.cert.pem(), "TLS: the server's certificate is not valid: certificate expired"),
+        (
+            &plain,
+            right.cert.pem(),
+            "TLS: the server's certificate is of an unknown CA; name the CA's certificate",
+        ),
+        (&right, String::new(), "ca.pem: holds no certificate in PEM form: nothing of that kind was found"),
+        (&right, right.signing_key.serialize_pem(), "ca.pem: holds no certificate in PEM form"),
+        (
+            &right,
+            "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n".to_owned(),
+            "ca.pem: holds no certificate that can be used; name a file that has certificates with --ca-file",
+        ),
+    ] {
+        let said = trusting(&directory, server, &trusted).await;
+        assert!(said.contains(expected) && !said.contains("Other"), "{expected} in {said}");
+    }
     std::fs::remove_dir_all(&directory).unwrap();
 }
