@@ -48,8 +48,10 @@ pub(super) struct Counter {
     records: Option<Queue>,
     /// Where packets go, if anywhere.
     packets: Option<Recorder>,
-    /// The configuration may mean other interfaces now.
+    /// The configuration was read again.
     reselect: bool,
+    /// It chooses interfaces by other names than before, or by none.
+    chosen_anew: bool,
     /// Interfaces that a predecessor counted and this one does not: one drain more is theirs.
     left: Vec<u32>,
     /// Names by index under which a predecessor counted: the packets in its slots are theirs, so that a new name
@@ -121,6 +123,7 @@ impl Counter {
             records,
             packets,
             reselect: false,
+            chosen_anew: false,
             left: Vec::new(),
             inherited,
             drains: 0,
@@ -212,6 +215,7 @@ impl Counter {
     }
 
     fn reconfigure(&mut self, config: Config) {
+        self.chosen_anew |= self.config.interface != config.interface;
         self.config = config;
         self.reselect = true;
         match settings::engine(&self.config, clock::wall_offset(), self.records.is_some()) {
@@ -228,8 +232,9 @@ impl Counter {
     /// One round; `false`: the flows could not be read.
     fn tick(&mut self) -> bool {
         // Both are asked: a change of the host is not to wait behind one of the configuration.
-        let changed = self.watcher.changed() | std::mem::take(&mut self.reselect);
-        let mut gone = if changed { self.follow() } else { Vec::new() };
+        let asked = std::mem::take(&mut self.reselect);
+        let changed = self.watcher.changed() | asked;
+        let mut gone = if changed { self.follow(asked) } else { Vec::new() };
         gone.append(&mut self.left);
         if self.drains.is_multiple_of(LISTENERS_EVERY) {
             let listeners = self.watcher.listeners();
@@ -302,8 +307,9 @@ impl Counter {
         drained
     }
 
-    /// Looks at the host anew. Returns the interfaces that are not counted any more.
-    fn follow(&mut self) -> Vec<u32> {
+    /// Looks at the host anew, `asked` to or because it changed. Returns the interfaces that are not counted any
+    /// more.
+    fn follow(&mut self, asked: bool) -> Vec<u32> {
         match self.watcher.read() {
             Ok(host) => self.host = host,
             Err(error) => {
@@ -313,13 +319,18 @@ impl Counter {
         }
         let selection = Selection { include: &self.config.interface, exclude: &self.config.exclude };
         let meant: Vec<Link> = selection.of(&self.host).into_iter().cloned().collect();
+        if let Some(name) = selection.missing(&self.host).filter(|_| asked) {
+            let error = RunError::NoSuchInterface { name: name.to_owned(), known: names(&self.host) };
+            self.state.events.emit(&Event::AttachFailed { interface: name, error: &error });
+        }
         // A default route that moves does not end the counting of where it was: only what is gone
-        // or was renamed out of the selection by name does.
-        let keep = |link: &Link| {
-            self.host.links.iter().any(|l| l.ifindex == link.ifindex)
-                && (self.config.interface.is_empty() || meant.iter().any(|l| l.ifindex == link.ifindex))
+        // or is out of the selection by name does, and all else that another selection does not mean.
+        let anew = std::mem::take(&mut self.chosen_anew);
+        let keep = |ifindex: u32| {
+            self.host.links.iter().find(|l| l.ifindex == ifindex).is_some_and(|l| selection.admits(l))
+                && (!anew || meant.iter().any(|l| l.ifindex == ifindex))
         };
-        let gone: Vec<u32> = self.counted.iter().filter(|(_, c)| !keep(&c.link)).map(|(i, _)| *i).collect();
+        let gone: Vec<u32> = self.counted.keys().copied().filter(|ifindex| !keep(*ifindex)).collect();
         for ifindex in &gone {
             self.source.detach(*ifindex);
             if let Some(counted) = self.counted.remove(ifindex) {

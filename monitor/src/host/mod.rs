@@ -131,6 +131,12 @@ impl Selection<'_> {
         }
     }
 
+    /// Whether an interface is chosen by its name, or could be without one: none that is left out.
+    pub fn admits(&self, link: &Link) -> bool {
+        let named = |patterns: &[Pattern]| patterns.iter().any(|p| p.matches(&link.name));
+        !named(self.exclude) && (self.include.is_empty() || named(self.include))
+    }
+
     /// A plain name that no interface has.
     pub fn missing(&self, host: &Host) -> Option<&str> {
         self.include.iter().filter_map(Pattern::exact).find(|name| host.links.iter().all(|l| l.name != *name))

@@ -121,6 +121,39 @@ fn an_interface_is_followed_from_its_creation_through_its_renaming_to_its_end() 
     assert!(!log.contains("ERROR"), "{log}");
 }
 
+#[test]
+fn a_reload_leaves_the_interfaces_that_are_chosen_no_more() {
+    let (here, there) = host();
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("weir.toml");
+    let write = |text: &str| std::fs::write(&path, text).expect("a file");
+    write("interface = [\"eth0\", \"lo\"]\n");
+    let agent = Agent::start(&here, &[&format!("--config.file={}", path.display())]);
+    assert_eq!(attached(&agent), ["eth0", "lo"]);
+    traffic::udp(&there, &here, HERE, 3, 100);
+    let reload = |text: &str, expected: &[&str]| {
+        write(text);
+        agent.process.signal(Signal::SIGHUP);
+        wait_for_attached(&agent, expected);
+    };
+    reload("interface = [\"lo\"]\n", &["lo"]);
+    wait_for("its programs to leave", || programs(&here, "eth0").is_empty().then_some(()));
+    // What came before is counted, also what came since the last drain.
+    let labels = [("interface", "eth0"), ("direction", "receive"), ("transport", "udp")];
+    assert_eq!(agent.page().sum("weir_network_io_packets_total", &labels), 3.0);
+    // Without names, loopback is not meant.
+    reload("", &["eth0", "spare"]);
+    wait_for("its programs to leave", || programs(&here, "lo").is_empty().then_some(()));
+    reload("exclude = [\"spare\"]\n", &["eth0"]);
+    // A name that nobody has yet is said, and waited for.
+    reload("interface = [\"new0\"]\n", &[]);
+    agent.process.wait_for_log(&["WARN", "new0: no such interface"]);
+    here.ip("link add new0 type veth peer name new0-peer");
+    wait_for_attached(&agent, &["new0"]);
+    let log = agent.stop(Signal::SIGTERM);
+    assert!(!log.contains("ERROR"), "{log}");
+}
+
 /// Packets that a device has counted: received, transmitted.
 fn device(ns: &Namespace, name: &str) -> [f64; 2] {
     ["rx", "tx"].map(|way| {
