@@ -23,7 +23,10 @@ use crate::config::{Config, ConfigError, DEFAULT_PATH, Loaded, Overrides};
 use crate::confine::{Confinement, Report, Role};
 use crate::host::HostError;
 use crate::lock::LockError;
-use crate::output::{OutputError, live};
+use crate::output::{
+    OutputError,
+    live::{self, Place},
+};
 use crate::source::ebpf;
 use crate::state::State;
 use crate::systemd::{self, Notifier, Watchdog};
@@ -145,8 +148,9 @@ struct App<'a> {
 impl App<'_> {
     fn run(mut self, runtime: &Runtime, loaded: &Loaded) -> Result<(), RunError> {
         let config = &loaded.config;
+        let place = self.plan.place()?;
         let sinks = self.plan.sinks()?;
-        let packets = self.plan.packets()?;
+        let packets = self.plan.packets();
         let records = !sinks.is_empty();
         let engine = Engine::new(settings::engine(config, clock::wall_offset(), records)?, clock::now());
         let own = Own::new().map_err(system("setting up instruments"))?;
@@ -190,7 +194,12 @@ impl App<'_> {
             recorder = Some(to);
             writing.push(thread);
         }
-        let counter = Counter::open(Arc::clone(&state), config.clone(), queue, recorder)?;
+        let counter = Counter::open(Arc::clone(&state), config.clone(), queue, recorder.clone())?;
+        // Nothing of an earlier recording goes, and nothing new comes, before it is sure that this one counts.
+        place.map(Place::begin).transpose()?;
+        if let Some(recorder) = recorder {
+            recorder.begin();
+        }
 
         self.hello(&server, &counter, &state);
         let (orders, received) = channel();

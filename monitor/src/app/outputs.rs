@@ -11,7 +11,7 @@ use crate::{
     config::value::{Number, Period, Scalar},
     output::{
         Fields, Form, OutputError,
-        live::{Lines, PacketFiles, Rotation, Sink, Tables},
+        live::{self, Lines, PacketFiles, Place, Rotation, Sink, Tables},
     },
 };
 
@@ -94,14 +94,14 @@ pub struct Recording {
     snaplen: Option<Snaplen>,
     /// Forms of the records: `json` is records.json, `csv` flow.csv, dns.csv and so on, `parquet` the same
     /// as Apache Parquet.
-    #[arg(long, value_name = "FORM,…", value_delimiter = ',', default_values_t = [FileForm::Json, FileForm::Csv])]
+    #[arg(long, value_name = "FORM,…", value_delimiter = ',', default_value = "json,csv")]
     form: Vec<FileForm>,
     /// Fields to write, such as `start,name,sent.bytes`.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     fields: Vec<String>,
     #[command(flatten)]
     rotate: Rotate,
-    /// Replace files that are there already.
+    /// Replace an earlier recording in that directory: all of its files go, also those of other forms.
     #[arg(long)]
     force: bool,
 }
@@ -117,16 +117,6 @@ enum FileForm {
     Parquet,
 }
 
-impl std::fmt::Display for FileForm {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Json => "json",
-            Self::Csv => "csv",
-            Self::Parquet => "parquet",
-        })
-    }
-}
-
 /// What becomes of the records of a run, and when it ends.
 #[derive(Clone, Debug)]
 pub enum Plan {
@@ -137,6 +127,14 @@ pub enum Plan {
 }
 
 impl Plan {
+    /// Where a recording goes, if this is one: to be begun when all else stands.
+    pub(super) fn place(&self) -> Result<Option<Place>, OutputError> {
+        match self {
+            Self::Run(_) => Ok(None),
+            Self::Record(recording) => Place::prepare(&recording.output, recording.force).map(Some),
+        }
+    }
+
     /// Creates what is written to.
     pub(super) fn sinks(&self) -> Result<Vec<Box<dyn Sink>>, OutputError> {
         match self {
@@ -146,9 +144,9 @@ impl Plan {
     }
 
     /// Where packets go, if anywhere.
-    pub(super) fn packets(&self) -> Result<Option<PacketFiles>, OutputError> {
+    pub(super) fn packets(&self) -> Option<PacketFiles> {
         match self {
-            Self::Run(_) => Ok(None),
+            Self::Run(_) => None,
             Self::Record(recording) => recording.packets(),
         }
     }
@@ -196,7 +194,7 @@ impl RunOutputs {
         }
         for (form, directory) in [(Form::Csv, &self.csv), (Form::Parquet, &self.parquet)] {
             if let Some(directory) = directory {
-                sinks.push(Box::new(Tables::create(directory, form, &fields, rotation, false)?));
+                sinks.push(Box::new(Tables::create(directory, form, &fields, rotation)?));
             }
         }
         Ok(sinks)
@@ -204,12 +202,9 @@ impl RunOutputs {
 }
 
 impl Recording {
-    fn packets(&self) -> Result<Option<PacketFiles>, OutputError> {
-        let create = || {
-            let snaplen = self.snaplen.map(Number::get);
-            PacketFiles::create(&self.output, self.rotate.wanted(), snaplen, self.force)
-        };
-        self.packets.then(create).transpose()
+    fn packets(&self) -> Option<PacketFiles> {
+        let snaplen = self.snaplen.map(Number::get);
+        self.packets.then(|| PacketFiles::new(&self.output, self.rotate.wanted(), snaplen))
     }
 
     fn sinks(&self) -> Result<Vec<Box<dyn Sink>>, OutputError> {
@@ -219,17 +214,13 @@ impl Recording {
         let wants = |form| self.form.contains(&form);
         for (wanted, form) in [(FileForm::Csv, Form::Csv), (FileForm::Parquet, Form::Parquet)] {
             if wants(wanted) {
-                sinks.push(Box::new(Tables::create(&self.output, form, &fields, rotation, self.force)?));
+                sinks.push(Box::new(Tables::create(&self.output, form, &fields, rotation)?));
             }
         }
         if wants(FileForm::Json) {
-            sinks.push(Box::new(Lines::create_new(
-                &self.output,
-                "records.json",
-                &fields,
-                rotation,
-                self.force,
-            )?));
+            let (stem, extension) = live::LINES;
+            let path = self.output.join(stem).with_extension(extension);
+            sinks.push(Box::new(Lines::later(path, &fields, rotation)));
         }
         Ok(sinks)
     }

@@ -8,6 +8,9 @@ use std::{
 
 use super::OutputError;
 
+/// What is behind its name until it is whole.
+pub(super) const EXTENSION: &str = "part";
+
 /// A file under another name (`flow.csv.part`) until it is whole. What ends before leaves no file that looks
 /// like a whole one; what ends in an error leaves none at all.
 #[derive(Debug)]
@@ -24,7 +27,8 @@ impl Part {
             return Err(OutputError::Exists { path: path.to_owned() });
         }
         let mut part = OsString::from(path);
-        part.push(".part");
+        part.push(".");
+        part.push(EXTENSION);
         let part = PathBuf::from(part);
         let file = OpenOptions::new()
             .read(true)

@@ -11,7 +11,7 @@ use std::{
 use nix::sys::signal::Signal;
 
 use crate::{
-    agent::{HERE, Running, THERE, cable, weir},
+    agent::{Agent, HERE, Running, THERE, cable, weir},
     capture::{Capture, mark},
     frames::{Raw, ethernet, ipv4, tag, udp},
     netns::{Namespace, run, wait_for},
@@ -191,4 +191,67 @@ fn a_recording_has_names_whatever_the_config_file_says_of_samples() {
     let flows = connections(&output.join("records.json"));
     assert_eq!(flows.len(), 1, "{flows:?}");
     assert_eq!(flows[0]["name"], "taken.example");
+}
+
+#[test]
+fn a_forced_recording_leaves_nothing_of_the_one_before_and_what_is_not_its_own() {
+    let (here, there) = cable();
+    let directory = tempfile::tempdir().expect("a directory");
+    let output = directory.path().join("taken");
+    let mut first = record(&here, &output, &["--packets", "--form=csv,parquet,json"]);
+    traffic::tcp(&here, &there, THERE, 1_000, 1_000, Ending::Client);
+    first.signal(Signal::SIGTERM);
+    assert!(first.end().success(), "{}", first.stderr());
+    let of_first = names(&output);
+    for name in ["flow.csv", "flow.parquet", "records.json", "packets.pcapng"] {
+        assert!(of_first.contains(name), "{of_first:?}");
+    }
+    fs::write(output.join("flow.csv.part"), "of an instance that was killed").expect("a file");
+    fs::write(output.join("notes.csv"), "mine").expect("a file");
+
+    // In any form, without being asked to: no, and nothing is touched.
+    let mut refused =
+        Running::start(weir(&here, &["record", "--interface=eth0", "--form=json", "-o", text(&output)]));
+    assert!(!refused.end().success());
+    assert!(refused.stderr().contains("--force"), "{}", refused.stderr());
+    assert_eq!(names(&output).len(), of_first.len() + 2);
+
+    let mut second = record(&here, &output, &["--form=json", "--force"]);
+    second.signal(Signal::SIGTERM);
+    assert!(second.end().success(), "{}", second.stderr());
+    assert_eq!(names(&output).into_iter().collect::<Vec<_>>(), ["notes.csv", "records.json"]);
+    assert!(connections(&output.join("records.json")).is_empty());
+}
+
+#[test]
+fn a_recording_that_cannot_start_leaves_everything_as_it_was() {
+    let (here, there) = cable();
+    let directory = tempfile::tempdir().expect("a directory");
+    let earlier = directory.path().join("earlier");
+    let mut first = record(&here, &earlier, &["--packets"]);
+    traffic::tcp(&here, &there, THERE, 10, 10, Ending::Client);
+    first.signal(Signal::SIGTERM);
+    assert!(first.end().success(), "{}", first.stderr());
+    let contents = || -> Vec<(String, Vec<u8>)> {
+        names(&earlier).into_iter().map(|n| (n.clone(), fs::read(earlier.join(n)).expect("a file"))).collect()
+    };
+    let before = contents();
+
+    let agent = Agent::start(&here, &["--interface=eth0"]);
+    for interface in ["eth0", "none0", "lo,eth0"] {
+        let new = directory.path().join("new/one");
+        for (output, more) in [(&new, &[][..]), (&earlier, &["--force"])] {
+            let interface = format!("--interface={interface}");
+            let arguments = ["record", &interface, "--packets", "--form=csv,json", "-o", text(output)];
+            let arguments = [&arguments[..], more].concat();
+            let mut recording = Running::start(weir(&here, &arguments));
+            assert_eq!(recording.end().code(), Some(1), "{}", recording.stderr());
+        }
+        assert_eq!(names(directory.path()).into_iter().collect::<Vec<_>>(), ["earlier"], "{interface}");
+        assert!(contents() == before, "{interface}: {:?}", names(&earlier));
+    }
+    agent.stop(Signal::SIGTERM);
+    let mut again = record(&here, &directory.path().join("new/one"), &[]);
+    again.signal(Signal::SIGTERM);
+    assert!(again.end().success(), "{}", again.stderr());
 }

@@ -11,7 +11,7 @@ use monitor_core::record::AnyRecord;
 use super::{Rotation, Sink, rotation::Done};
 use crate::{
     clock,
-    output::{Fields, Json, Output as _, OutputError, part::make_directory},
+    output::{Fields, Json, Output as _, OutputError},
 };
 
 /// Lines to standard output, or to a file to which they are added, and which is renamed when it is done.
@@ -22,6 +22,8 @@ pub struct Lines {
     rotation: Option<(Rotation, Done)>,
     json: Json<Vec<u8>>,
     open: Option<Open>,
+    /// Whether the file is to be there even if no line ever is.
+    always: bool,
 }
 
 #[derive(Debug)]
@@ -37,24 +39,13 @@ impl Lines {
         let path = (path != Path::new("-")).then(|| path.to_owned());
         let open = path.as_deref().map(open).transpose()?;
         let rotation = path.as_deref().and_then(|path| Some((rotation?, done(path))));
-        Ok(Self { path, rotation, json: Json::new(Vec::new(), fields), open })
+        Ok(Self { path, rotation, json: Json::new(Vec::new(), fields), open, always: false })
     }
 
-    /// To a new file of that name in a directory, which is made if it is not there.
-    pub fn create_new(
-        directory: &Path,
-        name: &str,
-        fields: &Fields,
-        rotation: Option<Rotation>,
-        replace: bool,
-    ) -> Result<Self, OutputError> {
-        make_directory(directory)?;
-        let path = directory.join(name);
-        if !replace && path.symlink_metadata().is_ok() {
-            return Err(OutputError::Exists { path });
-        }
-        File::create(&path).map_err(OutputError::file(&path))?;
-        Self::create(&path, fields, rotation)
+    /// To a file that comes with the first batch, also if that is empty: until then nothing is there.
+    pub fn later(path: PathBuf, fields: &Fields, rotation: Option<Rotation>) -> Self {
+        let rotation = rotation.map(|rotation| (rotation, done(&path)));
+        Self { path: Some(path), rotation, json: Json::new(Vec::new(), fields), open: None, always: true }
     }
 
     /// Writes the lines whole or not at all.
@@ -68,6 +59,7 @@ impl Lines {
             Some(opened) => opened,
             None => open(path)?,
         };
+        self.always = false;
         let opened = self.open.insert(opened);
         if let Err(error) = opened.file.write_all(lines) {
             // A line that is cut would spoil the next one. A device has no length.
@@ -119,7 +111,7 @@ impl Sink for Lines {
     fn write(&mut self, records: &[AnyRecord], lost: &mut u64) -> Result<(), OutputError> {
         self.json.to_mut().clear();
         self.json.records(records)?;
-        if !self.json.to_mut().is_empty()
+        if (self.always || !self.json.to_mut().is_empty())
             && let Err(error) = self.put()
         {
             *lost += records.len() as u64;

@@ -2,6 +2,7 @@
 
 mod lines;
 mod packets;
+mod place;
 mod rotation;
 mod tables;
 
@@ -17,6 +18,7 @@ use monitor_core::record::AnyRecord;
 
 pub use lines::Lines;
 pub use packets::{PacketFiles, Recorder, Tap};
+pub use place::{LINES, Place};
 pub use rotation::Rotation;
 pub use tables::Tables;
 

@@ -18,7 +18,7 @@ use crate::{
     clock::{self, Stopwatch},
     output::{
         OutputError,
-        part::{Part, make_directory},
+        part::Part,
         pcapng::{Blocks, Packet, Statistics},
     },
     source::packet::{DELAY, Frame, Socket, wait},
@@ -33,10 +33,12 @@ const ROUND: usize = 4;
 const TAG_AT: usize = 12;
 
 /// Name and extension of the file.
-const STEM: &str = "packets";
-const EXTENSION: &str = "pcapng";
+pub(super) const STEM: &str = "packets";
+pub(super) const EXTENSION: &str = "pcapng";
 
 enum Order {
+    /// What was taken until now may be written.
+    Begin,
     Add(Box<Socket>),
     Remove(u32),
 }
@@ -56,6 +58,11 @@ pub struct Tap {
 }
 
 impl Recorder {
+    /// Lets the thread write: before, packets wait at their sockets, and what ends then leaves no file.
+    pub fn begin(&self) {
+        drop(self.to.send(Order::Begin));
+    }
+
     /// Writes the packets of an interface from now on.
     ///
     /// # Errors
@@ -80,7 +87,6 @@ pub struct PacketFiles {
     directory: PathBuf,
     /// `None`: one file, without a time in its name.
     rotation: Option<Rotation>,
-    replace: bool,
     snaplen: Option<u32>,
     open: Option<Open>,
     done: Done,
@@ -100,19 +106,10 @@ struct Open {
 type Names = BTreeMap<u32, (String, u16)>;
 
 impl PacketFiles {
-    /// Makes the directory and sees whether files can be created there.
-    pub fn create(
-        directory: &Path,
-        rotation: Option<Rotation>,
-        snaplen: Option<u32>,
-        replace: bool,
-    ) -> Result<Self, OutputError> {
-        make_directory(directory)?;
+    /// In a directory that is there and free.
+    pub fn new(directory: &Path, rotation: Option<Rotation>, snaplen: Option<u32>) -> Self {
         let done = Done::find(directory, STEM, EXTENSION);
-        let files = Self { directory: directory.to_owned(), rotation, replace, snaplen, open: None, done };
-        // Made and gone: the real one comes with the first packet.
-        drop(Part::create(&files.path(), replace)?);
-        Ok(files)
+        Self { directory: directory.to_owned(), rotation, snaplen, open: None, done }
     }
 
     fn path(&self) -> PathBuf {
@@ -124,7 +121,7 @@ impl PacketFiles {
 
     fn begin(&mut self) -> Result<(), OutputError> {
         let path = self.path();
-        let (part, file) = Part::create(&path, self.replace)?;
+        let (part, file) = Part::create(&path, true)?;
         let mut open = Open { part, file, length: 0, begun: clock::now(), interfaces: Vec::new() };
         let mut blocks = Blocks::new(Vec::new());
         blocks.section().map_err(OutputError::file(&path))?;
@@ -305,6 +302,14 @@ struct Worker {
 
 impl Worker {
     fn run(mut self, orders: &Receiver<Order>) -> Failure {
+        loop {
+            match orders.recv() {
+                Ok(Order::Begin) => break,
+                Ok(order) => self.does(order),
+                // The start failed.
+                Err(_) => return None,
+            }
+        }
         let mut open = true;
         while open || !self.sockets.is_empty() {
             open &= self.obey(orders);
@@ -340,14 +345,21 @@ impl Worker {
     fn obey(&mut self, orders: &Receiver<Order>) -> bool {
         loop {
             match orders.try_recv() {
-                Ok(Order::Add(socket)) => {
-                    self.names.insert(socket.ifindex(), (socket.name().to_owned(), socket.link_type()));
-                    self.sockets.push(*socket);
-                }
-                Ok(Order::Remove(ifindex)) => self.leave(ifindex),
+                Ok(order) => self.does(order),
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => return false,
             }
+        }
+    }
+
+    fn does(&mut self, order: Order) {
+        match order {
+            Order::Begin => {}
+            Order::Add(socket) => {
+                self.names.insert(socket.ifindex(), (socket.name().to_owned(), socket.link_type()));
+                self.sockets.push(*socket);
+            }
+            Order::Remove(ifindex) => self.leave(ifindex),
         }
     }
 

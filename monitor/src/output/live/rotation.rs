@@ -109,7 +109,7 @@ fn stamp(time: Time) -> String {
 }
 
 /// Whether a file's name is one that [`stamped`] gives.
-fn is_stamped(name: &str, stem: &str, extension: &str) -> bool {
+pub(super) fn is_stamped(name: &str, stem: &str, extension: &str) -> bool {
     let rest = name.strip_prefix(stem).and_then(|rest| rest.strip_prefix('-'));
     let stamp = rest.and_then(|rest| rest.strip_suffix(extension)).and_then(|rest| rest.strip_suffix('.'));
     stamp.is_some_and(|stamp| {

@@ -24,7 +24,6 @@ pub struct Tables {
     form: Form,
     /// `None`: one table a kind, without a time in its name.
     rotation: Option<Rotation>,
-    replace: bool,
     kinds: Vec<Kind>,
 }
 
@@ -52,7 +51,6 @@ impl Tables {
         form: Form,
         fields: &Fields,
         rotation: Option<Rotation>,
-        replace: bool,
     ) -> Result<Self, OutputError> {
         make_directory(directory)?;
         let mut kinds = Vec::with_capacity(RECORDS.len());
@@ -61,15 +59,11 @@ impl Tables {
             if columns.is_empty() {
                 continue;
             }
-            if rotation.is_none() {
-                // Made and gone: the real one comes with its first record.
-                drop(Part::create(&directory.join(name).with_extension(form.extension()), replace)?);
-            }
             let done = Done::find(directory, name, form.extension());
             kinds.push(Kind { name, columns, open: None, done });
         }
         drop(Part::create(&directory.join("weir"), true)?);
-        Ok(Self { directory: directory.to_owned(), form, rotation, replace, kinds })
+        Ok(Self { directory: directory.to_owned(), form, rotation, kinds })
     }
 
     fn path(&self, kind: &Kind) -> PathBuf {
@@ -87,7 +81,8 @@ impl Tables {
         };
         let Some(kind) = self.kinds.get_mut(at) else { return Ok(()) };
         if let Some(path) = path {
-            let table = Table::create(&path, self.form, kind.columns.clone(), self.replace)?;
+            // A name with a time is a new one; a recording's place was free, or is by now.
+            let table = Table::create(&path, self.form, kind.columns.clone(), true)?;
             kind.open = Some(Open { table, begun: clock::now(), fresh: 0, rows: 0 });
         }
         let Some(open) = &mut kind.open else { return Ok(()) };
