@@ -37,6 +37,7 @@ use counter::{Counter, LAST_DRAIN, Order};
 use hello::Hello;
 pub use outputs::{Plan, Recording, RunOutputs};
 pub use own::OwnRun;
+pub(crate) use settings::source as source_options;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]

@@ -81,7 +81,7 @@ pub(super) const fn sampling(config: &Config) -> Sampling {
 }
 
 /// What the kernel side is told.
-pub(super) fn source(config: &Config) -> ebpf::Options {
+pub(crate) fn source(config: &Config) -> ebpf::Options {
     let port = |n: u32| n as u16;
     let mut vxlan = [0; 2];
     for (slot, given) in vxlan.iter_mut().zip(&config.tunnel_vxlan) {

@@ -1,5 +1,7 @@
 //! `weir check`: what this kernel, these rights and these interfaces allow.
 
+mod named;
+
 use std::fmt::Write;
 
 use monitor_common::abi::Direction;
@@ -204,7 +206,12 @@ impl Report {
             );
         }
         let meant = selection.of(&host);
-        if meant.is_empty() {
+        if meant.is_empty() && !config.interface.is_empty() {
+            if selection.missing(&host).is_none() {
+                let detail = "none has such a name; `weir run` waits for one";
+                self.add("interfaces", Outcome::Limited, detail);
+            }
+        } else if meant.is_empty() {
             self.add("interfaces", Outcome::Missing, "none is meant; name one with --interface");
         }
         for link in meant {
@@ -281,7 +288,9 @@ pub fn run(overrides: &Overrides, json: bool) -> Result<(), CommandError> {
     report.rights(&config);
     report.kernel_side();
     report.statistics();
+    report.pins(&config);
     report.interfaces(&config);
+    report.web(&config);
     if json {
         let text = serde_json::to_string_pretty(&report).map_err(CommandError::Answer)?;
         super::print(&format_args!("{text}\n"))?;

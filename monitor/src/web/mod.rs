@@ -32,7 +32,7 @@ pub use config::{WebConfig, WebConfigError};
 pub use exchange::Exchange;
 pub use form::FormError;
 pub use metrics::compress;
-pub use server::Server;
+pub use server::{Server, listen};
 
 use crate::config::types::{ListenAddress, UrlPath};
 use crate::state::{State, lock};

@@ -46,6 +46,19 @@ const BACKLOG: i32 = 1024;
 /// For open connections when the program stops.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// Listens on an address.
+///
+/// # Errors
+/// When another process does, or no interface has it.
+pub fn listen(address: &ListenAddress) -> Result<std::net::TcpListener, WebError> {
+    std::net::TcpListener::bind(address.0)
+        .and_then(|listener| {
+            rustix::net::listen(&listener, BACKLOG)?;
+            Ok(listener)
+        })
+        .map_err(|source| WebError::Bind { address: *address, source })
+}
+
 /// The sockets, bound: whoever has them may serve.
 #[derive(Debug)]
 pub struct Server {
@@ -56,17 +69,7 @@ pub struct Server {
 impl Server {
     /// Binds all addresses.
     pub fn bind(web: Web, addresses: &[ListenAddress]) -> Result<Self, WebError> {
-        let mut listeners = Vec::with_capacity(addresses.len());
-        for address in addresses {
-            let listener = std::net::TcpListener::bind(address.0)
-                .and_then(|listener| {
-                    rustix::net::listen(&listener, BACKLOG)?;
-                    Ok(listener)
-                })
-                .map_err(|source| WebError::Bind { address: *address, source })?;
-            listeners.push(listener);
-        }
-        Ok(Self::on(web, listeners))
+        Ok(Self::on(web, addresses.iter().map(listen).collect::<Result<_, _>>()?))
     }
 
     /// Serves on sockets that listen already.

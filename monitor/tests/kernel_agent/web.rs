@@ -12,7 +12,9 @@ use serde_json::Value;
 
 use crate::{
     agent::{ADDRESS, Agent, Running, THERE, cable, guarded, weir, without_settings},
+    bpffs::BpfFs,
     netns::{Namespace, wait_for},
+    pins::flag,
     traffic::{self, Ending},
 };
 
@@ -189,6 +191,72 @@ fn check_says_what_works_and_what_stands_in_the_way() {
     for name in ["CAP_BPF", "CAP_NET_ADMIN", "kernel side"] {
         assert_eq!(check(&report, name)["outcome"], "missing", "{report}");
     }
+}
+
+/// How one thing came out, and what is said of it.
+fn checked(ns: &Namespace, arguments: &[&str], name: &str) -> (bool, String, String) {
+    let output = run(ns, &[&["check", "--json"], arguments].concat());
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let checks = report["checks"].as_array().expect("checks");
+    let check = checks.iter().find(|c| c["name"] == name).unwrap_or_else(|| panic!("{name} in {report}"));
+    let text = |field: &str| check[field].as_str().unwrap_or_default().to_owned();
+    (output.status.success(), text("outcome"), text("detail"))
+}
+
+#[test]
+fn check_finds_missing_what_run_refuses_in_the_same_words_and_makes_nothing() {
+    let (here, _there) = cable();
+    let directory = tempfile::tempdir().expect("a directory");
+    let (pins, config) = (directory.path().join("pins"), directory.path().join("web.yml"));
+    std::fs::write(&config, "tls_server_config: 3\n").expect("a file");
+    let taken = here.enter(|| std::net::TcpListener::bind("127.0.0.1:10058").expect("listen"));
+    for (argument, name) in [
+        (format!("--pin={}", pins.display()), "pins"),
+        ("--web.config.file=/nope.yml".to_owned(), "web config"),
+        (format!("--web.config.file={}", config.display()), "web config"),
+        ("--web.listen-address=192.0.2.7:10059".to_owned(), "address 192.0.2.7:10059"),
+        ("--drain-interval=1s".to_owned(), "address 127.0.0.1:10058"),
+    ] {
+        let free = if name.starts_with("address") { "--peers" } else { "--web.listen-address=127.0.0.1:0" };
+        let arguments = ["--interface=eth0", &argument, free];
+        let (well, outcome, detail) = checked(&here, &arguments, name);
+        assert_eq!((well, outcome.as_str()), (false, "missing"), "{argument}: {detail}");
+        let mut refused = Running::start(weir(&here, &[&["run"], &arguments[..]].concat()));
+        assert_eq!(refused.end().code(), Some(1), "{argument}");
+        assert_eq!(refused.stderr(), format!("weir: {detail}\n"), "{argument}");
+    }
+    assert!(!pins.exists());
+    drop(taken);
+    let (well, outcome, detail) = checked(&here, &["--interface=eth0"], "address 127.0.0.1:10058");
+    assert_eq!((well, outcome.as_str()), (true, "ok"), "{detail}");
+    // Nobody has such a name: it waits.
+    let (well, outcome, detail) = checked(&here, &["--interface=n*"], "interfaces");
+    assert_eq!((well, outcome.as_str()), (true, "limited"), "{detail}");
+    Agent::start(&here, &["--interface=n*"]).stop(Signal::SIGTERM);
+}
+
+#[test]
+fn check_says_that_pins_of_an_earlier_instance_are_there() {
+    let (here, _there) = cable();
+    let bpf = BpfFs::new();
+    let (flag, small) = (flag(&bpf), "--max-flows=1024");
+    let arguments = ["--interface=eth0", &flag, small];
+    let (well, outcome, detail) = checked(&here, &arguments, "pins");
+    assert_eq!((well, outcome.as_str()), (true, "ok"), "{detail}");
+    assert!(detail.contains("none yet") && !bpf.pins().exists(), "{detail}");
+    let agent = Agent::start(&here, &arguments);
+    let (well, outcome, detail) = checked(&here, &arguments, "pins");
+    assert_eq!((well, outcome.as_str()), (false, "missing"), "{detail}");
+    assert!(detail.contains(&format!("process {}", agent.process.id())), "{detail}");
+    agent.kill();
+    let (well, outcome, detail) = checked(&here, &arguments, "pins");
+    assert_eq!((well, outcome.as_str()), (true, "ok"), "{detail}");
+    assert!(detail.contains("pins of an earlier instance are there"), "{detail}");
+    // Pins that a run with these settings would refuse.
+    let (well, outcome, detail) = checked(&here, &["--interface=eth0", &flag, "--max-flows=2048"], "pins");
+    assert_eq!((well, outcome.as_str()), (false, "missing"), "{detail}");
+    assert!(detail.contains("--max-flows"), "{detail}");
+    assert!(run(&here, &["unpin", &flag]).status.success());
 }
 
 #[test]

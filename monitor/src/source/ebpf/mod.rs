@@ -128,6 +128,16 @@ impl Options {
     }
 }
 
+/// Whether pins of an earlier instance are there to go on from; nothing changes.
+///
+/// # Errors
+/// When the directory cannot have pins, or has some that these options cannot go on from.
+pub fn find_pins(options: &Options) -> Result<bool, Error> {
+    let features = probe::kernel_features()?;
+    let Some(directory) = &options.pin else { return Ok(false) };
+    Ok(pin::look(directory, options, features)? == pin::Found::Pins)
+}
+
 /// The loaded kernel side and what it is attached to.
 pub struct Source {
     options: Options,

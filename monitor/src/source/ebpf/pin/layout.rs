@@ -41,7 +41,7 @@ const WORDS: usize = 16;
 
 /// What a directory holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(in crate::source::ebpf) enum Found {
     /// No pin of ours, and nothing under their names.
     Nothing,
     /// Pins that a process which was killed had begun to make or to remove.

@@ -33,8 +33,7 @@ use super::{
     probe::Features,
     sys::{self, Mapping},
 };
-use layout::Found;
-pub(super) use layout::MAPS;
+pub(super) use layout::{Found, MAPS};
 pub(super) use links::TcLink;
 pub(super) use recover::recover;
 pub use remove::{Removed, remove};
@@ -79,26 +78,37 @@ fn failed(operation: &'static str, path: &Path) -> impl Fn(io::Error) -> Error {
 /// Whether there is a directory of pins to go on from. Makes an empty one, or clears one that was never
 /// finished; refuses one that another version or other settings made.
 pub(super) fn prepare(directory: &Path, options: &Options, features: Features) -> Result<bool, Error> {
+    let found = look(directory, options, features)?;
+    if found == Found::Pins {
+        return Ok(true);
+    }
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(directory)
         .map_err(failed("making the directory", directory))?;
-    on_bpf_file_system(directory)?;
-    match layout::find(directory)? {
-        Found::Pins => {
-            layout::check(directory, options, features)?;
-            return Ok(true);
-        }
-        Found::Unfinished => drop(remove::clear(directory)?),
-        Found::Nothing => {}
+    if found == Found::Unfinished {
+        remove::clear(directory)?;
     }
     layout::begin(directory)?;
     Ok(false)
 }
 
+/// What [`prepare`] will find, without a change to it; refuses what that refuses.
+pub(super) fn look(directory: &Path, options: &Options, features: Features) -> Result<Found, Error> {
+    on_bpf_file_system(directory)?;
+    let found = layout::find(directory)?;
+    if found == Found::Pins {
+        layout::check(directory, options, features)?;
+    }
+    Ok(found)
+}
+
+/// What is not there yet will be where the innermost directory is that is there.
 fn on_bpf_file_system(directory: &Path) -> Result<(), Error> {
-    let is_bpf = rustix::fs::statfs(directory).is_ok_and(|stat| stat.f_type as u32 == BPF_FS_MAGIC);
+    let absolute = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+    let stat = absolute.ancestors().find_map(|path| rustix::fs::statfs(path).ok());
+    let is_bpf = stat.is_some_and(|stat| stat.f_type as u32 == BPF_FS_MAGIC);
     if is_bpf { Ok(()) } else { Err(Error::NoBpfFileSystem { directory: directory.to_owned() }) }
 }
 
