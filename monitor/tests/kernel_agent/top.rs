@@ -240,7 +240,7 @@ fn a_run_of_its_own_keeps_no_more_rights_than_an_agent() {
     tmux.wait_text("own.example");
     tmux.assert_taken();
     let process = wait_for("the process", || tmux.child());
-    assert_confined(process as u32, &["weir", "counter", "feed", "keys", "signals"]);
+    assert_confined(process as u32, &["weir", "counter", "feed", "keys", "signals", "stops"]);
     // An interface that comes is counted with what the counter has kept.
     here.join("eth7", &there, "eth8", 17);
     wait_for("programs on it", || (programs(&here, "eth7").len() == 2).then_some(()));
@@ -264,10 +264,15 @@ fn it_stops_like_any_job_and_goes_on_with_the_terminal_taken_again() {
     settings("before");
     tmux.types(&format!("TERM=xterm {}", top(&here, "")));
     tmux.keys(&["Enter"]);
-    for _ in 0..2 {
+    let key = || tmux.keys(&["C-z"]);
+    let signal = || {
+        let process = wait_for("the process", || tmux.child());
+        kill(Pid::from_raw(process), Signal::SIGTSTP).expect("a signal");
+    };
+    for stop in [&key as &dyn Fn(), &signal] {
         tmux.wait_text("job.example");
         tmux.assert_taken();
-        tmux.keys(&["C-z"]);
+        stop();
         tmux.wait_text("Stopped");
         assert_eq!(tmux.modes(), Vec::<&str>::new());
         settings("after");
@@ -283,6 +288,28 @@ fn it_stops_like_any_job_and_goes_on_with_the_terminal_taken_again() {
     settings("after");
     tmux.same_settings();
     agent.stop(Signal::SIGTERM);
+}
+
+#[test]
+fn a_run_of_its_own_gives_the_terminal_back_whichever_thread_a_stop_could_go_to() {
+    let (here, _there) = cable();
+    let tmux = Tmux::shell(100, 30);
+    tmux.types(&format!("TERM=xterm {}", top(&here, "--own --interface eth0 --drain-interval 100ms")));
+    tmux.keys(&["Enter"]);
+    for _ in 0..3 {
+        tmux.wait_text("own run");
+        tmux.assert_taken();
+        let process = wait_for("the process", || tmux.child());
+        kill(Pid::from_raw(process), Signal::SIGTSTP).expect("a signal");
+        tmux.wait_text("Stopped");
+        assert_eq!(tmux.modes(), Vec::<&str>::new());
+        tmux.types("clear; fg");
+        tmux.keys(&["Enter"]);
+    }
+    tmux.wait_text("own run");
+    tmux.types("q");
+    tmux.wait_screen("the prompt", |s| s.iter().any(|line| line.trim_end() == "here:"));
+    assert_eq!(programs(&here, "eth0"), Vec::<String>::new());
 }
 
 #[test]

@@ -109,6 +109,12 @@ fn whatever_ends_the_screens_gives_the_terminal_back() {
     tmux.wait_text("SHARE");
     tmux.assert_taken();
     let process = Pid::from_raw(tmux.child().expect("the process"));
+    kill(process, Signal::SIGTSTP).expect("a signal");
+    tmux.types("3");
+    tmux.wait_text("SERVICE");
+    tmux.types("2");
+    tmux.wait_text("SHARE");
+    tmux.assert_taken();
     kill(process, Signal::SIGSTOP).expect("a signal");
     tmux.leave();
     assert!(tmux.modes().is_empty());

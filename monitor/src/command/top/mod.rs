@@ -98,6 +98,8 @@ pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
 
 /// An instance that answers, or a run of this process.
 async fn source(arguments: &Arguments) -> Result<(Source, Viewed), CommandError> {
+    // Before the run has threads of its own; without screens nothing is held back.
+    let hold = || if arguments.once { Ok(()) } else { signals::hold_stops() };
     let own = |config: &Config| OwnRun::start(config).map(|run| (Source::Own(Box::new(run)), Viewed::Own));
     // Who exports the address wants it where nothing else is said: `--own` says something else.
     let named = arguments.url.as_ref().filter(|_| !arguments.own);
@@ -107,6 +109,7 @@ async fn source(arguments: &Arguments) -> Result<(Source, Viewed), CommandError>
         None => Some(arguments.overrides.load()?.config),
     };
     if let Some(config) = config.as_ref().filter(|_| arguments.own) {
+        hold()?;
         return Ok(own(config)?);
     }
     let url = named.cloned().or_else(|| config.as_ref().map(url)).unwrap_or_else(client::default_url);
@@ -121,6 +124,7 @@ async fn source(arguments: &Arguments) -> Result<(Source, Viewed), CommandError>
             (ClientError::Connect { url, source }, Some(config))
                 if source.kind() == io::ErrorKind::ConnectionRefused =>
             {
+                hold()?;
                 own(&config).map_err(|source| CommandError::NoSource { url, source: Box::new(source) })
             }
             (error, _) => Err(error.into()),

@@ -22,6 +22,8 @@ pub(in super::super) enum Input {
     Terminal(Event),
     /// Another picture.
     News(News),
+    /// It is to stand still.
+    Stop,
     /// The process stood still, and goes on.
     Continued,
     /// It is to end.
@@ -98,6 +100,10 @@ fn show(
         for input in std::iter::once(first).chain(inputs.try_iter()) {
             let outcome = match input {
                 Input::End => Outcome::Quit,
+                Input::Stop => {
+                    taken.stop()?;
+                    Outcome::Stay
+                }
                 Input::Continued => {
                     taken.again()?;
                     Outcome::Stay
@@ -120,7 +126,7 @@ fn show(
             match outcome {
                 Outcome::Quit => return Ok(()),
                 Outcome::Redraw => taken.clear()?,
-                Outcome::Suspend => taken.stop()?,
+                Outcome::Suspend => Taken::suspend()?,
                 Outcome::Stay => {}
             }
         }

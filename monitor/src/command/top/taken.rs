@@ -21,7 +21,7 @@ use ratatui::{
 };
 use rustix::process::{Signal, kill_current_process_group};
 
-use super::backend::Sgr;
+use super::{backend::Sgr, signals};
 
 /// Buttons and wheel as SGR sequences, without the motion that nobody needs.
 const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
@@ -64,11 +64,16 @@ impl Taken {
         self.0.clear()
     }
 
-    /// Stops this job as Ctrl-Z does elsewhere; goes on when the shell says so.
+    /// Tells this job to stop as Ctrl-Z does elsewhere: this process too is told by a signal.
+    pub(super) fn suspend() -> io::Result<()> {
+        give_back();
+        Ok(kill_current_process_group(Signal::TSTP)?)
+    }
+
+    /// Stops; goes on when the shell says so.
     pub(super) fn stop(&mut self) -> io::Result<()> {
         give_back();
-        // Of a job without a shell the kernel leaves this out: nobody could make it go on.
-        kill_current_process_group(Signal::TSTP)?;
+        signals::stop()?;
         self.again()
     }
 
