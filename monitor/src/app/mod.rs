@@ -294,8 +294,8 @@ impl App<'_> {
         let addresses = server.addresses();
         for address in &addresses {
             state.events.emit(&Event::Listening { address: *address, tls });
-            if !password && !address.ip().to_canonical().is_loopback() {
-                state.events.emit(&Event::Unprotected { address: *address });
+            if let Some(warning) = web.warning(*address) {
+                state.events.emit(&warning);
             }
         }
         let hello = Hello {

@@ -195,7 +195,7 @@ settings! {
 
     /// Addresses to serve on; `:10058` is every address of the host.
     web_listen_address: Vec<ListenAddress> = "web.listen-address", "ADDRESS,…", "127.0.0.1:10058", Restart;
-    /// TLS and passwords of the web server, in the form of Prometheus' exporter-toolkit; its files are read again when they change.
+    /// TLS and passwords of the web server, in the form of Prometheus' exporter-toolkit (keys: docs/rights.md); a relative path is taken from the working directory; its files are read again when they change.
     web_config_file: Option<PathBuf> = "web.config.file", "FILE", "", Restart;
     /// Path of the metrics.
     web_telemetry_path: UrlPath = "web.telemetry-path", "PATH", "/metrics", Restart;

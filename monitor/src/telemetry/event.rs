@@ -24,8 +24,13 @@ pub enum Event<'a> {
         /// Whether TLS is on.
         tls: bool,
     },
-    /// An address that others reach is served without a password.
+    /// An address that others reach is served without a password or a certificate of the client.
     Unprotected {
+        /// The socket.
+        address: SocketAddr,
+    },
+    /// An address that others reach takes passwords and has no TLS.
+    PasswordsInClear {
         /// The socket.
         address: SocketAddr,
     },
@@ -180,7 +185,7 @@ pub enum Event<'a> {
 }
 
 /// Number of variants of [`Event`].
-const KINDS: usize = 29;
+const KINDS: usize = 30;
 
 /// Names of the events, by [`Event::index`].
 const NAMES: [&str; KINDS] = [
@@ -213,6 +218,7 @@ const NAMES: [&str; KINDS] = [
     "confined",
     "taken_over",
     "connection_displaced",
+    "passwords_in_clear",
 ];
 
 /// How often each event happened.
@@ -275,6 +281,7 @@ impl Event<'_> {
             Self::Confined { .. } => 26,
             Self::TakenOver { .. } => 27,
             Self::ConnectionDisplaced { .. } => 28,
+            Self::PasswordsInClear { .. } => 29,
         }
     }
 
@@ -346,6 +353,7 @@ impl Event<'_> {
             Self::Listening { .. }
             | Self::Confined { .. }
             | Self::Unprotected { .. }
+            | Self::PasswordsInClear { .. }
             | Self::UnknownVariable { .. }
             | Self::ConnectionDisplaced { .. }
             | Self::ConnectionRefused { .. }
@@ -364,6 +372,10 @@ impl Event<'_> {
             Self::Unprotected { address } => warn!(
                 event, %address,
                 "whoever reaches this address sees this host's traffic: set a password with --web.config.file"
+            ),
+            Self::PasswordsInClear { address } => warn!(
+                event, %address,
+                "passwords come to this address in clear text: set up TLS with --web.config.file"
             ),
             Self::UnknownVariable { name } => warn!(event, name, "no setting has this variable"),
             Self::Reloaded { waiting: [] } => info!(event, "configuration read again"),

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -12,6 +13,7 @@ use serde::Deserialize;
 
 use super::form::FormError;
 use super::tls::{self, TlsError};
+use crate::telemetry::Event;
 
 /// The file's whole content.
 #[derive(Debug, Default, Deserialize)]
@@ -241,6 +243,19 @@ impl WebConfig {
     /// Whether strangers are turned away, by a password or for want of a certificate.
     pub fn is_guarded(&self) -> bool {
         self.proofs() > 0
+    }
+
+    /// What whoever serves an address by this has to be told.
+    pub fn warning(&self, address: SocketAddr) -> Option<Event<'static>> {
+        if address.ip().to_canonical().is_loopback() {
+            None
+        } else if !self.is_guarded() {
+            Some(Event::Unprotected { address })
+        } else if self.tls.is_none() {
+            Some(Event::PasswordsInClear { address })
+        } else {
+            None
+        }
     }
 
     /// Whether one of its files was written since it was read.

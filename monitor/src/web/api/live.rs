@@ -12,7 +12,7 @@ use monitor_core::live::{NoWindow, Window};
 use serde::{Deserialize, Serialize};
 
 use super::stream::{Stream, Watcher};
-use super::{bad_request, filter, refuse};
+use super::{bad_request, filter, refuse, unreadable};
 use crate::view::live::{self, History, Snapshot};
 use crate::view::order::{Order, Sort};
 use crate::web::metrics::written;
@@ -61,7 +61,7 @@ pub(in crate::web) async fn live(
 ) -> Response {
     let window = match question {
         Ok(Query(question)) => window(question.window),
-        Err(rejection) => return bad_request(&rejection.body_text()),
+        Err(rejection) => return unreadable(&rejection),
     };
     let window = match window {
         Ok(window) => window,
@@ -80,7 +80,7 @@ pub(in crate::web) async fn stream(
 ) -> Response {
     let question = match question {
         Ok(Query(question)) => question,
-        Err(rejection) => return bad_request(&rejection.body_text()),
+        Err(rejection) => return unreadable(&rejection),
     };
     let window = match window(question.window) {
         Ok(window) => window,

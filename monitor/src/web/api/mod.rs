@@ -46,7 +46,7 @@ pub(super) async fn flows(
 ) -> Response {
     let question = match question {
         Ok(Query(question)) => question,
-        Err(rejection) => return bad_request(&rejection.body_text()),
+        Err(rejection) => return unreadable(&rejection),
     };
     let filter = match filter(question.filter.as_deref()) {
         Ok(filter) => filter,
@@ -80,6 +80,23 @@ pub(super) async fn overflow(State(web): Shared, headers: HeaderMap) -> Response
 #[expect(clippy::result_large_err, reason = "it is what is sent")]
 fn filter(text: Option<&str>) -> Result<Option<Filter>, Response> {
     text.map(str::parse::<Filter>).transpose().map_err(|error| bad_request(&error.to_string()))
+}
+
+/// The answer to a query that does not ask what can be asked: in words that need no look into this program.
+fn unreadable(rejection: &QueryRejection) -> Response {
+    let text = rejection.body_text();
+    let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+    let numbers = [
+        "invalid digit found in string",
+        "cannot parse integer from empty string",
+        "number too large to fit in target type",
+    ];
+    match text.rsplit_once(": ") {
+        Some((key, reason)) if numbers.contains(&reason) => {
+            bad_request(&format!("{key}: give a whole number, not too large"))
+        }
+        _ => bad_request(text),
+    }
 }
 
 fn bad_request(reason: &str) -> Response {
