@@ -8,6 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::app;
 use crate::command::{self, CommandError};
 use crate::config::Overrides;
+use crate::output::list_fields;
 
 /// Counts every packet of a Linux host in the kernel, per flow.
 #[derive(Debug, Parser)]
@@ -71,12 +72,8 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let done = match cli.command {
-        Command::Run { overrides, outputs } => {
-            app::run(&overrides, &app::Plan::Run(outputs)).map_err(Into::into)
-        }
-        Command::Record { recording, overrides } => {
-            app::run(&overrides, &app::Plan::Record(recording)).map_err(Into::into)
-        }
+        Command::Run { overrides, outputs } => run(&overrides, &app::Plan::Run(outputs)),
+        Command::Record { recording, overrides } => run(&overrides, &app::Plan::Record(recording)),
         Command::Check { overrides, json } => command::check::run(&overrides, json),
         Command::Unpin { overrides } => command::unpin::run(&overrides),
         Command::Flows(arguments) => command::flows::run(&arguments),
@@ -89,6 +86,13 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
+}
+
+fn run(overrides: &Overrides, plan: &app::Plan) -> Result<(), CommandError> {
+    if plan.asks_for_fields() {
+        return command::print(&list_fields());
+    }
+    Ok(app::run(overrides, plan)?)
 }
 
 /// One line that says what, why and what to do.

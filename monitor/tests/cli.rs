@@ -121,6 +121,31 @@ fn an_unknown_key_names_its_line_and_the_nearest() {
 }
 
 #[test]
+fn fields_can_be_listed_wherever_they_can_be_chosen() {
+    let of = |arguments: &[&str]| {
+        let output = run(arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let list = of(&["pcap", "--fields", "help"]);
+    assert!(list.contains("sent.bytes"), "{list}");
+    assert_eq!(of(&["run", "--fields", "help"]), list);
+    let directory = tempfile::tempdir().unwrap();
+    let output = directory.path().join("new").display().to_string();
+    assert_eq!(of(&["record", "-o", &output, "--fields", "help"]), list);
+    assert!(!directory.path().join("new").exists());
+}
+
+#[test]
+fn the_default_that_help_shows_can_be_given() {
+    let help = run(&["record", "--help"]);
+    let form = text(&help.stdout).split("--form <").nth(1).unwrap().to_owned();
+    let default = form.split("[default: ").nth(1).unwrap().split(']').next().unwrap();
+    let output = run(&["record", "-o", "unused", "--form", default, "--fields", "help"]);
+    assert!(output.status.success(), "{default}: {}", text(&output.stderr));
+}
+
+#[test]
 fn a_bad_value_names_where_it_stands() {
     let line = error(&run(&["run", "--ingress=xpd"]), 1);
     assert!(line.contains("flag --ingress") && line.contains("tc, xdp, xdp-generic"), "{line}");

@@ -159,6 +159,9 @@ impl App<'_> {
         for name in &loaded.unknown_variables {
             state.events.emit(&Event::UnknownVariable { name });
         }
+        if !config.confine {
+            state.events.emit(&Event::Unconfined);
+        }
         // What fails often and fast comes first: address in use, wrong web config, no such interface.
         let web =
             Web::new(Arc::clone(&state), config.web_telemetry_path.clone(), config.web_config_file.clone())?

@@ -39,7 +39,7 @@ pub struct RunOutputs {
     /// Write records as Parquet into a directory.
     #[arg(long, value_name = "DIR")]
     parquet: Option<PathBuf>,
-    /// Fields to write, such as `start,name,sent.bytes`.
+    /// Fields to write, such as `start,name,sent.bytes`; `help` lists them.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     fields: Vec<String>,
     #[command(flatten)]
@@ -49,10 +49,10 @@ pub struct RunOutputs {
 /// When a new file begins, and how many stay.
 #[derive(Clone, Debug, Default, Args)]
 struct Rotate {
-    /// Begin a new file after this many bytes [default: 256Mi; `weir record`: one file].
+    /// Begin a new file after this many bytes, less than 4Gi [default: 256Mi; `weir record`: one file].
     #[arg(long = "rotate-size", value_name = "SIZE", value_parser = read::<Size>)]
     size: Option<Size>,
-    /// Begin a new file after this time [default: 1h; `weir record`: one file].
+    /// Begin a new file after this time, a second to a week [default: 1h; `weir record`: one file].
     #[arg(long = "rotate-time", value_name = "TIME", value_parser = read::<Age>)]
     age: Option<Age>,
     /// Keep this many finished files of each kind and remove older ones [default: all].
@@ -96,7 +96,7 @@ pub struct Recording {
     /// as Apache Parquet.
     #[arg(long, value_name = "FORM,…", value_delimiter = ',', default_value = "json,csv")]
     form: Vec<FileForm>,
-    /// Fields to write, such as `start,name,sent.bytes`.
+    /// Fields to write, such as `start,name,sent.bytes`; `help` lists them.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     fields: Vec<String>,
     #[command(flatten)]
@@ -133,6 +133,12 @@ impl Plan {
             Self::Run(_) => Ok(None),
             Self::Record(recording) => Place::prepare(&recording.output, recording.force).map(Some),
         }
+    }
+
+    /// Whether all that is asked for is a list of the fields.
+    pub fn asks_for_fields(&self) -> bool {
+        let (Self::Run(RunOutputs { fields, .. }) | Self::Record(Recording { fields, .. })) = self;
+        *fields == ["help"]
     }
 
     /// Creates what is written to.

@@ -59,6 +59,8 @@ pub struct Layers {
     flags: BTreeMap<&'static str, Texts>,
     environment: BTreeMap<&'static str, Texts>,
     file: BTreeMap<&'static str, Texts>,
+    /// Lines of the single texts in the file, of settings with several.
+    lines: BTreeMap<&'static str, Vec<usize>>,
     /// Variables that begin as ours do and are none: container runtimes make such for a service
     /// called weir, so they are worth a warning, not an error.
     pub unknown_variables: Vec<String>,
@@ -115,7 +117,7 @@ impl Layers {
             line: file.line(e.span().map_or(0, |s| s.start)),
             reason: e.message().to_owned(),
         })?;
-        file.walk("", table.get_ref(), &mut self.file)?;
+        file.walk("", table.get_ref(), &mut self)?;
         Ok(self)
     }
 
@@ -131,12 +133,23 @@ impl Layers {
             None => (Source::Default, split(setting.shape, setting.default)),
         };
         let value = T::read(&texts).map_err(|reason| ConfigError::Value {
-            origin: source.clone(),
+            origin: self.origin::<T>(setting, &source, &texts),
             key: setting.key,
             reason,
         })?;
         effective.push(Effective { setting, value: value.toml(), source });
         Ok(value)
+    }
+}
+
+impl Layers {
+    /// Where the first text stands that cannot be read: of several in a file, each has its own line.
+    fn origin<T: Value>(&self, setting: &Setting, source: &Source, texts: &[String]) -> Source {
+        let (Source::File(path, _), Some(lines)) = (source, self.lines.get(setting.key)) else {
+            return source.clone();
+        };
+        let wrong = texts.iter().zip(lines).find(|(text, _)| T::read(std::slice::from_ref(text)).is_err());
+        wrong.map_or_else(|| source.clone(), |(_, line)| Source::File(path.clone(), *line))
     }
 }
 
@@ -151,12 +164,7 @@ impl File<'_> {
         self.text.as_bytes().iter().take(offset).filter(|b| **b == b'\n').count() + 1
     }
 
-    fn walk(
-        &self,
-        prefix: &str,
-        table: &DeTable<'_>,
-        out: &mut BTreeMap<&'static str, Texts>,
-    ) -> Result<(), ConfigError> {
+    fn walk(&self, prefix: &str, table: &DeTable<'_>, out: &mut Layers) -> Result<(), ConfigError> {
         for (name, value) in table {
             let key = if prefix.is_empty() {
                 name.get_ref().to_string()
@@ -166,7 +174,8 @@ impl File<'_> {
             let line = self.line(name.span().start);
             if let Some(setting) = Setting::named(&key) {
                 let texts = self.texts(setting, value, line)?;
-                out.insert(setting.key, (Source::File(self.path.to_owned(), line), texts));
+                out.lines.insert(setting.key, self.lines(value));
+                out.file.insert(setting.key, (Source::File(self.path.to_owned(), line), texts));
                 continue;
             }
             let below = format!("{key}.");
@@ -188,19 +197,29 @@ impl File<'_> {
         Ok(())
     }
 
+    /// Lines of what a value consists of.
+    fn lines(&self, value: &Spanned<DeValue<'_>>) -> Vec<usize> {
+        match value.get_ref() {
+            DeValue::Array(items) => items.iter().map(|item| self.line(item.span().start)).collect(),
+            DeValue::Table(table) => table.keys().map(|name| self.line(name.span().start)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     fn texts(
         &self,
         setting: &Setting,
         value: &Spanned<DeValue<'_>>,
         line: usize,
     ) -> Result<Vec<String>, ConfigError> {
-        let error = |expected, found: &DeValue<'_>| ConfigError::Type {
+        let at = |line, expected, found: &DeValue<'_>| ConfigError::Type {
             path: self.path.to_owned(),
             line,
             key: setting.key.to_owned(),
             expected,
             found: kind(found),
         };
+        let error = |expected, found: &DeValue<'_>| at(line, expected, found);
         match (setting.shape, value.get_ref()) {
             (Shape::List, DeValue::Array(items)) => items
                 .iter()
@@ -210,9 +229,9 @@ impl File<'_> {
             (Shape::Map, DeValue::Table(table)) => table
                 .iter()
                 .map(|(k, v)| {
-                    let v = scalar(v.get_ref())
-                        .or_else(|| fields(v.get_ref()))
-                        .ok_or_else(|| error("a table of single values", v.get_ref()))?;
+                    let v = scalar(v.get_ref()).or_else(|| fields(v.get_ref())).ok_or_else(|| {
+                        at(self.line(k.span().start), "a table of single values", v.get_ref())
+                    })?;
                     Ok(format!("{}={v}", k.get_ref()))
                 })
                 .collect(),
@@ -265,19 +284,22 @@ const fn kind(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// The name most like `given`, if any is like it: a third of its letters may be wrong.
+/// The name most like `given`, if any is like it: a third of the letters that are compared may be wrong.
 pub fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let folded = given.replace('_', "-");
+    let near = |given: &str, name: &str| {
+        let distance = strsim::damerau_levenshtein(given, name);
+        (distance <= (given.len().max(name.len()) / 3).max(1)).then_some(distance)
+    };
+    let last = |name: &'_ str| name.rfind('.').map_or(0, |dot| dot + 1);
     names
-        .map(|name| {
+        .filter_map(|name| {
+            let whole = near(&folded, name);
             // A key in the wrong table, or without one, is as near as its last part.
-            let last = name.rsplit('.').next().unwrap_or(name);
-            let given_last = folded.rsplit('.').next().unwrap_or(&folded);
-            let whole = strsim::damerau_levenshtein(&folded, name);
-            let part = strsim::damerau_levenshtein(given_last, last) + 1;
-            (whole.min(part), name)
+            let part =
+                near(folded.get(last(&folded)..)?, name.get(last(name)..)?).map(|distance| distance + 1);
+            Some((whole.into_iter().chain(part).min()?, name))
         })
         .min()
-        .filter(|(distance, name)| *distance <= (given.len().max(name.len()) / 3).max(1))
         .map(|(_, name)| name)
 }

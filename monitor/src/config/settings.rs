@@ -115,7 +115,7 @@ macro_rules! settings {
 type Timeout = Period<1_000, 604_800_000>;
 
 settings! {
-    /// Interfaces to watch: names, globs or `any`; without one, those with a default route.
+    /// Interfaces to watch: names, globs or `any`; without one, those with a default route; where there is none, all that are up and not loopback.
     interface: Vec<Pattern> = "interface", "NAME,…", "", Live;
     /// Interfaces to leave out, even if `interface` names them.
     exclude: Vec<Pattern> = "exclude", "NAME,…", "", Live;

@@ -64,6 +64,8 @@ fn unknown_keys_name_their_line_and_the_nearest_key() {
         error("[web]\ntelemetry-pth = \"/m\"").contains("weir.toml:2: unknown key \"web.telemetry-pth\"")
     );
     assert!(error("telemetry-path = \"/m\"").contains("did you mean \"web.telemetry-path\""));
+    // As many letters are wrong as are right: nothing is near.
+    assert_eq!(error("bogus = 1"), "weir.toml:1: unknown key \"bogus\"; `weir config` lists all keys");
     assert!(error("zzzzzzzzzz = 1").ends_with("; `weir config` lists all keys"));
     assert!(error("[zzzzzzzzzz]\na = 1").contains("weir.toml:1"));
 }
@@ -74,6 +76,14 @@ fn bad_values_name_where_they_stand() {
         error("ingress = \"xpd\""),
         "weir.toml:1: ingress: \"xpd\" is none of its values; give one of tc, xdp, xdp-generic"
     );
+    let one = |toml: &str, place: &str| {
+        let error = error(toml);
+        assert!(error.starts_with(place), "{error}");
+    };
+    // A line of its own, whichever it is in the order of the alphabet.
+    one("[services]\n8443 = \"shop\"\n\nbogus = \"b\"\n9000 = \"c\"\n", "weir.toml:4: services: ");
+    one("[services]\n8443 = \"shop\"\n9000 = [1]\n8080 = {a = {}}\n", "weir.toml:4: services takes ");
+    one("[tunnel]\nvxlan = [\n  4789,\n  70000,\n]\n", "weir.toml:4: tunnel.vxlan: ");
     assert!(error("a =").starts_with("weir.toml:1: not TOML: "));
     assert!(error("max-flows = [1]").contains("takes a single value, not a list"));
     assert!(error("services = 3").contains("takes a table, not a number"));

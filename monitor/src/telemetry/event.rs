@@ -177,6 +177,8 @@ pub enum Event<'a> {
         /// What, and what not.
         report: &'a Report,
     },
+    /// All rights are kept.
+    Unconfined,
     /// A signal ends the run.
     Stopping {
         /// Its name.
@@ -185,7 +187,7 @@ pub enum Event<'a> {
 }
 
 /// Number of variants of [`Event`].
-const KINDS: usize = 30;
+const KINDS: usize = 31;
 
 /// Names of the events, by [`Event::index`].
 const NAMES: [&str; KINDS] = [
@@ -219,6 +221,7 @@ const NAMES: [&str; KINDS] = [
     "taken_over",
     "connection_displaced",
     "passwords_in_clear",
+    "unconfined",
 ];
 
 /// How often each event happened.
@@ -282,6 +285,7 @@ impl Event<'_> {
             Self::TakenOver { .. } => 27,
             Self::ConnectionDisplaced { .. } => 28,
             Self::PasswordsInClear { .. } => 29,
+            Self::Unconfined => 30,
         }
     }
 
@@ -352,6 +356,7 @@ impl Event<'_> {
             }
             Self::Listening { .. }
             | Self::Confined { .. }
+            | Self::Unconfined
             | Self::Unprotected { .. }
             | Self::PasswordsInClear { .. }
             | Self::UnknownVariable { .. }
@@ -466,6 +471,12 @@ impl Event<'_> {
                 packets,
                 "packets came faster than they could be written; write to a faster disk, or less with --snaplen"
             ),
+            Self::Unconfined => {
+                warn!(
+                    event,
+                    "confine is off, which is for debugging alone: no rights are given up after the start"
+                );
+            }
             Self::Confined { report } => {
                 let (thread, kept, missing) = (report.role.as_str(), report.kept.join(" "), report.missing());
                 if missing.is_empty() {

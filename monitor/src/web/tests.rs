@@ -208,6 +208,16 @@ async fn flows_are_json_and_bad_questions_are_answered() {
 }
 
 #[tokio::test]
+async fn what_is_not_served_has_the_status_that_the_docs_say() {
+    let server = start(None);
+    for (request, status) in [("GET /nothing", 404), ("GET /api/v1/nothing", 404), ("DELETE /metrics", 405)] {
+        let request = format!("{request} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        let answer = server.raw(request.as_bytes()).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn bodies_and_long_headers_are_refused() {
     let server = start(None);
     let body =

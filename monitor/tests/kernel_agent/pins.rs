@@ -244,8 +244,8 @@ fn pins_of_another_version_size_or_setting_are_refused_and_left_alone() {
     let run = |more: &[&str]| refused(&here, &[&["run", "--interface=eth0", &pins], more].concat());
     for (more, what) in [
         (&["--max-flows=64"][..], "--max-flows (131072, here it is 64)"),
-        (&["--ingress=xdp"], "--ingress"),
-        (&["--promiscuous"], "--promiscuous"),
+        (&["--ingress=xdp"], "--ingress (tc, here it is xdp)"),
+        (&["--promiscuous"], "--promiscuous (false, here it is true)"),
     ] {
         let said = run(more);
         assert!(said.contains(what) && said.contains("weir unpin --pin"), "{said}");

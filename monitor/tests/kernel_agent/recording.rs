@@ -236,6 +236,9 @@ fn a_recording_that_cannot_start_leaves_everything_as_it_was() {
         names(&earlier).into_iter().map(|n| (n.clone(), fs::read(earlier.join(n)).expect("a file"))).collect()
     };
     let before = contents();
+    for form in ["records.json", "flow.csv", "packets.pcapng"] {
+        assert!(before.iter().any(|(name, _)| name == form), "{form}");
+    }
 
     let agent = Agent::start(&here, &["--interface=eth0"]);
     for interface in ["eth0", "none0", "lo,eth0"] {

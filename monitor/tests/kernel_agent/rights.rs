@@ -193,6 +193,7 @@ fn confinement_can_be_switched_off_and_says_so() {
     let agent = Agent::start(&here, &["--interface=eth0", "--confine=false"]);
     assert_eq!(agent.page().sum("weir_confined", &[]), 0.0);
     assert!(threads(agent.process.id()).iter().all(|thread| thread.field("Seccomp") == "0"));
+    agent.process.wait_for_log(&["WARN", "unconfined", "confine is off"]);
 }
 
 /// The error of bpf(2) with this command and nothing else.

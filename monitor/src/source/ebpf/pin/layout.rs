@@ -98,10 +98,22 @@ fn facts(options: &Options, features: Features) -> [(&'static str, u64); 8] {
         ("--max-flows", options.max_flows.into()),
         ("size of the sample ring", options.ring_bytes.into()),
         ("--ingress", ingress),
-        ("way to attach (0: clsact, 1: TCX)", tcx.into()),
+        ("way to attach", tcx.into()),
         ("--promiscuous", options.mirror.into()),
         ("network namespace", namespace()),
     ]
+}
+
+/// A fact as its setting is written.
+fn said(what: &str, value: u64) -> String {
+    let words: &[&str] = match what {
+        "--ingress" => &["tc", "xdp", "xdp-generic"],
+        "way to attach" => &["clsact", "TCX"],
+        "--promiscuous" => &["false", "true"],
+        _ => &[],
+    };
+    let word = usize::try_from(value).ok().and_then(|at| words.get(at));
+    word.map_or_else(|| value.to_string(), |word| (*word).to_owned())
 }
 
 /// Sizes of each map: key, value, entries.
@@ -135,7 +147,7 @@ pub(super) fn check(directory: &Path, options: &Options, features: Features) -> 
     for (at, (what, ours)) in facts(options, features).into_iter().enumerate() {
         let theirs = words.get(at).map_or(0, Cell64::get);
         if theirs != ours {
-            return Err(other(what, theirs.to_string(), ours.to_string()));
+            return Err(other(what, said(what, theirs), said(what, ours)));
         }
     }
     for (name, ours) in sizes(options) {
