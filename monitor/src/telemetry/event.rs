@@ -49,6 +49,11 @@ pub enum Event<'a> {
         /// Why.
         error: &'a (dyn std::error::Error + 'static),
     },
+    /// The web config was read again, and holds.
+    WebConfigRead {
+        /// The file.
+        path: &'a Path,
+    },
     /// The web config could not be read again; the old one holds.
     WebConfigFailed {
         /// The file.
@@ -187,7 +192,7 @@ pub enum Event<'a> {
 }
 
 /// Number of variants of [`Event`].
-const KINDS: usize = 31;
+const KINDS: usize = 32;
 
 /// Names of the events, by [`Event::index`].
 const NAMES: [&str; KINDS] = [
@@ -222,6 +227,7 @@ const NAMES: [&str; KINDS] = [
     "connection_displaced",
     "passwords_in_clear",
     "unconfined",
+    "web_config_read",
 ];
 
 /// How often each event happened.
@@ -286,6 +292,7 @@ impl Event<'_> {
             Self::ConnectionDisplaced { .. } => 28,
             Self::PasswordsInClear { .. } => 29,
             Self::Unconfined => 30,
+            Self::WebConfigRead { .. } => 31,
         }
     }
 
@@ -297,6 +304,7 @@ impl Event<'_> {
             Self::Reloaded { waiting } => {
                 (Warning, format!("configuration read again; waiting for a restart: {}", waiting.join(", ")))
             }
+            Self::WebConfigRead { .. } => (Info, "web config read again".to_owned()),
             Self::ReloadFailed { error } | Self::WebConfigFailed { error, .. } => {
                 (Warning, format!("configuration not read again: {error}"))
             }
@@ -392,6 +400,7 @@ impl Event<'_> {
             Self::ReloadFailed { error } => {
                 error!(event, error = *error, "configuration not read again, the old one holds");
             }
+            Self::WebConfigRead { path } => info!(event, path = %path.display(), "web config read again"),
             Self::WebConfigFailed { path, error } => {
                 error!(event, path = %path.display(), error = *error, "web config not read again, the old one holds");
             }

@@ -141,11 +141,18 @@ impl Web {
         if let Some(path) = self.config_file.as_deref().filter(|_| config.is_stale()) {
             // Taken note of before it is read: what is written meanwhile is read the next time.
             let held = config.as_seen_now();
-            *config = Arc::new(config.read_again(path).unwrap_or_else(|error| {
-                self.state.events.emit(&Event::WebConfigFailed { path, error: &error });
-                // Looked at again once a file changes again, not at each connection.
-                held
-            }));
+            let events = &self.state.events;
+            *config = Arc::new(match config.read_again(path) {
+                Ok(new) => {
+                    events.emit(&Event::WebConfigRead { path });
+                    new
+                }
+                Err(error) => {
+                    events.emit(&Event::WebConfigFailed { path, error: &error });
+                    // Looked at again once a file changes again, not at each connection.
+                    held
+                }
+            });
         }
         Arc::clone(&config)
     }

@@ -71,11 +71,13 @@ async fn what_protects_holds_while_the_file_is_empty_or_half_written() {
         assert!(healthy(url("one")).await.is_ok());
     }
     assert_eq!(count(&server, "web_config_failed"), 1, "once, not at each request");
+    assert_eq!(count(&server, "web_config_read"), 0);
     // A whole one comes into force again, without a restart.
     std::fs::write(&file, whole.replace(&hash_of(&whole), &bcrypt::hash("another", 4).unwrap()) + "# new\n")
         .unwrap();
     assert!(healthy(url("one")).await.is_err());
     assert!(healthy(url("another")).await.is_ok());
+    assert_eq!(count(&server, "web_config_read"), 1);
     std::fs::remove_dir_all(&directory).unwrap();
 }
 
