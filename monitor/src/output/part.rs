@@ -40,6 +40,11 @@ impl Part {
         Ok((Self { path: path.to_owned(), now: part, whole: false }, file))
     }
 
+    /// Makes a file and removes it, to see whether files can be made in a directory.
+    pub(super) fn probe(directory: &Path) -> Result<(), OutputError> {
+        Self::create(&directory.join("weir"), true).map(drop)
+    }
+
     /// Its final name.
     pub(super) fn path(&self) -> &Path {
         &self.path

@@ -162,10 +162,10 @@ fn short(error: &ClientError) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
+    use std::cell::Cell;
 
     use monitor_core::live::Window;
-    use tokio::time::{Instant, timeout};
+    use tokio::time::timeout;
 
     use super::*;
     use crate::view::top::{Tab, Top, Viewed};
@@ -176,17 +176,14 @@ mod tests {
         let question = Question { flow: Some("1-1".to_owned()), ..top.question() };
         let (_ask, questions) = watch::channel(question);
         let (to, _inputs) = std::sync::mpsc::channel();
-        let asked = RefCell::new(Vec::new());
+        let asked = Cell::new(0);
         let slow = async |_: &str| {
-            let begin = Instant::now();
+            asked.set(asked.get() + 1);
             sleep(Duration::from_secs(3)).await;
-            asked.borrow_mut().push((begin, Instant::now()));
             None
         };
         timeout(Duration::from_secs(30), details(questions, &to, slow)).await.unwrap_err();
-        let asked = asked.into_inner();
-        assert!(asked.len() > 5, "{asked:?}");
-        let pause = |two: &[(Instant, Instant)]| two[1].0 - two[0].1;
-        assert!(asked.windows(2).all(|two| pause(two) >= Duration::from_millis(900)), "{asked:?}");
+        // Three seconds of waiting and one of peace each time.
+        assert_eq!(asked.get(), 8);
     }
 }

@@ -15,8 +15,6 @@ use crate::output::{
 
 /// Name and extension of the lines of a recording.
 pub const LINES: (&str, &str) = ("records", "json");
-/// A file that is made to see whether files can be, and goes at once.
-const PROBE: &str = "weir";
 
 /// A place that is free for a recording, or is to be freed for it. Directories that were made for it go again
 /// if it does not begin.
@@ -46,7 +44,7 @@ impl Place {
         let made = directory.ancestors().take_while(new).map(Path::to_owned).collect();
         let place = Self { made, earlier, begun: false };
         make_directory(directory)?;
-        drop(Part::create(&directory.join(PROBE), true)?);
+        Part::probe(directory)?;
         Ok(place)
     }
 

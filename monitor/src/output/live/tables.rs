@@ -62,7 +62,7 @@ impl Tables {
             let done = Done::find(directory, name, form.extension());
             kinds.push(Kind { name, columns, open: None, done });
         }
-        drop(Part::create(&directory.join("weir"), true)?);
+        Part::probe(directory)?;
         Ok(Self { directory: directory.to_owned(), form, rotation, kinds })
     }
 

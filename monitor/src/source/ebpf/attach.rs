@@ -223,7 +223,9 @@ impl Source {
             return program.attach_with_options(&interface.name, hook, first).map_err(failed);
         }
         let handle = options.pin.as_deref().map(clsact::pinned);
-        clsact::make_room(interface, hook, name, handle)?;
+        let place =
+            clsact::Hook { ifindex: interface.ifindex, interface: &interface.name, hook, program: name };
+        place.make_room(handle)?;
         // A clsact qdisc may be there already; that the filter goes in is what counts.
         let qdisc = tc::qdisc_add_clsact(&interface.name);
         let handle = handle.unwrap_or(TcHandle::AUTO_ASSIGN);

@@ -5,11 +5,11 @@ use std::fs;
 use std::path::Path;
 
 use aya::programs::TcAttachType;
+use aya::programs::links::Link as _;
 use aya::programs::tc::{SchedClassifierLink, TcHandle};
 use monitor_common::abi::Direction;
 
 use super::Error;
-use super::attach::Interface;
 use crate::host::{self, Filter};
 
 /// Begin of the handles of filters that are to stay: a number that no kernel gives by itself, and that `tc` shows.
@@ -33,54 +33,65 @@ const fn is_pinned(handle: u32) -> bool {
     handle >> 16 == PINNED as u32
 }
 
-fn filters(ifindex: u32, hook: TcAttachType, program: &str) -> Vec<Filter> {
-    let direction = match hook {
-        TcAttachType::Egress => Direction::Transmit,
-        TcAttachType::Ingress | TcAttachType::Custom(_) => Direction::Receive,
-    };
-    // Without a qdisc there is none.
-    let mut all = host::filters(ifindex, direction).unwrap_or_default();
-    all.retain(|filter| filter.name == program);
-    all
+/// A hook of an interface, and the program of ours that hangs there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hook<'a> {
+    pub(super) ifindex: u32,
+    pub(super) interface: &'a str,
+    pub(super) hook: TcAttachType,
+    pub(super) program: &'static str,
 }
 
-fn remove(interface: &str, hook: TcAttachType, filter: &Filter) -> bool {
-    let handle = filter.handle.into();
-    let link = SchedClassifierLink::attached(interface, hook, filter.priority, handle, None);
-    link.is_ok_and(|link| aya::programs::links::Link::detach(link).is_ok())
-}
-
-/// Removes what an instance that died left at a hook, so that nothing is counted twice. Filters that are to stay are
-/// refused, unless they are of the `own` pins.
-pub(super) fn make_room(
-    interface: &Interface,
-    hook: TcAttachType,
-    program: &'static str,
-    own: Option<TcHandle>,
-) -> Result<(), Error> {
-    let left = filters(interface.ifindex, hook, program);
-    if left.iter().any(|filter| is_pinned(filter.handle) && own.map(u32::from) != Some(filter.handle)) {
-        return Err(Error::Pinned { interface: interface.name.clone() });
-    }
-    for filter in left {
-        if remove(&interface.name, hook, &filter) {
-            tracing::info!(interface = %interface.name, program, "removed the filter of an instance that died");
+impl Hook<'_> {
+    fn failed(&self, source: impl std::error::Error + Send + Sync + 'static) -> Error {
+        Error::Attach {
+            program: self.program,
+            interface: self.interface.to_owned(),
+            source: Box::new(source),
         }
     }
-    Ok(())
-}
 
-/// Removes the filters of the pins in a directory from an interface; says how many there were.
-pub(super) fn unpin(
-    directory: &Path,
-    ifindex: u32,
-    interface: &str,
-    hook: TcAttachType,
-    program: &str,
-) -> u32 {
-    let own = u32::from(pinned(directory));
-    let left = filters(ifindex, hook, program).into_iter().filter(|filter| filter.handle == own);
-    left.map(|filter| u32::from(remove(interface, hook, &filter))).sum()
+    /// Filters under our program's name; without a qdisc there is none.
+    fn filters(&self) -> Result<Vec<Filter>, Error> {
+        let direction = match self.hook {
+            TcAttachType::Egress => Direction::Transmit,
+            TcAttachType::Ingress | TcAttachType::Custom(_) => Direction::Receive,
+        };
+        let mut all = host::filters(self.ifindex, direction).map_err(|e| self.failed(e))?;
+        all.retain(|filter| filter.name == self.program);
+        Ok(all)
+    }
+
+    fn remove(&self, filter: &Filter) -> Result<(), Error> {
+        let handle = filter.handle.into();
+        let link = SchedClassifierLink::attached(self.interface, self.hook, filter.priority, handle, None);
+        link.map_err(|e| self.failed(e))?.detach().map_err(|e| self.failed(e))
+    }
+
+    /// Removes what an instance that died left here, so that nothing is counted twice. Filters that are to stay are
+    /// refused, unless they are of the `own` pins.
+    pub(super) fn make_room(&self, own: Option<TcHandle>) -> Result<(), Error> {
+        let left = self.filters()?;
+        if left.iter().any(|filter| is_pinned(filter.handle) && own.map(u32::from) != Some(filter.handle)) {
+            return Err(Error::Pinned { interface: self.interface.to_owned() });
+        }
+        for filter in left {
+            self.remove(&filter)?;
+            tracing::info!(
+                interface = self.interface,
+                program = self.program,
+                "removed the filter of an instance that died"
+            );
+        }
+        Ok(())
+    }
+
+    /// Removes the filters of the pins in a directory; says how many there were.
+    pub(super) fn unpin(&self, directory: &Path) -> Result<u32, Error> {
+        let own = u32::from(pinned(directory));
+        let left = self.filters()?.into_iter().filter(|filter| filter.handle == own);
+        left.map(|filter| self.remove(&filter).map(|()| 1)).sum()
+    }
 }
 
 #[cfg(test)]

@@ -123,6 +123,17 @@ fn no_beginning_of_a_web_config_takes_protection_away() {
     std::fs::remove_dir_all(&directory).unwrap();
 }
 
+/// An error with its sources, as they are told and as they are.
+fn all_that_is_said(error: &WebConfigError) -> String {
+    let mut said = format!("{error}\n{error:?}");
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        said.extend(["\n".to_owned(), error.to_string(), format!("{error:?}")]);
+        source = error.source();
+    }
+    said
+}
+
 #[test]
 fn errors_of_a_web_config_hold_nothing_of_its_text() {
     let directory = directory("secrets");
@@ -157,15 +168,26 @@ fn errors_of_a_web_config_hold_nothing_of_its_text() {
     ] {
         std::fs::write(&file, text).unwrap();
         let error = WebConfig::read(&file).unwrap_err();
-        let mut said = format!("{error}\n{error:?}");
+        let said = all_that_is_said(&error);
         assert!(said.contains(expected) && !error.to_string().contains('\n'), "{expected} in {said}");
-        let mut source = std::error::Error::source(&error);
-        while let Some(error) = source {
-            said.extend(["\n".to_owned(), error.to_string(), format!("{error:?}")]);
-            source = error.source();
-        }
         assert!(!said.contains("SECRET"), "{text}: {said}");
     }
+    // Any mistake of one character in a file that is well.
+    let well = format!("basic_auth_users:\n  ann: \"{hash}\"\n  bob: {hash}\n");
+    let mut broken = 0;
+    for at in 0..=well.len() {
+        for wrong in " \n\t'\"[]{}:,-?!&*#|>%@`\\<~\u{1}\u{85}ä".chars() {
+            for end in [at, (at + 1).min(well.len())] {
+                let text = format!("{}{wrong}{}", &well[..at], &well[end..]);
+                std::fs::write(&file, &text).unwrap();
+                let Err(error) = WebConfig::read(&file) else { continue };
+                let said = all_that_is_said(&error);
+                assert!(!said.contains("SECR") && !said.contains("CRET"), "{text}: {said}");
+                broken += 1;
+            }
+        }
+    }
+    assert!(broken > 1_000, "{broken}");
     std::fs::remove_dir_all(&directory).unwrap();
 }
 

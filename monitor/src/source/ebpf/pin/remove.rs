@@ -39,7 +39,8 @@ pub fn remove(directory: &Path, interfaces: &[&Link]) -> Result<Removed, Error> 
         for (hook, program) in
             [(TcAttachType::Ingress, attach::INGRESS), (TcAttachType::Egress, attach::EGRESS)]
         {
-            removed.filters += clsact::unpin(directory, interface.ifindex, &interface.name, hook, program);
+            let hook = clsact::Hook { ifindex: interface.ifindex, interface: &interface.name, hook, program };
+            removed.filters += hook.unpin(directory)?;
         }
     }
     if removed == Removed::default() {
