@@ -224,7 +224,7 @@ impl Source {
         }
         let handle = options.pin.as_deref().map(clsact::pinned);
         let place =
-            clsact::Hook { ifindex: interface.ifindex, interface: &interface.name, hook, program: name };
+            clsact::Place { ifindex: interface.ifindex, interface: &interface.name, hook, program: name };
         place.make_room(handle)?;
         // A clsact qdisc may be there already; that the filter goes in is what counts.
         let qdisc = tc::qdisc_add_clsact(&interface.name);

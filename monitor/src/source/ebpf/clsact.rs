@@ -35,14 +35,14 @@ const fn is_pinned(handle: u32) -> bool {
 
 /// A hook of an interface, and the program of ours that hangs there.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Hook<'a> {
+pub(super) struct Place<'a> {
     pub(super) ifindex: u32,
     pub(super) interface: &'a str,
     pub(super) hook: TcAttachType,
     pub(super) program: &'static str,
 }
 
-impl Hook<'_> {
+impl Place<'_> {
     fn failed(&self, source: impl std::error::Error + Send + Sync + 'static) -> Error {
         Error::Attach {
             program: self.program,

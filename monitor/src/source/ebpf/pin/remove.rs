@@ -39,8 +39,9 @@ pub fn remove(directory: &Path, interfaces: &[&Link]) -> Result<Removed, Error> 
         for (hook, program) in
             [(TcAttachType::Ingress, attach::INGRESS), (TcAttachType::Egress, attach::EGRESS)]
         {
-            let hook = clsact::Hook { ifindex: interface.ifindex, interface: &interface.name, hook, program };
-            removed.filters += hook.unpin(directory)?;
+            let place =
+                clsact::Place { ifindex: interface.ifindex, interface: &interface.name, hook, program };
+            removed.filters += place.unpin(directory)?;
         }
     }
     if removed == Removed::default() {
