@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::app;
 use crate::command::{self, CommandError};
 use crate::config::Overrides;
-use crate::output::list_fields;
+use crate::sink::list_fields;
 
 /// Counts every packet of a Linux host in the kernel, per flow.
 #[derive(Debug, Parser)]

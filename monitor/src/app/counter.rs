@@ -16,7 +16,7 @@ use crate::clock::{self, Stopwatch};
 use crate::config::Config;
 use crate::host::{Host, Link, Promiscuous, Selection, Watcher};
 use crate::lock::{InterfaceLock, PinLock};
-use crate::output::live::{Queue, Recorder, Tap};
+use crate::sink::live::{Queue, Recorder, Tap};
 use crate::source::ebpf::{Interface, Source};
 use crate::state::{State, lock};
 use crate::systemd::Watchdog;

@@ -23,7 +23,7 @@ use crate::config::{Config, ConfigError, DEFAULT_PATH, Loaded, Overrides};
 use crate::confine::{Confinement, Report, Role};
 use crate::host::HostError;
 use crate::lock::LockError;
-use crate::output::{
+use crate::sink::{
     OutputError,
     live::{self, Place},
 };

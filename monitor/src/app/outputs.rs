@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::{
     config::value::{Number, Period, Scalar},
-    output::{
+    sink::{
         Fields, Form, OutputError,
         live::{self, Lines, PacketFiles, Place, Rotation, Sink, Tables},
     },

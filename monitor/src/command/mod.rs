@@ -16,7 +16,7 @@ use monitor_core::filter::FilterError;
 use crate::app::RunError;
 use crate::client::ClientError;
 use crate::config::ConfigError;
-use crate::output::OutputError;
+use crate::sink::OutputError;
 use crate::source::pcap::CaptureError;
 use crate::view::report::OwnersError;
 

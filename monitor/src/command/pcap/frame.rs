@@ -10,7 +10,7 @@ use super::{
     read::{self, How},
     select::{self, Selection},
 };
-use crate::output::{Find, Found, Life, Output, OutputError};
+use crate::sink::{Find, Found, Life, Output, OutputError};
 
 /// The output that tells the life of the flow that `given` names: a frame, or one of a file.
 pub(super) fn life(given: &str, paths: &[PathBuf], progress: &mut Progress) -> Result<Life, CommandError> {

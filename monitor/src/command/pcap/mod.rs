@@ -20,7 +20,7 @@ use read::How;
 
 use super::CommandError;
 use crate::{
-    output::{
+    sink::{
         Destination, Directory, Fields, Form, Json, Output, OutputError, Packets, ReportOutput, Save,
         list_fields,
     },

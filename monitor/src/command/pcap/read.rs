@@ -17,7 +17,7 @@ use monitor_core::{
 
 use super::{CommandError, complain, progress::Progress, select::Selection};
 use crate::{
-    output::{Ending, Output, OutputError, PacketView},
+    sink::{Ending, Output, OutputError, PacketView},
     source::pcap::{Batch, Capture, CaptureError, Captures, Packet, Step, Stripped, strip},
     telemetry::Events,
     view::prometheus::{self, Context, Format, KernelStatus, Own},

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     command::top::screen::{self, Input},
-    output::{Ending, Output, OutputError, PacketView},
+    sink::{Ending, Output, OutputError, PacketView},
     view::top::{Browsed, News, Question, Tab, Top, Viewed},
 };
 

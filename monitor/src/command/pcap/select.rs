@@ -17,7 +17,7 @@ use super::{
     progress::Progress,
     read::{self, How},
 };
-use crate::output::{Output, OutputError};
+use crate::sink::{Output, OutputError};
 
 /// What passes.
 pub(super) enum Selection {

@@ -9,7 +9,7 @@ use std::{
 
 use monitor_core::record::Text;
 
-use crate::output::{OutputError, part::Part};
+use crate::sink::{OutputError, part::Part};
 
 /// Bytes of an entry.
 const ENTRY: usize = 120;

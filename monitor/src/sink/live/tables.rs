@@ -10,7 +10,7 @@ use monitor_core::{
 use super::{Rotation, Sink, rotation::Done};
 use crate::{
     clock,
-    output::{
+    sink::{
         Fields, Form, OutputError,
         part::{Part, make_directory},
         table::Table,

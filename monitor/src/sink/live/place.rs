@@ -8,7 +8,7 @@ use std::{
 use monitor_core::record::RECORDS;
 
 use super::{packets, rotation::is_stamped};
-use crate::output::{
+use crate::sink::{
     Form, OutputError,
     part::{EXTENSION as PART, Part, make_directory},
 };

@@ -7,7 +7,7 @@ use monitor_core::{
     record::{AnyRecord, FlowRecord, Text},
 };
 
-use crate::output::{Output, OutputError, PacketView};
+use crate::sink::{Output, OutputError, PacketView};
 
 /// The first frame of a flow.
 #[derive(Clone, Debug)]

@@ -16,7 +16,7 @@ use std::{
 use super::{Failure, Rotation, rotation::Done};
 use crate::{
     clock::{self, Stopwatch},
-    output::{
+    sink::{
         OutputError,
         part::Part,
         pcapng::{Blocks, Packet, Statistics},

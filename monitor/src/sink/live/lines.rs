@@ -11,7 +11,7 @@ use monitor_core::record::AnyRecord;
 use super::{Rotation, Sink, rotation::Done};
 use crate::{
     clock,
-    output::{Fields, Json, Output as _, OutputError},
+    sink::{Fields, Json, Output as _, OutputError},
 };
 
 /// Lines to standard output, or to a file to which they are added, and which is renamed when it is done.

@@ -9,7 +9,7 @@ use monitor_common::{
 use monitor_core::record::{PacketRecord, Protocol, Text, Time};
 
 use super::spool::{Entry, parts};
-use crate::output::PacketView;
+use crate::sink::PacketView;
 
 /// What a row of this packet needs.
 pub(super) fn entry(view: &PacketView<'_>, (flow_file, flow): (u32, u64)) -> Entry {
@@ -89,7 +89,7 @@ fn timestamps(mut options: &[u8]) -> Option<[u32; 2]> {
 }
 
 /// Names of the flags that are set, such as `SYN ACK`; `none` if there is none.
-pub(in crate::output) fn flags(set: u8) -> String {
+pub(in crate::sink) fn flags(set: u8) -> String {
     const NAMES: [(u8, &str); 8] = [
         (tcp_flags::SYN, "SYN"),
         (tcp_flags::FIN, "FIN"),
