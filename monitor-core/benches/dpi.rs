@@ -10,15 +10,17 @@ use std::{hint::black_box, net::IpAddr, sync::Arc, time::Instant};
 
 use monitor_common::abi::{Address, FlowKey, Side};
 use monitor_core::{
-    dpi::{
-        Understanding, UnderstandingConfig,
+    names::{CacheConfig, NameCache, PublicNames, domain, learn},
+    parse::{
         dns::{Entry, Exchange, MatchConfig, Message, QueryTable},
         http::{Connection, Dialect},
-        inspector::{Payload, Subject, TcpHeader},
         quic::{Initials, Keys, Sealed, seal, suite},
         tls::{self, ClientHello},
     },
-    names::{CacheConfig, NameCache, PublicNames, domain, learn},
+    payload::{
+        Understanding, UnderstandingConfig,
+        inspector::{Payload, Subject, TcpHeader},
+    },
     record::{AnyRecord, Carrier},
 };
 use results::{Found, rounds};

@@ -12,9 +12,9 @@ mod results;
 use monitor_common::abi::{Address, Direction, Flow, Side};
 use monitor_common::account::{self, At};
 use monitor_common::wire::Packet;
-use monitor_core::dpi::inspector::{Payload, TcpHeader};
 use monitor_core::engine::{Engine, EngineConfig};
 use monitor_core::live::Window;
+use monitor_core::payload::inspector::{Payload, TcpHeader};
 
 use cpu::cpu_time;
 use goals::at_most;

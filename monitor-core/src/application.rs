@@ -5,7 +5,7 @@
 
 use monitor_common::abi::Transport;
 
-use crate::dpi::http::{self, Begin, Dialect};
+use crate::parse::http::{self, Begin, Dialect};
 use crate::record::Carrier;
 
 /// Declares the applications with their words.

@@ -5,7 +5,6 @@
 //! offline), so that a live host and a capture file go through the same code.
 
 pub mod application;
-pub mod dpi;
 pub mod engine;
 pub mod fanout;
 pub mod filter;
@@ -18,6 +17,8 @@ pub mod live;
 pub mod lru;
 pub mod names;
 pub mod offline;
+pub mod parse;
+pub mod payload;
 pub mod protocol;
 #[cfg(test)]
 mod random;

@@ -7,11 +7,11 @@ mod live;
 use monitor::telemetry::Events;
 use monitor::view::prometheus::{Context, Format, KernelStatus, Own, write};
 use monitor_common::abi::{Address, Flow, FlowKey, Side};
-use monitor_core::dpi::dns::MatchConfig;
-use monitor_core::dpi::inspector::{InspectorConfig, Payload, TcpHeader};
-use monitor_core::dpi::{DpiConfig, UnderstandingConfig};
 use monitor_core::engine::{Engine, EngineConfig};
 use monitor_core::names::CacheConfig;
+use monitor_core::parse::dns::MatchConfig;
+use monitor_core::payload::inspector::{InspectorConfig, Payload, TcpHeader};
+use monitor_core::payload::{DpiConfig, UnderstandingConfig};
 
 /// An engine, and flows of clients of their own to one server.
 struct World {

@@ -13,9 +13,9 @@ use monitor::view::prometheus::{Context, Format, KernelStatus, Own, write};
 use monitor_common::abi::{Direction, Flow, Side};
 use monitor_common::account::{self, At};
 use monitor_common::wire::Packet;
-use monitor_core::dpi::inspector::{Payload, TcpHeader};
 use monitor_core::engine::{Engine, EngineConfig};
 use monitor_core::live::Window;
+use monitor_core::payload::inspector::{Payload, TcpHeader};
 use serde_json::Value;
 
 /// What to put into names.

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use monitor_core::{
-    dpi::dns::{Entry, Exchange, MatchConfig, Message, QueryTable, Stream, public_names},
     names::{CacheConfig, NameCache, PublicNames, learn},
+    parse::dns::{Entry, Exchange, MatchConfig, Message, QueryTable, Stream, public_names},
 };
 use simple_dns::{CLASS, Name, Packet, QCLASS, QTYPE, Question, ResourceRecord, TYPE, rdata, rdata::RData};
 

@@ -1,7 +1,7 @@
 //! HTTP/1: a connection's bytes in any pieces.
 
 use monitor_common::abi::Side;
-use monitor_core::dpi::http::{Connection, Dialect, begins};
+use monitor_core::parse::http::{Connection, Dialect, begins};
 
 use crate::input::Input;
 

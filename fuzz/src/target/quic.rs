@@ -1,7 +1,7 @@
 //! QUIC: datagrams as they are, and frames behind a seal that can be opened.
 
 use monitor_common::abi::Side;
-use monitor_core::dpi::quic::{Initials, Keys, Sealed, begins, google_server_name, seal, suite};
+use monitor_core::parse::quic::{Initials, Keys, Sealed, begins, google_server_name, seal, suite};
 
 use crate::input::Input;
 

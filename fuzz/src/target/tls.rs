@@ -2,7 +2,7 @@
 
 use monitor_common::abi::Side;
 use monitor_core::{
-    dpi::tls::{
+    parse::tls::{
         Certificate, ClientHello, Connection, Dtls, MESSAGE_MAX, ServerHello, begins, begins_whole, is_dtls,
     },
     record::Carrier,

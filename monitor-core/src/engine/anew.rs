@@ -10,8 +10,8 @@ use monitor_common::abi::Flow;
 
 use super::{Engine, count::Once, records::Writer};
 use crate::{
-    dpi::inspector::Findings,
     flow::{expiry, naming::Naming, reading::Reading, record::Unwritten},
+    payload::inspector::Findings,
 };
 
 impl Engine {

@@ -2,7 +2,9 @@
 
 use monitor_common::abi::Transport;
 
-use crate::{dpi::UnderstandingConfig, fanout::FanoutConfig, series::SeriesConfig, services::ServiceTable};
+use crate::{
+    fanout::FanoutConfig, payload::UnderstandingConfig, series::SeriesConfig, services::ServiceTable,
+};
 
 /// Nanoseconds of a second.
 pub(crate) const SECOND: u64 = 1_000_000_000;

@@ -19,7 +19,6 @@ use monitor_common::abi::{self, CoarseCounters, CoarseKey, Direction, Flow, Flow
 
 pub use crate::label::EndReason;
 use crate::{
-    dpi::Understanding,
     fanout::{Detection, Fanout},
     filter::Network,
     flow::{
@@ -36,6 +35,7 @@ use crate::{
     host::{Interface, Listener, LocalNetwork},
     label::{AttemptResult, ClientRule},
     live::Live,
+    payload::Understanding,
     record::AnyRecord,
     series::Family,
     totals::{Families, Io, Totals},

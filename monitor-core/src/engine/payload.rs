@@ -4,11 +4,11 @@ use monitor_common::abi::Flow;
 
 use super::Engine;
 use crate::{
-    dpi::{
+    flow::entry::{Entry, Fuller},
+    payload::{
         Understanding,
         inspector::{Payload, Subject},
     },
-    flow::entry::{Entry, Fuller},
     record::AnyRecord,
 };
 

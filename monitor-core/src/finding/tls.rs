@@ -2,8 +2,8 @@
 
 use super::{Finding, cipher};
 use crate::{
-    dpi::tls::{Certificate, Handshake, cipher_name, version_name},
     label::FindingKind,
+    parse::tls::{Certificate, Handshake, cipher_name, version_name},
     record::{Text, Time},
 };
 

@@ -12,8 +12,8 @@ use super::{
     state::{Connection, Results, Track},
     table::NONE,
 };
-use crate::dpi::inspector::Findings;
 use crate::label::{ClientRule, Role, Scope, TcpState};
+use crate::payload::inspector::Findings;
 
 /// One sighting of a flow: one slot.
 #[derive(Clone, Debug)]

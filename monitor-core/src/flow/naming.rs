@@ -5,9 +5,9 @@
 
 use super::entry::Entry;
 use crate::{
-    dpi::inspector::Findings,
     flow::record,
     names::{self, Name},
+    payload::inspector::Findings,
     record::{NameSource, Text},
     services::ServiceTable,
     totals::OTHER,

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    dpi::Understanding,
     histogram::{HANDSHAKE_SECONDS, Histogram, RESPONSE_SECONDS, ROUND_TRIP_SECONDS},
     label::AttemptResult,
+    payload::Understanding,
     record::DnsKind,
     totals::{ByRoleAndScope, Io, Totals},
 };

@@ -28,7 +28,7 @@ pub use window::{NoWindow, Window};
 pub use windows::{Sums, Windows};
 
 use crate::{
-    dpi::Understanding,
+    payload::Understanding,
     record::{AnyRecord, DnsKind, FindingRecord},
     totals::{Io, Totals},
 };

@@ -4,7 +4,7 @@ use monitor_common::abi::Direction;
 
 use super::Counters;
 use crate::{
-    dpi::Understanding,
+    payload::Understanding,
     totals::{InterfaceTotals, Io, Totals},
 };
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{NameCache, PublicNames};
 use crate::{
-    dpi::dns::{self, Entry, Message, Record, Section},
+    parse::dns::{self, Entry, Message, Record, Section},
     record::Text,
 };
 

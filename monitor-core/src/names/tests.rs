@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{CacheConfig, Name, NameCache, PublicNames, domain, learn, offer, without_port};
 use crate::{
-    dpi::dns::{
+    parse::dns::{
         Message,
         tests::build::{Build, wire},
     },

@@ -12,14 +12,14 @@ use super::{
     way::Ways,
 };
 use crate::{
-    dpi::{
-        Understanding,
-        inspector::{Payload, TcpHeader},
-    },
     engine::{Engine, EngineConfig, HookReading, Timeouts},
     filter::Network,
     host::Interface,
     label::EndReason,
+    payload::{
+        Understanding,
+        inspector::{Payload, TcpHeader},
+    },
     record::{AnyRecord, Text},
 };
 

@@ -13,9 +13,9 @@ mod tests;
 use std::collections::BTreeMap;
 
 use crate::{
-    dpi::Failure,
     histogram::{Histogram, RESPONSE_SECONDS},
     label::FindingKind,
+    payload::Failure,
     record::{AnyRecord, Carrier, DnsRecord, HttpRecord, TlsRecord},
 };
 
@@ -123,7 +123,7 @@ impl ProtocolTotals {
 
     /// Counts a connection of Google's QUIC, which gives no record.
     pub fn google_quic(&mut self, version: u32) {
-        let name = crate::dpi::quic::version_name(version);
+        let name = crate::parse::quic::version_name(version);
         self.quic_connections.add([words::quic_version(&name)]);
     }
 

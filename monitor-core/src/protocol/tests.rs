@@ -2,7 +2,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
 use crate::{
-    dpi::Protocol as Parser,
+    payload::Protocol as Parser,
     random::Random,
     record::{DnsKind, FindingRecord, Identity, Protocol, Question, Text, Time},
 };

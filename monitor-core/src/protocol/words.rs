@@ -1,14 +1,14 @@
 //! Words from the wire as values of labels.
 
 use super::OTHER;
-use crate::dpi::{dns::RecordType, http};
+use crate::parse::{dns::RecordType, http};
 
 /// The word of the list that equals a text.
 fn one_of(text: &str, known: &[&'static str]) -> &'static str {
     known.iter().copied().find(|word| *word == text).unwrap_or(OTHER)
 }
 
-/// A version of TLS, as `dpi::tls` names it.
+/// A version of TLS, as `parse::tls` names it.
 pub(super) fn tls_version(name: &str) -> &'static str {
     one_of(
         name,
@@ -16,7 +16,7 @@ pub(super) fn tls_version(name: &str) -> &'static str {
     )
 }
 
-/// A version of QUIC, as `dpi::quic` names it: of the drafts and of Google's those that captures hold.
+/// A version of QUIC, as `parse::quic` names it: of the drafts and of Google's those that captures hold.
 pub(super) fn quic_version(name: &str) -> &'static str {
     one_of(
         name,

@@ -2,9 +2,9 @@
 
 use monitor_common::abi::Sampling;
 use monitor_common::wire::TunnelPorts;
-use monitor_core::dpi::{UnderstandingConfig, inspector::InspectorConfig};
 use monitor_core::engine::{Budgets, EngineConfig, Timeouts};
 use monitor_core::fanout::FanoutConfig;
+use monitor_core::payload::{UnderstandingConfig, inspector::InspectorConfig};
 use monitor_core::series::SeriesConfig;
 
 use crate::config::types::Ingress;

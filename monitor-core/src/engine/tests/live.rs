@@ -2,11 +2,11 @@
 
 use super::world::*;
 use crate::{
-    dpi::inspector::{Payload, TcpHeader},
     engine::EngineConfig,
     flow::FlowId,
     label::{FindingKind, TcpState},
     live::{Client, Taken, Window},
+    payload::inspector::{Payload, TcpHeader},
     top::Top,
 };
 

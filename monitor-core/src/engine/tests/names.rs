@@ -4,9 +4,9 @@ use monitor_common::abi::Side;
 
 use super::world::*;
 use crate::{
-    dpi::inspector::{Payload, TcpHeader},
     engine::EngineConfig,
     names::Name,
+    payload::inspector::{Payload, TcpHeader},
     record::{AnyRecord, NameSource, Text},
     series::SeriesConfig,
 };

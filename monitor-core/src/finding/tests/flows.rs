@@ -6,9 +6,9 @@ use monitor_common::{
 };
 
 use crate::{
-    dpi::tls::tests::conversation_12,
     label::FindingKind::{self, *},
     offline::{Frame, Session, SessionConfig},
+    parse::tls::tests::conversation_12,
     record::AnyRecord,
 };
 

@@ -9,8 +9,8 @@ use monitor_common::{
     wire::tcp_flags,
 };
 use monitor_core::{
-    dpi::inspector::{Payload, TcpHeader},
     engine::Engine,
+    payload::inspector::{Payload, TcpHeader},
 };
 
 use super::{Error, Source};

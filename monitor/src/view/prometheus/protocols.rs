@@ -1,8 +1,8 @@
 //! What protocols did, what could not be read, and who reaches how many.
 
-use monitor_core::dpi::Understanding;
 use monitor_core::engine::Engine;
 use monitor_core::label::{FanoutKind, FindingKind};
+use monitor_core::payload::Understanding;
 use monitor_core::protocol::{Counts, Seconds};
 
 use super::families::{

@@ -3,8 +3,8 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use monitor_common::abi::{Address, Flow, FlowKey, Side};
-use monitor_core::dpi::inspector::{Payload, TcpHeader};
 use monitor_core::engine::EngineConfig;
+use monitor_core::payload::inspector::{Payload, TcpHeader};
 
 use super::families::ALL;
 use super::*;

@@ -1,7 +1,7 @@
 //! Messages over TCP.
 
 use super::build::Build;
-use crate::{dpi::dns::Stream, random::Random};
+use crate::{parse::dns::Stream, random::Random};
 
 fn ids(stream: &mut Stream, bytes: &[u8]) -> Vec<u16> {
     let mut out = Vec::new();

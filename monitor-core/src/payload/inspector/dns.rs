@@ -2,8 +2,8 @@
 
 use super::{At, Common};
 use crate::{
-    dpi::dns::{Exchange, Message, Verdict, record},
     names::learn,
+    parse::dns::{Exchange, Message, Verdict, record},
     record::{AnyRecord, DnsKind},
 };
 

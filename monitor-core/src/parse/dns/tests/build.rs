@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::{
-    dpi::dns::{Message, record},
+    parse::dns::{Message, record},
     record::{Answer, DnsKind, DnsRecord, Identity, Protocol, Time},
 };
 
@@ -92,7 +92,7 @@ pub(crate) fn wire(name: &str) -> Vec<u8> {
 }
 
 /// The record of a message.
-pub(crate) fn record(bytes: &[u8]) -> (DnsRecord, Option<crate::dpi::dns::DnsError>) {
+pub(crate) fn record(bytes: &[u8]) -> (DnsRecord, Option<crate::parse::dns::DnsError>) {
     let message = Message::new(bytes).unwrap();
     let ip = IpAddr::from([192, 0, 2, 1]);
     let identity = Identity {

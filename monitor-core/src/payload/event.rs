@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use monitor_common::abi::{Side, Transport};
 
-use super::tls::{ClientHello, Handshake};
+use crate::parse::tls::{ClientHello, Handshake};
 
 /// The payload of a packet.
 #[derive(Clone, Copy, Debug)]

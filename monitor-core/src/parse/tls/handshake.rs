@@ -62,7 +62,7 @@ impl Handshake {
             groups: hello.groups.iter().map(|g| text(group_name(*g))).collect(),
             key_shares: hello.key_shares.iter().map(|g| text(group_name(*g))).collect(),
             ja4: Text::from(hello.ja4.as_str()),
-            quic_version: self.quic_version.map(|v| text(crate::dpi::quic::version_name(v))),
+            quic_version: self.quic_version.map(|v| text(crate::parse::quic::version_name(v))),
             version: answer.version.map(|v| text(version_name(v))),
             cipher: answer.cipher.map(|c| text(cipher_name(c))),
             group: answer.group.map(|g| text(group_name(g))),

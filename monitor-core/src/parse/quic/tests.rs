@@ -6,7 +6,7 @@ use monitor_common::abi::Side;
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 
 use super::{initials::begins, keys::seal, *};
-use crate::{dpi::tls::tests::long_hello, random::Random};
+use crate::{parse::tls::tests::long_hello, random::Random};
 
 const CLIENT: Side = Side::Lower;
 const SERVER: Side = Side::Upper;
@@ -34,7 +34,7 @@ const SERVER_INITIAL: &str = "cf000000010008f067a5502a4262b5004075c0d95a482cd099
     562bfb19fb84022f8ef4cdd93795d77d06edbb7aaf2f58891850abbdca3d20398c276456cbc42158407dd074ee";
 
 /// An Initial of the client with the keys of `original`.
-pub(in crate::dpi) fn initial(
+pub(crate) fn initial(
     version: u32,
     original: &[u8],
     destination: &[u8],
@@ -54,7 +54,7 @@ pub(in crate::dpi) fn initial(
 }
 
 /// A CRYPTO frame.
-pub(in crate::dpi) fn crypto(offset: usize, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn crypto(offset: usize, bytes: &[u8]) -> Vec<u8> {
     let mut out = vec![6];
     out.extend((0x4000 | offset as u16).to_be_bytes());
     out.extend((0x4000 | bytes.len() as u16).to_be_bytes());

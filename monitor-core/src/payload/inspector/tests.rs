@@ -5,7 +5,7 @@ use monitor_common::abi::{Address, FlowKey, Side};
 use super::{Findings, Inspector, InspectorConfig, Payload, Subject, TcpHeader};
 use crate::{
     application::Application,
-    dpi::dns::tests::build::Build,
+    parse::dns::tests::build::Build,
     record::{AnyRecord, NameSource},
 };
 

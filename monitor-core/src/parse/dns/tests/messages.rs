@@ -3,7 +3,7 @@
 use simple_dns::{CLASS, Name, Packet, QCLASS, QTYPE, Question, ResourceRecord, TYPE, rdata::*};
 
 use super::build::{Build, lines, record, wire};
-use crate::dpi::dns::{DnsError, Message, public_names};
+use crate::parse::dns::{DnsError, Message, public_names};
 
 #[test]
 fn a_response_of_another_writer_comes_out_whole() {
@@ -152,7 +152,7 @@ fn the_public_name_of_an_encrypted_hello_is_found() {
         let message = Message::new(&message).unwrap();
         let mut names = Vec::new();
         for entry in message.entries().flatten() {
-            if let crate::dpi::dns::Entry::Record(record) = entry {
+            if let crate::parse::dns::Entry::Record(record) = entry {
                 names.extend(public_names(&record).map(<[u8]>::to_vec));
             }
         }

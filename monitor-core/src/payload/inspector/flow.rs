@@ -5,14 +5,14 @@ use monitor_common::abi::{Side, Transport};
 use super::{At, Common, Findings, Payload, TcpHeader, dns, offer_host};
 use crate::{
     application::{self, Application},
-    dpi::{
+    finding::{Finding, Told, Watch},
+    label::FindingKind,
+    parse::{
         dns::{Message, Stream},
         http::{self, Begin, Connection, Dialect, Tunnel},
         http2::{Beginning, Step},
-        reassembly::Assembler,
     },
-    finding::{Finding, Told, Watch},
-    label::FindingKind,
+    payload::reassembly::Assembler,
     record::{AnyRecord, DnsKind, Text},
 };
 

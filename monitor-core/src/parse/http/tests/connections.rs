@@ -3,7 +3,7 @@
 use monitor_common::abi::Side::{self, Lower, Upper};
 
 use crate::{
-    dpi::http::{Connection, Dialect, Handover, Message, Tunnel},
+    parse::http::{Connection, Dialect, Handover, Message, Tunnel},
     random::Random,
 };
 

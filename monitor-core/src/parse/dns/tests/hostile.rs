@@ -2,7 +2,7 @@
 
 use super::build::{Build, record};
 use crate::{
-    dpi::dns::{DnsError, Entry, Message},
+    parse::dns::{DnsError, Entry, Message},
     random::Random,
 };
 
@@ -13,7 +13,7 @@ fn read_all(bytes: &[u8]) -> usize {
     for entry in message.entries().flatten() {
         if let Entry::Record(record) = entry {
             let _ = (record.text(), record.address(), record.alias());
-            let _ = crate::dpi::dns::public_names(&record).count();
+            let _ = crate::parse::dns::public_names(&record).count();
         }
     }
     let (record, _) = record(bytes);

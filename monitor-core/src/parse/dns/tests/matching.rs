@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::build::Build;
-use crate::dpi::dns::{Exchange, MatchConfig, Message, QueryTable, Verdict};
+use crate::parse::dns::{Exchange, MatchConfig, Message, QueryTable, Verdict};
 
 const SECOND: u64 = 1_000_000_000;
 

@@ -1,7 +1,7 @@
 //! Long headers (RFC 9000, 17.2; RFC 8999).
 
 use super::{Suite, suite};
-use crate::dpi::tls::Cursor;
+use crate::parse::tls::Cursor;
 
 /// Longest connection identifier of the versions that are read.
 const CONNECTION_ID_MAX: usize = 20;

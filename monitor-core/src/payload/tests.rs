@@ -2,12 +2,14 @@
 
 use monitor_common::abi::{Side, Transport};
 
-use super::{
-    quic::tests::{crypto, initial},
-    tls::tests::{hello_record, long_hello},
-    *,
+use super::*;
+use crate::{
+    parse::{
+        quic::tests::{crypto, initial},
+        tls::tests::{hello_record, long_hello},
+    },
+    random::Random,
 };
-use crate::random::Random;
 
 /// A segment of a flow from 40000 to a port.
 fn segment(flow: u64, from: Side, seq: u32, bytes: &[u8]) -> Payload<'_> {

@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use monitor_common::abi::{FlowKey, Side, Transport};
 
 use self::flow::{Detector, Watched};
-use super::{
+use crate::parse::{
     dns as messages,
     dns::{DnsError, MatchConfig, QueryTable},
     http::Dialect,

@@ -3,11 +3,13 @@
 use monitor_common::abi::{Side, Transport};
 
 use super::{
-    Event, Failure, Payload, Protocol, What, quic,
+    Event, Failure, Payload, Protocol, What,
     reassembly::{Assembler, GivenUp, Pushed},
-    tls,
 };
-use crate::lru::Lru;
+use crate::{
+    lru::Lru,
+    parse::{quic, tls},
+};
 
 /// Most bytes of a direction that wait to be read.
 const WAITING_MAX: usize = 64 * 1024;

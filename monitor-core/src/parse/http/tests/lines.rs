@@ -1,6 +1,6 @@
 //! Start lines and what is told from them.
 
-use crate::dpi::http::{Begin, Dialect, begins, start};
+use crate::parse::http::{Begin, Dialect, begins, start};
 
 #[test]
 fn beginnings_are_told_apart() {

@@ -1,7 +1,7 @@
 //! Frames of an Initial (RFC 9000, 19; those that Initials may carry, 12.4).
 
 use super::header::variable;
-use crate::dpi::tls::Cursor;
+use crate::parse::tls::Cursor;
 
 /// Bytes of the CRYPTO stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,10 +6,8 @@ use monitor_common::abi::Side;
 
 use super::{Keys, Long, LongKind, Sealed, frames::Frames, google};
 use crate::{
-    dpi::{
-        reassembly::{Assembler, Pushed},
-        tls::{ClientHello, Error, Handshake, MESSAGE_MAX, Pending, ServerHello},
-    },
+    parse::tls::{ClientHello, Error, Handshake, MESSAGE_MAX, Pending, ServerHello},
+    payload::reassembly::{Assembler, Pushed},
     record::Carrier,
 };
 
