@@ -1,13 +1,9 @@
 //! What the live page costs a browser while ten thousand flows are active: the tasks of its main thread, traced.
 #![expect(clippy::expect_used, clippy::panic, reason = "a bench that cannot go on says why")]
-#![expect(dead_code, reason = "shared with the tests, which use all of it")]
 
-#[path = "../tests/kernel/netns.rs"]
-mod netns;
 #[path = "common/results.rs"]
+#[expect(dead_code, reason = "shared with the other benches, which use all of it")]
 mod results;
-#[path = "../tests/outputs/webdriver.rs"]
-mod webdriver;
 
 use std::{
     collections::HashMap,
@@ -18,10 +14,12 @@ use std::{
     time::Duration,
 };
 
-use netns::{Namespace, Process};
 use results::Found;
 use serde_json::Value;
-use webdriver::Browser;
+use testing::{
+    netns::{self, Namespace, Process},
+    webdriver::{self, Browser},
+};
 
 /// Flows that are active, a packet each a second.
 const FLOWS: u16 = 10_000;

@@ -28,7 +28,7 @@ pub(crate) fn run(project: &Project) -> Result<PathBuf, Error> {
         path: made.clone(),
         source,
     })?;
-    for member in ["monitor", "monitor-common", "monitor-core", "monitor-ebpf", "xtask", "fuzz"] {
+    for member in ["monitor", "monitor-common", "monitor-core", "monitor-ebpf", "testing", "xtask", "fuzz"] {
         // One a member of the workspace; the program's is the one that is kept.
         drop(fs::remove_file(project.root().join(member).join("weir.cdx.json")));
     }

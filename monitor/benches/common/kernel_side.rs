@@ -1,11 +1,8 @@
 //! The kernel side in a network namespace of its own.
 
-#[path = "../../tests/kernel/test_run.rs"]
-mod test_run;
-
 use aya::programs::{ProgramFd, SchedClassifier};
 use monitor::source::ebpf::{Interface, Options, Source};
-pub(crate) use test_run::test_run;
+pub(crate) use testing::test_run::test_run;
 
 /// Moves this thread, and those that it starts, into a network namespace of their own: nothing else
 /// passes the hooks there.

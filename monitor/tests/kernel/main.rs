@@ -2,22 +2,17 @@
 //! the build: `cargo xtask test` provides both.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
 
+use testing::{bpffs, capture, frames, hooks, netns, test_run, traffic};
+
 mod attach;
-mod bpffs;
-mod capture;
 mod coarse;
 mod conservation;
 mod differential;
 mod encapsulation;
 mod features;
-mod frames;
 mod generator;
-mod hooks;
-mod netns;
 mod pins;
 mod rig;
 mod samples;
 mod stack;
-mod test_run;
-mod traffic;
 mod wire_truth;

@@ -3,25 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
 #![expect(clippy::float_cmp, reason = "the numbers of a page are counts, and whole numbers are exact")]
 
-#[path = "../kernel/bpffs.rs"]
-mod bpffs;
-#[path = "../kernel/capture.rs"]
-mod capture;
-#[path = "../kernel/frames.rs"]
-#[expect(dead_code, reason = "shared with the tests of the kernel side, which use all of it")]
-mod frames;
-#[path = "../kernel/hooks.rs"]
-mod hooks;
-#[path = "../kernel/netns.rs"]
-mod netns;
-#[path = "../kernel/tmux.rs"]
-#[expect(dead_code, reason = "shared with the tests of captures, which use the rest of it")]
-mod tmux;
-#[path = "../kernel/traffic.rs"]
-mod traffic;
-#[path = "../outputs/webdriver.rs"]
-#[expect(dead_code, reason = "shared with the tests of reports, which use all of it")]
-mod webdriver;
+use testing::{bpffs, capture, frames, hooks, netns, tmux, traffic, webdriver};
 
 mod abuse;
 mod agent;

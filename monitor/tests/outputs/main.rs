@@ -1,20 +1,13 @@
 //! What `weir pcap` writes into files, read by others: Python's csv, pyarrow and tshark.
 #![expect(clippy::unwrap_used, reason = "a helper of tests that fails is a test that fails")]
 
+use testing::{tmux, webdriver};
+
 mod browser;
 mod capture;
 mod report;
 mod screens;
 mod terminal;
-#[path = "../kernel/tmux.rs"]
-#[expect(
-    dead_code,
-    clippy::expect_used,
-    reason = "shared with the tests of a running agent, which use all of it"
-)]
-mod tmux;
-#[expect(dead_code, reason = "shared with the tests of the live page, which use all of it")]
-mod webdriver;
 
 use std::{
     collections::HashMap,

@@ -1,14 +1,10 @@
 //! The terminal after a panic. The screens of these tests run in tmux: this program, started again with the test that
 //! panics alone.
 
-#[path = "../../../../tests/kernel/tmux.rs"]
-#[expect(dead_code, reason = "shared with the tests of a running agent, which use all of it")]
-mod tmux;
-
 use super::*;
 use crate::view::top::{Tab, Viewed};
 use monitor_core::live::Window;
-use tmux::{Tmux, is_there};
+use testing::tmux::{Tmux, is_there};
 
 /// Set in the terminal, where the test that is started again is to do what it is there for.
 const VARIABLE: &str = "WEIR_TEST_PANICS";

@@ -1,5 +1,4 @@
 //! A real browser, by way of its `WebDriver` (<https://www.w3.org/TR/webdriver2/>).
-#![expect(clippy::unwrap_used, reason = "a helper of tests that fails is a test that fails")]
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
@@ -16,7 +15,7 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 type Connect<'a> = Box<dyn Fn(u16) -> io::Result<TcpStream> + 'a>;
 
 /// A browser without a window; it goes with the value.
-pub(crate) struct Browser<'a> {
+pub struct Browser<'a> {
     driver: Child,
     connect: Connect<'a>,
     port: u16,
@@ -25,7 +24,8 @@ pub(crate) struct Browser<'a> {
 }
 
 impl<'a> Browser<'a> {
-    pub(crate) fn start() -> Self {
+    /// Starts one on this host.
+    pub fn start() -> Self {
         Self::start_by(
             Command::new("chromedriver"),
             Box::new(|port| TcpStream::connect(("127.0.0.1", port))),
@@ -34,7 +34,7 @@ impl<'a> Browser<'a> {
     }
 
     /// Starts one by a command for its driver, whose ports are reached so; it traces these categories.
-    pub(crate) fn start_by(mut driver: Command, connect: Connect<'a>, trace: Option<&str>) -> Self {
+    pub fn start_by(mut driver: Command, connect: Connect<'a>, trace: Option<&str>) -> Self {
         let profile = tempfile::tempdir().unwrap();
         // It chooses a port and says which.
         let mut driver = driver
@@ -110,35 +110,38 @@ impl<'a> Browser<'a> {
         Ok(serde_json::from_slice(&answer)?)
     }
 
-    pub(crate) fn get(&self, what: &str) -> Value {
+    /// What a `GET` of the session returns.
+    pub fn get(&self, what: &str) -> Value {
         self.ask("GET", &format!("/session/{}{what}", self.session), None)
     }
 
-    pub(crate) fn post(&self, what: &str, body: &Value) -> Value {
+    /// What a `POST` to the session returns.
+    pub fn post(&self, what: &str, body: &Value) -> Value {
         self.ask("POST", &format!("/session/{}{what}", self.session), Some(body))
     }
 
-    pub(crate) fn open(&self, url: &str) {
+    /// Opens a page and waits until it is loaded.
+    pub fn open(&self, url: &str) {
         self.post("/url", &json!({ "url": url }));
     }
 
     /// What a function's body returns in the page.
-    pub(crate) fn script(&self, body: &str) -> Value {
+    pub fn script(&self, body: &str) -> Value {
         self.post("/execute/sync", &json!({ "script": body, "args": [] }))
     }
 
     /// What a function's body hands to the function that is its last argument.
-    pub(crate) fn script_later(&self, body: &str) -> Value {
+    pub fn script_later(&self, body: &str) -> Value {
         self.post("/execute/async", &json!({ "script": body, "args": [] }))
     }
 
     /// A command of the `DevTools` protocol.
-    pub(crate) fn devtools(&self, command: &str, parameters: &Value) -> Value {
+    pub fn devtools(&self, command: &str, parameters: &Value) -> Value {
         self.post("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
     }
 
     /// Types into what has the focus, key by key.
-    pub(crate) fn keys(&self, text: &str) {
+    pub fn keys(&self, text: &str) {
         let press = |key: char| {
             let key = key.to_string();
             [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })]
@@ -147,28 +150,31 @@ impl<'a> Browser<'a> {
         self.post("/actions", &json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": keys }] }));
     }
 
-    pub(crate) fn elements(&self, selector: &str) -> Vec<String> {
+    /// Identifiers of the elements that a CSS selector matches.
+    pub fn elements(&self, selector: &str) -> Vec<String> {
         let found = self.post("/elements", &json!({ "using": "css selector", "value": selector }));
         found.as_array().unwrap().iter().map(|e| e[ELEMENT].as_str().unwrap().to_owned()).collect()
     }
 
-    pub(crate) fn texts(&self, selector: &str) -> Vec<String> {
+    /// The visible texts of the elements that a CSS selector matches.
+    pub fn texts(&self, selector: &str) -> Vec<String> {
         let text = |id: &String| self.get(&format!("/element/{id}/text")).as_str().unwrap().to_owned();
         self.elements(selector).iter().map(text).collect()
     }
 
-    pub(crate) fn click(&self, selector: &str) {
+    /// Clicks the first element that a CSS selector matches.
+    pub fn click(&self, selector: &str) {
         let id = self.elements(selector).first().cloned().unwrap_or_else(|| selector.to_owned());
         self.post(&format!("/element/{id}/click"), &json!({}));
     }
 
     /// What the page wrote to the console, refused loads and scripts among it.
-    pub(crate) fn console(&self) -> Value {
+    pub fn console(&self) -> Value {
         self.log("browser")
     }
 
     /// What a log has had since it was last asked for.
-    pub(crate) fn log(&self, kind: &str) -> Value {
+    pub fn log(&self, kind: &str) -> Value {
         self.post("/se/log", &json!({ "type": kind }))
     }
 }
@@ -185,7 +191,7 @@ impl Drop for Browser<'_> {
 }
 
 /// Whether there is no browser here; says so.
-pub(crate) fn missing() -> bool {
+pub fn missing() -> bool {
     let here = |program| {
         std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
             .any(|directory| directory.join(program).is_file())

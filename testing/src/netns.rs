@@ -7,64 +7,17 @@ use std::{
     os::fd::AsFd as _,
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
-    sync::atomic::{AtomicBool, AtomicU32, Ordering},
-    time::{Duration, Instant},
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use nix::sched::{CloneFlags, setns};
 
-/// How long anything may take before a test gives up.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
-
-/// Between two looks at what is waited for.
-const PAUSE: Duration = Duration::from_millis(5);
+pub use crate::wait::{DEADLINE, Over, poll, wait_at_most, wait_for};
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-/// Polls until `done` gives a value.
-pub(crate) fn wait_for<T>(what: &str, done: impl FnMut() -> Option<T>) -> T {
-    wait_at_most(DEADLINE, what, done)
-}
-
-/// The same with a deadline of its own.
-pub(crate) fn wait_at_most<T>(deadline: Duration, what: &str, done: impl FnMut() -> Option<T>) -> T {
-    poll(deadline, done).unwrap_or_else(|| panic!("waited {deadline:?} for {what}"))
-}
-
-/// The same, and says if it waited in vain.
-pub(crate) fn poll<T>(deadline: Duration, mut done: impl FnMut() -> Option<T>) -> Option<T> {
-    let start = now();
-    // Seconds; an emulated machine is many times slower.
-    let told = std::env::var("WEIR_TEST_DEADLINE").ok().and_then(|seconds| seconds.parse().ok());
-    let deadline = told.map_or(deadline, |told| deadline.max(Duration::from_secs(told)));
-    loop {
-        if let Some(value) = done() {
-            return Some(value);
-        }
-        if start.elapsed() >= deadline {
-            return None;
-        }
-        // What is waited for needs the processor more than the question does.
-        std::thread::park_timeout(PAUSE);
-    }
-}
-
-/// Tells threads of a scope that it is over, however it ends: they are waited for.
-pub(crate) struct Over<'a>(pub(crate) &'a AtomicBool);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a deadline of a test")]
-fn now() -> Instant {
-    Instant::now()
-}
-
 /// Runs a command to its end; it must succeed.
-pub(crate) fn run(program: &str, args: &[&str]) -> Output {
+pub fn run(program: &str, args: &[&str]) -> Output {
     let output = Command::new(program).args(args).output().unwrap_or_else(|e| panic!("{program}: {e}"));
     assert!(
         output.status.success(),
@@ -77,18 +30,18 @@ pub(crate) fn run(program: &str, args: &[&str]) -> Output {
 }
 
 /// `ip` with arguments as one string.
-pub(crate) fn ip(args: &str) {
+pub fn ip(args: &str) {
     run("ip", &args.split_whitespace().collect::<Vec<_>>());
 }
 
 /// A network namespace.
-pub(crate) struct Namespace {
+pub struct Namespace {
     name: String,
 }
 
 impl Namespace {
     /// A new one, loopback up.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         let name = format!("weir-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         ip(&format!("netns add {name}"));
         let this = Self { name };
@@ -98,35 +51,36 @@ impl Namespace {
         this
     }
 
-    pub(crate) fn name(&self) -> &str {
+    /// Its name for `ip netns`.
+    pub fn name(&self) -> &str {
         &self.name
     }
 
     /// `ip` inside.
-    pub(crate) fn ip(&self, args: &str) {
+    pub fn ip(&self, args: &str) {
         ip(&format!("-n {} {args}", self.name));
     }
 
     /// A shell command inside, to its end; it must succeed.
-    pub(crate) fn sh(&self, script: &str) -> String {
+    pub fn sh(&self, script: &str) -> String {
         let output = run("ip", &["netns", "exec", &self.name, "sh", "-c", script]);
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// A command that would run inside.
-    pub(crate) fn command(&self, program: &str, args: &[&str]) -> Command {
+    pub fn command(&self, program: &str, args: &[&str]) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.name, program]).args(args);
         command
     }
 
     /// Starts a process inside.
-    pub(crate) fn spawn(&self, program: &str, args: &[&str]) -> Process {
+    pub fn spawn(&self, program: &str, args: &[&str]) -> Process {
         Process::start(self.command(program, args))
     }
 
     /// Runs `work` on a thread inside.
-    pub(crate) fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+    pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let path = PathBuf::from("/run/netns").join(&self.name);
         std::thread::scope(|scope| {
             let thread = scope.spawn(move || {
@@ -142,7 +96,7 @@ impl Namespace {
     }
 
     /// Joins two namespaces by a veth pair with one address of each family on each end.
-    pub(crate) fn join(&self, device: &str, other: &Self, other_device: &str, net: u8) {
+    pub fn join(&self, device: &str, other: &Self, other_device: &str, net: u8) {
         self.ip(&format!("link add {device} type veth peer name {other_device} netns {}", other.name));
         for (ns, dev, host) in [(self, device, 1), (other, other_device, 2)] {
             // No link-local address: its multicast reports are packets that no test sent.
@@ -154,7 +108,7 @@ impl Namespace {
     }
 
     /// Index of a device.
-    pub(crate) fn ifindex(&self, device: &str) -> u32 {
+    pub fn ifindex(&self, device: &str) -> u32 {
         self.sh(&format!("cat /sys/class/net/{device}/ifindex || ip -o link show {device} | cut -d: -f1"))
             .lines()
             .next()
@@ -166,7 +120,7 @@ impl Namespace {
     }
 
     /// Moves segmentation between stack and device.
-    pub(crate) fn ethtool(&self, device: &str, features: &str) {
+    pub fn ethtool(&self, device: &str, features: &str) {
         self.sh(&format!("ethtool -K {device} {features}"));
     }
 }
@@ -178,12 +132,13 @@ impl Drop for Namespace {
 }
 
 /// A child process that ends with the value.
-pub(crate) struct Process {
+pub struct Process {
     child: Child,
 }
 
 impl Process {
-    pub(crate) fn start(mut command: Command) -> Self {
+    /// Starts a command whose output is read here.
+    pub fn start(mut command: Command) -> Self {
         let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -193,13 +148,14 @@ impl Process {
         Self { child }
     }
 
-    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
+    /// Sends it a signal.
+    pub fn signal(&self, signal: nix::sys::signal::Signal) {
         let pid = nix::unistd::Pid::from_raw(self.child.id() as i32);
         let _ = nix::sys::signal::kill(pid, signal);
     }
 
     /// Reads standard error until a line holds `text`.
-    pub(crate) fn wait_for_stderr(&mut self, text: &str) -> String {
+    pub fn wait_for_stderr(&mut self, text: &str) -> String {
         let stderr = self.child.stderr.as_mut().expect("piped");
         let mut seen = Vec::new();
         let mut byte = [0];
@@ -213,7 +169,7 @@ impl Process {
     }
 
     /// Ends it politely and returns what it still had to say.
-    pub(crate) fn finish(mut self) -> (std::process::ExitStatus, String, String) {
+    pub fn finish(mut self) -> (std::process::ExitStatus, String, String) {
         self.signal(nix::sys::signal::Signal::SIGTERM);
         let (mut out, mut err) = (String::new(), String::new());
         if let Some(mut s) = self.child.stdout.take() {

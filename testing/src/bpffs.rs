@@ -5,18 +5,20 @@ use std::path::PathBuf;
 use crate::netns::run;
 
 /// A BPF file system of a test's own.
-pub(crate) struct BpfFs {
+pub struct BpfFs {
     directory: tempfile::TempDir,
 }
 
 impl BpfFs {
-    pub(crate) fn new() -> Self {
+    /// A new one, empty.
+    pub fn new() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         run("mount", &["-t", "bpf", "bpf", directory.path().to_str().expect("UTF-8")]);
         Self { directory }
     }
 
-    pub(crate) fn pins(&self) -> PathBuf {
+    /// The directory for pins below it, which does not exist yet.
+    pub fn pins(&self) -> PathBuf {
         self.directory.path().join("weir")
     }
 }

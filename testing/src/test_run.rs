@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _};
 use aya::programs::ProgramFd;
 
 /// `BPF_PROG_TEST_RUN`: runs the program `repeat` times on a frame; nanoseconds a run as the kernel says.
-pub(crate) fn test_run(program: &ProgramFd, frame: &[u8], repeat: u32) -> u32 {
+pub fn test_run(program: &ProgramFd, frame: &[u8], repeat: u32) -> u32 {
     /// `union bpf_attr` for it (include/uapi/linux/bpf.h).
     #[repr(C)]
     #[derive(Default)]

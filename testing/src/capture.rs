@@ -11,43 +11,52 @@ use crate::netns::{Namespace, Process, run, wait_for};
 
 /// What one side of a flow sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Sent {
-    pub(crate) packets: u64,
-    pub(crate) bytes: u64,
-    pub(crate) payload_bytes: u64,
-    pub(crate) syn: u64,
-    pub(crate) syn_ack: u64,
-    pub(crate) fin: u64,
-    pub(crate) rst: u64,
-    pub(crate) psh: u64,
+pub struct Sent {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes on the wire, Ethernet header included.
+    pub bytes: u64,
+    /// Bytes after the transport header.
+    pub payload_bytes: u64,
+    /// Segments with SYN and without ACK.
+    pub syn: u64,
+    /// Segments with SYN and ACK.
+    pub syn_ack: u64,
+    /// Segments with FIN.
+    pub fin: u64,
+    /// Segments with RST.
+    pub rst: u64,
+    /// Segments with PSH.
+    pub psh: u64,
 }
 
 /// (protocol, source, source port, destination, destination port) to what was sent that way.
-pub(crate) type Table = BTreeMap<(u8, IpAddr, u16, IpAddr, u16), Sent>;
+pub type Table = BTreeMap<(u8, IpAddr, u16, IpAddr, u16), Sent>;
 
 /// A running tcpdump.
-pub(crate) struct Capture {
+pub struct Capture {
     process: Process,
     captured: Captured,
 }
 
 /// A capture that is whole; the file goes with the value.
-pub(crate) struct Captured {
-    pub(crate) file: PathBuf,
+pub struct Captured {
+    /// Where it is.
+    pub file: PathBuf,
     _directory: tempfile::TempDir,
 }
 
 /// UDP port of the packet that says "the capture has everything before me".
-pub(crate) const MARK: u16 = 61_001;
+pub const MARK: u16 = 61_001;
 
 impl Capture {
     /// Captures the headers of packets on a device; returns when it listens.
-    pub(crate) fn start(ns: &Namespace, device: &str) -> Self {
+    pub fn start(ns: &Namespace, device: &str) -> Self {
         Self::start_cut(ns, device, "200")
     }
 
     /// Captures so many bytes of each packet; 0: whole packets.
-    pub(crate) fn start_cut(ns: &Namespace, device: &str, snaplen: &str) -> Self {
+    pub fn start_cut(ns: &Namespace, device: &str, snaplen: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("capture.pcap");
         let mut process = ns.spawn(
@@ -72,12 +81,12 @@ impl Capture {
     }
 
     /// Ends the capture once it holds the marks that `send_mark` sends, and reads it.
-    pub(crate) fn finish(self, send_mark: impl FnOnce()) -> Table {
+    pub fn finish(self, send_mark: impl FnOnce()) -> Table {
         read(&self.end(send_mark).file)
     }
 
     /// The same, without reading it.
-    pub(crate) fn end(self, send_mark: impl FnOnce()) -> Captured {
+    pub fn end(self, send_mark: impl FnOnce()) -> Captured {
         send_mark();
         let filter = format!("udp.dstport == {MARK}");
         wait_for("the mark in the capture", || {
@@ -94,7 +103,7 @@ impl Capture {
 }
 
 /// Sends the mark from a namespace to an address.
-pub(crate) fn mark(ns: &Namespace, to: &str) {
+pub fn mark(ns: &Namespace, to: &str) {
     let to = to.to_owned();
     ns.enter(move || {
         let any = if to.contains(':') { "[::]:0" } else { "0.0.0.0:0" };
@@ -105,12 +114,12 @@ pub(crate) fn mark(ns: &Namespace, to: &str) {
 
 /// Multicast that the stack sends when it likes (MLD reports), also between the attaching and the
 /// start of the capture: no test's traffic.
-pub(crate) fn is_the_stacks_own(destination: IpAddr) -> bool {
+pub fn is_the_stacks_own(destination: IpAddr) -> bool {
     destination.is_ipv6() && destination.is_multicast()
 }
 
 /// Reads a capture with tshark, without its opinion on reassembly.
-pub(crate) fn read(file: &std::path::Path) -> Table {
+pub fn read(file: &std::path::Path) -> Table {
     let fields = [
         "frame.len",
         "ip.src",

@@ -19,7 +19,7 @@ use crate::netns::{DEADLINE, Namespace};
 
 /// How a TCP client leaves.
 #[derive(Clone, Copy)]
-pub(crate) enum Ending {
+pub enum Ending {
     /// FIN first.
     Client,
     /// Waits for the server's FIN.
@@ -29,14 +29,7 @@ pub(crate) enum Ending {
 }
 
 /// One TCP exchange: the client sends `up` bytes, the server answers with `down`, one of them ends it.
-pub(crate) fn tcp(
-    client: &Namespace,
-    server: &Namespace,
-    address: &str,
-    up: usize,
-    down: usize,
-    ending: Ending,
-) {
+pub fn tcp(client: &Namespace, server: &Namespace, address: &str, up: usize, down: usize, ending: Ending) {
     let (ready, port) = mpsc::channel();
     let host: std::net::IpAddr = address.parse().expect("an address");
     std::thread::scope(|scope| {
@@ -88,13 +81,13 @@ fn read_exactly(stream: &mut TcpStream, count: usize) {
 }
 
 /// A connection attempt to a port where nobody listens.
-pub(crate) fn refused(client: &Namespace, address: &str) {
+pub fn refused(client: &Namespace, address: &str) {
     let address = SocketAddr::new(address.parse().expect("an address"), 9);
     client.enter(|| assert!(TcpStream::connect_timeout(&address, Duration::from_secs(5)).is_err()));
 }
 
 /// `count` datagrams of `size` bytes and as many answers of one byte.
-pub(crate) fn udp(client: &Namespace, server: &Namespace, address: &str, count: usize, size: usize) {
+pub fn udp(client: &Namespace, server: &Namespace, address: &str, count: usize, size: usize) {
     let host: std::net::IpAddr = address.parse().expect("an address");
     let any = if host.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let (ready, port) = mpsc::channel();
@@ -127,7 +120,7 @@ pub(crate) fn udp(client: &Namespace, server: &Namespace, address: &str, count: 
 }
 
 /// A bit of everything, over both versions of IP.
-pub(crate) fn mixture(client: &Namespace, server: &Namespace, v4: &str, v6: &str) {
+pub fn mixture(client: &Namespace, server: &Namespace, v4: &str, v6: &str) {
     for address in [v4, v6] {
         tcp(client, server, address, 100, 2_000, Ending::Client);
         tcp(client, server, address, 300_000, 10, Ending::Server);

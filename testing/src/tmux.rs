@@ -3,14 +3,12 @@
 use std::{
     fs,
     process::{Command, Output, Stdio},
-    time::{Duration, Instant},
 };
 
-/// How long something may take on a busy machine.
-const DEADLINE: Duration = Duration::from_mins(1);
+use crate::wait::{DEADLINE, poll};
 
 /// Whether there is a terminal to look at; says so where there is none.
-pub(crate) fn is_there() -> bool {
+pub fn is_there() -> bool {
     let there = Command::new("tmux").arg("-V").output().is_ok();
     if !there {
         eprintln!("not run: tmux is not installed; `cargo xtask test` brings it");
@@ -19,14 +17,14 @@ pub(crate) fn is_there() -> bool {
 }
 
 /// A terminal with a shell command in it.
-pub(crate) struct Tmux {
+pub struct Tmux {
     /// Holds the socket, which tmux leaves behind, and what the terminal was told.
     directory: tempfile::TempDir,
 }
 
 impl Tmux {
     /// A terminal of this size. When the command has ended, its exit code stands there.
-    pub(crate) fn start(columns: u16, rows: u16, term: &str, command: &str) -> Self {
+    pub fn start(columns: u16, rows: u16, term: &str, command: &str) -> Self {
         let this = Self { directory: tempfile::tempdir().expect("a directory") };
         let (before, after) = (this.path("before"), this.path("after"));
         let script = format!(
@@ -38,7 +36,7 @@ impl Tmux {
     }
 
     /// A terminal of this size with a shell that stops jobs and goes on with them.
-    pub(crate) fn shell(columns: u16, rows: u16) -> Self {
+    pub fn shell(columns: u16, rows: u16) -> Self {
         let this = Self { directory: tempfile::tempdir().expect("a directory") };
         this.open(columns, rows, "PS1='here: ' ENV= exec sh -i");
         this.wait_text("here:");
@@ -53,7 +51,7 @@ impl Tmux {
     }
 
     /// A file beside the terminal.
-    pub(crate) fn path(&self, name: &str) -> String {
+    pub fn path(&self, name: &str) -> String {
         self.directory.path().join(name).display().to_string()
     }
 
@@ -78,27 +76,27 @@ impl Tmux {
     }
 
     /// The lines of the screen.
-    pub(crate) fn screen(&self) -> Vec<String> {
+    pub fn screen(&self) -> Vec<String> {
         self.tell(&["capture-pane", "-p"]).lines().map(str::to_owned).collect()
     }
 
     /// The same with what gives it colours.
-    pub(crate) fn coloured(&self) -> String {
+    pub fn coloured(&self) -> String {
         self.tell(&["capture-pane", "-p", "-e"])
     }
 
     /// Types text as it is.
-    pub(crate) fn types(&self, text: &str) {
+    pub fn types(&self, text: &str) {
         self.tell(&["send-keys", "-l", text]);
     }
 
     /// Presses keys by their names, such as `Enter` or `Left`.
-    pub(crate) fn keys(&self, names: &[&str]) {
+    pub fn keys(&self, names: &[&str]) {
         self.tell(&[&["send-keys"], names].concat());
     }
 
     /// A click of the left button, or a turn of the wheel (64 up, 65 down), at a column and a row from 1.
-    pub(crate) fn mouse(&self, button: u8, column: usize, row: usize) {
+    pub fn mouse(&self, button: u8, column: usize, row: usize) {
         // tmux keeps the mouse to itself unless its bytes are typed.
         let sequence = format!("\x1b[<{button};{column};{row}M");
         let bytes: Vec<String> = sequence.bytes().map(|byte| format!("{byte:02x}")).collect();
@@ -107,26 +105,23 @@ impl Tmux {
     }
 
     /// Waits until the screen is as it should be.
-    #[expect(clippy::disallowed_methods, reason = "the deadline of a test")]
-    pub(crate) fn wait_screen(&self, what: &str, done: impl Fn(&[String]) -> bool) -> Vec<String> {
-        let begin = Instant::now();
-        loop {
-            let screen = self.screen();
-            if done(&screen) {
-                return screen;
-            }
-            assert!(begin.elapsed() < DEADLINE, "no {what} in {screen:#?}");
-            std::thread::park_timeout(Duration::from_millis(20));
-        }
+    pub fn wait_screen(&self, what: &str, done: impl Fn(&[String]) -> bool) -> Vec<String> {
+        let mut last = Vec::new();
+        let found = poll(DEADLINE, || {
+            last = self.screen();
+            done(&last).then_some(())
+        });
+        assert!(found.is_some(), "no {what} in {last:#?}");
+        last
     }
 
     /// Waits until a text stands on the screen.
-    pub(crate) fn wait_text(&self, text: &str) -> Vec<String> {
+    pub fn wait_text(&self, text: &str) -> Vec<String> {
         self.wait_screen(text, |screen| screen.iter().any(|line| line.contains(text)))
     }
 
     /// What a program has changed of the terminal's modes, as the terminal itself has it.
-    pub(crate) fn modes(&self) -> Vec<&'static str> {
+    pub fn modes(&self) -> Vec<&'static str> {
         let flags = [
             ("another screen", "alternate_on", "1"),
             ("no cursor", "cursor_flag", "0"),
@@ -150,14 +145,14 @@ impl Tmux {
     }
 
     /// Asserts that a program has the terminal for itself.
-    pub(crate) fn assert_taken(&self) {
+    pub fn assert_taken(&self) {
         let all = ["another screen", "no cursor", "mouse", "mouse as SGR", "pastes marked"];
         self.wait_screen("a taken terminal", |_| self.modes() == all);
     }
 
     /// Waits for the end of the command of [`Self::start`]; the terminal must be as it was before. Returns the
     /// screen.
-    pub(crate) fn given_back(&self, code: i32) -> Vec<String> {
+    pub fn given_back(&self, code: i32) -> Vec<String> {
         let screen = self.wait_text(&format!("ended {code}"));
         assert!(screen.iter().any(|line| line.contains("before")), "{screen:#?}");
         assert_eq!(self.modes(), Vec::<&str>::new());
@@ -167,19 +162,20 @@ impl Tmux {
 
     /// Asserts that lines are edited, echoed and signalled as before (`termios(3)`): by what `stty -g` wrote into the
     /// files `before` and `after`.
-    pub(crate) fn same_settings(&self) {
+    pub fn same_settings(&self) {
         let [before, after] =
             ["before", "after"].map(|name| fs::read_to_string(self.path(name)).expect("settings"));
         assert!(before.contains(':'), "{before}");
         assert_eq!(before, after);
     }
 
-    pub(crate) fn resize(&self, columns: u16, rows: u16) {
+    /// Gives the terminal another size.
+    pub fn resize(&self, columns: u16, rows: u16) {
         self.tell(&["resize-window", "-x", &columns.to_string(), "-y", &rows.to_string()]);
     }
 
     /// Sets the terminal back to how it is without a program, as others do who have it meanwhile.
-    pub(crate) fn leave(&self) {
+    pub fn leave(&self) {
         let tty = self.tell(&["display-message", "-p", "#{pane_tty}"]);
         let off = "\x1b[?1000l\x1b[?1006l\x1b[?2004l\x1b[?25h\x1b[?1049l";
         fs::write(tty.trim(), off).expect("the terminal");
@@ -189,7 +185,7 @@ impl Tmux {
     }
 
     /// The process that the shell has started.
-    pub(crate) fn child(&self) -> Option<i32> {
+    pub fn child(&self) -> Option<i32> {
         let shell = self.tell(&["display-message", "-p", "#{pane_pid}"]);
         let shell = shell.trim();
         let children = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).ok()?;

@@ -20,7 +20,7 @@ fn checksum(bytes: &[u8]) -> u16 {
 }
 
 /// An IPv4 packet around a payload.
-pub(crate) fn ipv4(source: [u8; 4], destination: [u8; 4], protocol: u8, payload: &[u8]) -> Vec<u8> {
+pub fn ipv4(source: [u8; 4], destination: [u8; 4], protocol: u8, payload: &[u8]) -> Vec<u8> {
     let length = (20 + payload.len()) as u16;
     let mut header = vec![0x45, 0];
     header.extend(length.to_be_bytes());
@@ -34,7 +34,7 @@ pub(crate) fn ipv4(source: [u8; 4], destination: [u8; 4], protocol: u8, payload:
 }
 
 /// A UDP datagram; checksum 0 means none (RFC 768).
-pub(crate) fn udp(source: u16, destination: u16, payload: &[u8]) -> Vec<u8> {
+pub fn udp(source: u16, destination: u16, payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     for word in [source, destination, (8 + payload.len()) as u16, 0] {
         out.extend(word.to_be_bytes());
@@ -44,7 +44,7 @@ pub(crate) fn udp(source: u16, destination: u16, payload: &[u8]) -> Vec<u8> {
 }
 
 /// A TCP segment without options.
-pub(crate) fn tcp(source: u16, destination: u16, seq: u32, ack: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
+pub fn tcp(source: u16, destination: u16, seq: u32, ack: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     out.extend(source.to_be_bytes());
     out.extend(destination.to_be_bytes());
@@ -56,7 +56,7 @@ pub(crate) fn tcp(source: u16, destination: u16, seq: u32, ack: u32, flags: u8, 
 }
 
 /// An Ethernet frame between two made-up stations, padded to what Ethernet asks for.
-pub(crate) fn ethernet(ether_type: u16, payload: &[u8]) -> Vec<u8> {
+pub fn ethernet(ether_type: u16, payload: &[u8]) -> Vec<u8> {
     let mut out = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1];
     out.extend(ether_type.to_be_bytes());
     out.extend(payload);
@@ -65,7 +65,7 @@ pub(crate) fn ethernet(ether_type: u16, payload: &[u8]) -> Vec<u8> {
 }
 
 /// An 802.1Q or 802.1ad tag and what it is around.
-pub(crate) fn tag(id: u16, ether_type: u16, payload: &[u8]) -> Vec<u8> {
+pub fn tag(id: u16, ether_type: u16, payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     out.extend(id.to_be_bytes());
     out.extend(ether_type.to_be_bytes());
@@ -74,12 +74,13 @@ pub(crate) fn tag(id: u16, ether_type: u16, payload: &[u8]) -> Vec<u8> {
 }
 
 /// A packet socket on a device.
-pub(crate) struct Raw {
+pub struct Raw {
     socket: OwnedFd,
 }
 
 impl Raw {
-    pub(crate) fn open(ns: &Namespace, device: &str) -> Self {
+    /// Opens one on a device of a namespace.
+    pub fn open(ns: &Namespace, device: &str) -> Self {
         let index = ns.ifindex(device);
         ns.enter(|| {
             // SAFETY: no pointers; the descriptor is ours.
@@ -104,7 +105,8 @@ impl Raw {
         })
     }
 
-    pub(crate) fn send(&self, frame: &[u8]) {
+    /// Sends a frame as it is.
+    pub fn send(&self, frame: &[u8]) {
         // SAFETY: the buffer is valid for its length.
         let n = unsafe { libc::send(self.socket.as_raw_fd(), frame.as_ptr().cast(), frame.len(), 0) };
         assert_eq!(n, frame.len() as isize, "{}", std::io::Error::last_os_error());
@@ -119,12 +121,13 @@ impl AsRawFd for Raw {
 }
 
 /// The other end of a tun device.
-pub(crate) struct Tun {
+pub struct Tun {
     file: File,
 }
 
 impl Tun {
-    pub(crate) fn open(ns: &Namespace, device: &str) -> Self {
+    /// Opens the device of this name.
+    pub fn open(ns: &Namespace, device: &str) -> Self {
         const TUNSETIFF: libc::c_ulong = 0x4004_54ca;
         ns.enter(|| {
             let file = File::options().read(true).write(true).open("/dev/net/tun").expect("/dev/net/tun");
@@ -141,12 +144,13 @@ impl Tun {
         })
     }
 
-    pub(crate) fn write(&self, packet: &[u8]) {
+    /// Hands a packet to the stack.
+    pub fn write(&self, packet: &[u8]) {
         (&self.file).write_all(packet).expect("write to the tunnel");
     }
 
     /// Waits for a packet from the stack.
-    pub(crate) fn read(&self) -> Vec<u8> {
+    pub fn read(&self) -> Vec<u8> {
         let mut buffer = vec![0; 2048];
         let timeout = Duration::from_secs(10).as_millis() as u16;
         let mut poll =
@@ -159,13 +163,13 @@ impl Tun {
 }
 
 /// VXLAN (RFC 7348) around a frame.
-pub(crate) fn vxlan(port: u16, frame: &[u8]) -> Vec<u8> {
+pub fn vxlan(port: u16, frame: &[u8]) -> Vec<u8> {
     let datagram = udp(50_000, port, &[&[8, 0, 0, 0, 0, 0, 7, 0][..], frame].concat());
     ethernet(0x0800, &ipv4([172, 16, 0, 1], [172, 16, 0, 2], 17, &datagram))
 }
 
 /// An Ethernet frame without padding.
-pub(crate) fn bare_ethernet(ether_type: u16, payload: &[u8]) -> Vec<u8> {
+pub fn bare_ethernet(ether_type: u16, payload: &[u8]) -> Vec<u8> {
     let mut out = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1];
     out.extend(ether_type.to_be_bytes());
     out.extend(payload);
