@@ -1,5 +1,6 @@
 //! What the tests of several crates and binaries share. It knows Weir only by its binary and by the names of its
 //! programs: a test that needs Weir's own types keeps its helpers beside it.
+#![expect(clippy::new_without_default, reason = "a namespace or a mount is nothing that comes by default")]
 #![expect(
     clippy::expect_used,
     clippy::missing_panics_doc,

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// How long anything may take before a test gives up. It is reached only where something is broken.
-pub const DEADLINE: Duration = Duration::from_secs(120);
+pub const DEADLINE: Duration = Duration::from_mins(2);
 
 /// Between two looks at what is waited for.
 const PAUSE: Duration = Duration::from_millis(5);
