@@ -3,36 +3,31 @@
 mod events;
 mod tls;
 
-use std::fmt::Write as _;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, HOST};
-use hyper::{Request, Response, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
-use rustls_pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use hyper::body::Bytes;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, StatusCode, Url};
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
 use crate::config::Setting;
 
-pub use events::{Event, Events, Parser};
+#[doc(hidden)]
+pub use events::events;
+pub use events::{Event, Events};
+use tls::Trust;
 pub use tls::TrustError;
 
 /// Most bytes of an answer.
 const ANSWER_BYTES: usize = 1 << 30;
 /// For the whole exchange.
 const EXCHANGE: Duration = Duration::from_secs(30);
-/// Certificates of the system, where Debian and its kin keep them.
-const SYSTEM_CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// What stands for itself in a value of a query: the unreserved characters of RFC 3986, 2.3.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +52,7 @@ pub enum ClientError {
         /// The address.
         url: String,
         /// Why.
-        source: io::Error,
+        source: Box<rustls::Error>,
     },
     /// There is nobody to trust.
     #[error("{source}; name a file that has certificates with --ca-file")]
@@ -124,42 +119,33 @@ pub fn default_url() -> String {
     format!("http://{address}")
 }
 
+/// What addresses of Unix sockets begin with.
+const UNIX: &str = "unix:";
+
 /// An instance.
 #[derive(Clone, Debug)]
 pub struct Instance {
-    /// Without user and password.
+    /// Without user and password, as it is shown.
     url: String,
-    host: String,
-    port: u16,
+    /// What paths are put behind: the address, with user and password.
+    base: String,
     tls: bool,
-    authorization: Option<String>,
+    socket: Option<PathBuf>,
     ca_file: Option<PathBuf>,
 }
 
 impl Instance {
-    /// The instance at an address such as `https://user:password@host:10058`.
+    /// The instance at an address such as `https://user:password@host:10058/prefix`, or `unix:/run/weir/web`.
     pub fn new(url: &str, ca_file: Option<PathBuf>) -> Result<Self, ClientError> {
-        let bad = || ClientError::Url { url: url.to_owned() };
-        let uri: Uri = url.parse().map_err(|_| bad())?;
-        let tls = match uri.scheme_str() {
-            Some("https") => true,
-            Some("http") => false,
-            _ => return Err(bad()),
-        };
-        let authority = uri.authority().ok_or_else(bad)?;
-        let user = authority.as_str().rsplit_once('@').map(|(user, _)| user);
-        let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        if host.is_empty() {
-            return Err(bad());
-        }
-        let shown = if authority.host().contains(':') { format!("[{host}]") } else { host.clone() };
+        let socket = url.strip_prefix(UNIX);
+        let base = Url::parse(if socket.is_some() { "http://localhost" } else { url });
+        let base = base.ok().filter(|base| is_address(base) && socket.is_none_or(|path| !path.is_empty()));
+        let base = base.ok_or_else(|| ClientError::Url { url: url.to_owned() })?;
         Ok(Self {
-            url: format!("{}://{shown}:{port}", if tls { "https" } else { "http" }),
-            authorization: user.map(|u| format!("Basic {}", BASE64_STANDARD.encode(unescape(u)))),
-            host,
-            port,
-            tls,
+            url: socket.map_or_else(|| shown(&base), |_| url.to_owned()),
+            tls: base.scheme() == "https",
+            base: base.as_str().trim_end_matches('/').to_owned(),
+            socket: socket.map(PathBuf::from),
             ca_file,
         })
     }
@@ -181,7 +167,7 @@ impl Instance {
     /// The events of a path's stream (`text/event-stream`).
     pub async fn events(&self, path: &str) -> Result<Events, ClientError> {
         let response = timeout(EXCHANGE, self.open(path)).await.map_err(|_| self.late())??;
-        Ok(Events::new(self.url.clone(), response.into_body()))
+        Ok(Events::new(self.url.clone(), response.into()))
     }
 
     fn late(&self) -> ClientError {
@@ -189,25 +175,10 @@ impl Instance {
     }
 
     /// Asks; the answer is one that promises what was asked for.
-    async fn open(&self, path: &str) -> Result<Response<Incoming>, ClientError> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port))
-            .await
-            .map_err(|source| ClientError::Connect { url: self.url.clone(), source })?;
-        let response = if self.tls {
-            let tls = |source| ClientError::Tls { url: self.url.clone(), source };
-            let asked_for = || ClientError::CertificateAsked { url: self.url.clone() };
-            let name = ServerName::try_from(self.host.clone()).map_err(|e| tls(io::Error::other(e)))?;
-            let trusted = self.ca_file.as_deref().unwrap_or(Path::new(SYSTEM_CERTIFICATES));
-            let (config, asked) =
-                tls::config(trusted).map_err(|source| ClientError::Certificates { source })?;
-            let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
-            let stream = stream.map_err(|e| if tls::is_refusal(&e) { asked_for() } else { tls(e) })?;
-            // TLS 1.3 lets the client speak before the server has looked at what it shows.
-            let response = self.request(stream, path).await;
-            response.map_err(|error| if asked.is() { asked_for() } else { error })?
-        } else {
-            self.request(stream, path).await?
-        };
+    async fn open(&self, path: &str) -> Result<Response, ClientError> {
+        let (client, asked) = self.client()?;
+        let response = client.get(format!("{}{path}", self.base)).send().await;
+        let response = response.map_err(|error| self.failed(&error, asked.is()))?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -220,65 +191,85 @@ impl Instance {
         Err(ClientError::Refused { url: self.url.clone(), status, reason })
     }
 
-    async fn body(&self, response: Response<Incoming>) -> Result<Bytes, ClientError> {
-        let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
-        body.map(http_body_util::Collected::to_bytes).map_err(|e| self.broken(e))
+    /// A client for one exchange, so that certificates that were renewed meanwhile are trusted, and whether it
+    /// is asked for one.
+    fn client(&self) -> Result<(Client, Arc<tls::Asked>), ClientError> {
+        let trust = match &self.ca_file {
+            _ if !self.tls => Trust::Nobody,
+            None => Trust::System,
+            Some(path) => Trust::File(path),
+        };
+        let (config, asked) = tls::config(trust).map_err(|source| ClientError::Certificates { source })?;
+        // An instance is asked itself: neither a proxy nor where it would send us.
+        let builder = Client::builder().no_proxy().redirect(Policy::none()).tls_backend_preconfigured(config);
+        let builder = match &self.socket {
+            Some(path) => builder.unix_socket(path.as_path()),
+            None => builder,
+        };
+        Ok((builder.build().map_err(|error| broken(&self.url, error))?, asked))
     }
 
-    fn broken(&self, source: Box<dyn std::error::Error + Send + Sync>) -> ClientError {
-        ClientError::Exchange { url: self.url.clone(), source }
-    }
-
-    async fn request<S>(&self, stream: S, path: &str) -> Result<Response<Incoming>, ClientError>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|e| self.broken(e.into()))?;
-        // It ends with the exchange; what goes wrong shows in the answer.
-        tokio::spawn(connection);
-        let mut request = Request::get(path).header(HOST, format!("{}:{}", self.host, self.port));
-        if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization);
+    async fn body(&self, mut response: Response) -> Result<Bytes, ClientError> {
+        let mut body = Vec::new();
+        while let Some(piece) = response.chunk().await.map_err(|error| broken(&self.url, bottom(&error)))? {
+            if body.len() + piece.len() > ANSWER_BYTES {
+                return Err(broken(&self.url, format!("an answer of more than {ANSWER_BYTES} bytes")));
+            }
+            body.extend_from_slice(&piece);
         }
-        let request = request.body(Empty::<Bytes>::new()).map_err(|e| self.broken(e.into()))?;
-        sender.send_request(request).await.map_err(|e| self.broken(e.into()))
+        Ok(body.into())
+    }
+
+    /// Why there is no answer, by what lies at the bottom of the library's error; `asked`: for a certificate.
+    fn failed(&self, error: &reqwest::Error, asked: bool) -> ClientError {
+        let url = || self.url.clone();
+        // TLS 1.3 lets the client speak before the server has looked at what it shows.
+        if asked {
+            return ClientError::CertificateAsked { url: url() };
+        }
+        if let Some(tls) = tls::cause(error) {
+            return ClientError::Tls { url: url(), source: Box::new(tls.clone()) };
+        }
+        match tls::find::<io::Error>(error).filter(|_| error.is_connect()) {
+            Some(source) => {
+                let source = io::Error::new(source.kind(), source.to_string());
+                ClientError::Connect { url: url(), source }
+            }
+            None => broken(&self.url, bottom(error)),
+        }
     }
 }
 
-/// Percent-encoding (RFC 3986, 2.1) off; what is no encoding stays.
-fn unescape(text: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let code = tail
-            .get(..2)
-            .and_then(|h| std::str::from_utf8(h).ok())
-            .and_then(|h| u8::from_str_radix(h, 16).ok());
-        if let (b'%', Some(byte)) = (first, code) {
-            out.push(byte);
-            rest = &tail[2..];
-        } else {
-            out.push(first);
-            rest = tail;
-        }
+/// What the last of the errors below one says: those above name the library's steps, and the address with its
+/// password.
+fn bottom(error: &reqwest::Error) -> String {
+    let mut last: &dyn std::error::Error = error;
+    while let Some(source) = last.source() {
+        last = source;
     }
-    out
+    last.to_string()
 }
 
-/// Percent-encoding on, for a value in a query.
+fn broken(url: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ClientError {
+    ClientError::Exchange { url: url.to_owned(), source: source.into() }
+}
+
+/// Whether an instance can be there.
+fn is_address(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none()
+}
+
+/// An address without user and password.
+fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    // Both are refused by addresses without a host, which are none of an instance.
+    let _ = url.set_username("").and_then(|()| url.set_password(None));
+    url.as_str().trim_end_matches('/').to_owned()
+}
+
+/// Percent-encoding (RFC 3986, 2.1) on, for a value in a query.
 pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            out.push(byte as char);
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 #[cfg(test)]
@@ -286,25 +277,69 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_give_host_port_and_user() {
-        let i = Instance::new("https://ann:p%40ss@example.org", None).unwrap();
-        assert_eq!((i.host.as_str(), i.port, i.tls), ("example.org", 443, true));
-        assert_eq!(i.url, "https://example.org:443", "the password is not shown");
-        assert_eq!(i.authorization, Some(format!("Basic {}", BASE64_STANDARD.encode("ann:p@ss"))));
-        let i = Instance::new("http://[::1]:10058", None).unwrap();
-        assert_eq!((i.host.as_str(), i.port), ("::1", 10058));
-        let i = Instance::new(&default_url(), None).unwrap();
-        assert_eq!((i.host.as_str(), i.port, i.tls), ("127.0.0.1", 10058, false));
-        for url in ["", "127.0.0.1:10058", "ftp://x", "http://", "/x"] {
-            assert!(Instance::new(url, None).is_err(), "{url}");
+    fn addresses_are_shown_without_user_and_password() {
+        let shown = |url| Instance::new(url, None).map(|i| i.url().to_owned()).ok();
+        assert_eq!(shown("http://ann:p%40ss@example.org:80").as_deref(), Some("http://example.org"));
+        assert_eq!(shown("http://[::1]:10058/").as_deref(), Some("http://[::1]:10058"));
+        assert_eq!(shown("http://ann@host/monitor/").as_deref(), Some("http://host/monitor"));
+        assert_eq!(shown("unix:/run/weir/web").as_deref(), Some("unix:/run/weir/web"));
+        assert_eq!(shown(&default_url()), Some(default_url()));
+        for url in ["", "127.0.0.1:10058", "ftp://x", "http://", "/x", "unix:", "http://host/?a=b"] {
+            assert!(matches!(Instance::new(url, None), Err(ClientError::Url { .. })), "{url}");
         }
     }
 
     #[test]
     fn escaping_can_be_undone() {
-        for text in ["port 443 and bytes > 1M", "%", "a&b=ü", "\u{11}\u{0}"] {
-            assert!(escape(text).bytes().all(|b| b.is_ascii_graphic() && b != b'&'), "{text}");
-            assert_eq!(unescape(&escape(text)), text.as_bytes());
+        for text in ["port 443 and bytes > 1M", "%", "a&b=ü", "\u{11}\u{0}", "-_.~"] {
+            let escaped = escape(text);
+            assert!(escaped.bytes().all(|b| b.is_ascii_graphic() && b != b'&'), "{text}");
+            assert_eq!(percent_encoding::percent_decode_str(&escaped).decode_utf8().unwrap(), text);
         }
+        assert_eq!(escape("-_.~"), "-_.~");
+    }
+
+    /// What a server hears of an exchange with it.
+    async fn heard(listener: tokio::net::TcpListener, instance: &Instance) -> String {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let server = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            String::from_utf8(head).unwrap().to_lowercase()
+        };
+        let (heard, answer) = tokio::join!(server, instance.get("/-/healthy"));
+        answer.unwrap();
+        heard
+    }
+
+    #[tokio::test]
+    async fn an_address_may_have_a_path_and_be_of_ipv6() {
+        let listener = tokio::net::TcpListener::bind("[::1]:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let instance = Instance::new(&format!("http://ann:p%40ss@[::1]:{port}/weir/"), None).unwrap();
+        let heard = heard(listener, &instance).await;
+        assert!(heard.starts_with("get /weir/-/healthy http/1.1\r\n"), "{heard}");
+        assert!(heard.contains(&format!("\r\nhost: [::1]:{port}\r\n")), "{heard}");
+        // ann:p@ss
+        assert!(heard.contains("\r\nauthorization: basic yw5uonbac3m=\r\n"), "{heard}");
+    }
+
+    #[tokio::test]
+    async fn what_is_said_of_a_failure_holds_no_password() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let instance = Instance::new(&format!("http://ann:secret@{address}"), None).unwrap();
+        let server = async { drop(listener.accept().await.unwrap()) };
+        let (answer, ()) = tokio::join!(instance.get("/"), server);
+        let error = answer.unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+        drop(listener);
+        let error = instance.get("/").await.unwrap_err();
+        assert!(matches!(error, ClientError::Connect { .. }), "{error}");
+        assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
     }
 }

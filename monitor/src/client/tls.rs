@@ -1,5 +1,6 @@
 //! TLS of the client: whom it trusts, and what it says when that fails.
 
+use std::error::Error as StdError;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,10 +10,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{ResolvesClientCert, WebPkiServerVerifier, verify_server_name};
 use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
-use rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore,
-    SignatureScheme,
-};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::pem::{self, PemError};
@@ -29,25 +27,65 @@ pub enum TrustError {
         /// The file.
         path: PathBuf,
     },
+    /// The system has none.
+    #[error("this system has no certificates of CAs{}", first(errors))]
+    NoneOfSystem {
+        /// What could not be read.
+        errors: Vec<rustls_native_certs::Error>,
+    },
+    /// They cannot be used together with the versions of TLS that are spoken.
+    #[error("TLS: {0}")]
+    Tls(Error),
+}
+
+fn first(errors: &[rustls_native_certs::Error]) -> String {
+    errors.first().map_or_else(String::new, |error| format!(" ({error})"))
+}
+
+/// Who may vouch for a server.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Trust<'a> {
+    /// Nobody: it is asked without TLS.
+    Nobody,
+    /// Whom this system trusts.
+    System,
+    /// The certificates of a file.
+    File(&'a Path),
 }
 
 /// How to connect, and whether the server asked for a certificate when that was done.
-pub(super) fn config(path: &Path) -> Result<(ClientConfig, Arc<Asked>), TrustError> {
-    let unusable = || TrustError::Unusable { path: path.to_owned() };
-    let known = pem::certificates(path)?;
+pub(super) fn config(trust: Trust<'_>) -> Result<(ClientConfig, Arc<Asked>), TrustError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
+    let builder = builder.with_safe_default_protocol_versions().map_err(TrustError::Tls)?;
+    let asked = Arc::new(Asked::default());
+    let (known, unusable) = match trust {
+        Trust::Nobody => {
+            let config = builder.with_root_certificates(RootCertStore::empty());
+            return Ok((config.with_client_cert_resolver(Arc::<Asked>::clone(&asked)), asked));
+        }
+        Trust::System => (of_system()?, TrustError::NoneOfSystem { errors: Vec::new() }),
+        Trust::File(path) => (pem::certificates(path)?, TrustError::Unusable { path: path.to_owned() }),
+    };
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(known.iter().cloned());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let chains = WebPkiServerVerifier::builder_with_provider(roots.into(), Arc::clone(&provider));
-    let chains = chains.build().map_err(|_| unusable())?;
-    let asked = Arc::new(Asked::default());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|_| unusable())?
+    let chains = WebPkiServerVerifier::builder_with_provider(roots.into(), provider);
+    let chains = chains.build().map_err(|_| unusable)?;
+    let config = builder
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Verifier { chains, known }))
         .with_client_cert_resolver(Arc::<Asked>::clone(&asked));
     Ok((config, asked))
+}
+
+/// The certificates that this system trusts, wherever its distribution keeps them.
+fn of_system() -> Result<Vec<CertificateDer<'static>>, TrustError> {
+    let found = rustls_native_certs::load_native_certs();
+    if found.certs.is_empty() {
+        Err(TrustError::NoneOfSystem { errors: found.errors })
+    } else {
+        Ok(found.certs)
+    }
 }
 
 /// Chains of certificates, or one of the known certificates itself.
@@ -130,30 +168,39 @@ impl ResolvesClientCert for Asked {
     }
 }
 
-fn cause(error: &io::Error) -> Option<&Error> {
-    error.get_ref()?.downcast_ref()
+/// The first of the errors below one that is of this type. What an [`io::Error`] was made of is none of its sources.
+pub(super) fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = inner.map_or_else(|| error.source(), |inner| Some(inner));
+    }
+    None
 }
 
-/// Whether the server ended the handshake for want of a certificate.
-pub(super) fn is_refusal(error: &io::Error) -> bool {
-    matches!(cause(error), Some(Error::AlertReceived(AlertDescription::CertificateRequired)))
+/// What TLS has to say of an error.
+pub(super) fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
+    find(error)
 }
 
 /// Why there is no TLS, and what to do.
-pub(super) fn reason(error: &io::Error) -> String {
-    match cause(error) {
+pub(super) fn reason(error: &Error) -> String {
+    match error {
         // The signature is bad too where another certificate was made for the same name.
-        Some(Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) => {
+        Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
             "the server's certificate is of an unknown CA; name the CA's certificate with --ca-file".into()
         }
-        Some(Error::InvalidCertificate(why)) if is_ca(why) => {
+        Error::InvalidCertificate(why) if is_ca(why) => {
             "the server shows a CA's certificate; name that very certificate with --ca-file".into()
         }
-        Some(Error::InvalidCertificate(CertificateError::Other(other))) => {
+        Error::InvalidCertificate(CertificateError::Other(other)) => {
             format!("the server's certificate is not valid: {}", other.0)
         }
-        Some(Error::InvalidCertificate(why)) => format!("the server's certificate is not valid: {why}"),
-        Some(Error::InvalidMessage(_)) => {
+        Error::InvalidCertificate(why) => format!("the server's certificate is not valid: {why}"),
+        Error::InvalidMessage(_) => {
             "the server speaks something else; if it serves without TLS, its address begins with http://"
                 .into()
         }

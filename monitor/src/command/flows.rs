@@ -60,7 +60,7 @@ pub struct Arguments {
         hide_env_values = true
     )]
     url: String,
-    /// Certificates that may vouch for the instance [default: the system's].
+    /// CA bundle in PEM form, to verify the instance's certificate [default: the system's].
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
     /// What comes first.

@@ -37,7 +37,7 @@ pub(super) async fn once(instance: &Instance, question: &Question) -> Result<(Hi
     let mut before = History::default();
     loop {
         let event = events.next().await?;
-        match News::read(&event.name, &event.data).map_err(CommandError::Answer)? {
+        match News::read(&event.name, event.data.as_bytes()).map_err(CommandError::Answer)? {
             Some(News::History(history)) => before = *history,
             Some(News::Live(live)) => return Ok((before, *live)),
             _ => {}
@@ -102,7 +102,7 @@ async fn stream(instance: &Instance, question: &Question, to: &Sender<Input>) ->
             Ok(event) => event,
             Err(error) => return Some(short(&error)),
         };
-        match News::read(&event.name, &event.data) {
+        match News::read(&event.name, event.data.as_bytes()) {
             Ok(told) => news.extend(told),
             Err(error) => return Some(format!("another form of answer: {error}")),
         }

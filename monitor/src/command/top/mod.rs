@@ -36,7 +36,7 @@ pub struct Arguments {
     /// process counts itself].
     #[arg(long, value_name = "URL", env = "WEIR_URL", hide_env_values = true)]
     url: Option<String>,
-    /// Certificates that may vouch for the instance [default: the system's].
+    /// CA bundle in PEM form, to verify the instance's certificate [default: the system's].
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
     /// Count in this process even where an instance could be attached to; interfaces that another one counts are

@@ -103,7 +103,7 @@ async fn the_stream_goes_on_over_tls_for_who_knows_the_password_alone() {
     for _ in 0..5 {
         server.state.drained();
         let event = events.next().await.unwrap();
-        let data: serde_json::Value = serde_json::from_slice(&event.data).unwrap();
+        let data: serde_json::Value = serde_json::from_str(&event.data).unwrap();
         assert_eq!((event.name.as_str(), &data["flows"]), ("live", &serde_json::json!([])));
     }
     for user in ["ann:wrong@", "bob:sesame@", "ann:@", ""] {
