@@ -124,7 +124,7 @@ fn main() {
         let mut times: Vec<f64> = (0..rounds(DRAINS, 2))
             .map(|_| {
                 let start = cpu_time();
-                let sums = engine.live().windows().sums(window);
+                let sums = engine.ledger().live().windows().sums(window);
                 assert!(sums.by_name.domains.len() >= 128);
                 (cpu_time() - start) as f64 / 1e6
             })

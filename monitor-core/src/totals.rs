@@ -230,28 +230,14 @@ pub const fn io_values(direction: Direction, io: Io) -> [u64; 4] {
 /// Everything that is counted since the start.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
-    /// Sorted by name; removed ones stay.
-    pub interfaces: Vec<InterfaceTotals>,
     /// Flows.
     pub flows: FlowTotals,
     /// TCP.
     pub tcp: TcpTotals,
     /// How long TCP takes.
     pub latency: TcpLatency,
-    /// Readings of hooks for which H0 ≤ accounted ≤ H1 did not hold. Anything but 0 is a defect.
-    pub conservation_violations: u64,
     /// Drains completed.
     pub drains: u64,
     /// End of the last drain, nanoseconds since the Unix epoch; 0: none yet.
     pub last_drain: u64,
-    /// Records that were turned away because their queue was full.
-    pub records_dropped: u64,
-}
-
-impl Totals {
-    /// Packets that found no slot, on all interfaces.
-    pub fn overflow_packets(&self) -> u64 {
-        let hooks = self.interfaces.iter().flat_map(|interface| &interface.hooks);
-        hooks.fold(0, |sum, hook| sum.wrapping_add(hook.accounted[Outcome::Overflow.index()]))
-    }
 }

@@ -51,7 +51,7 @@ fn drain(engine: &mut Engine, slots: &[Flow], now: u64) -> u32 {
 fn a_drain_of_flows_that_go_on_allocates_nothing() {
     let mut now = SECOND;
     let mut engine = Engine::new(EngineConfig { peers: true, ..EngineConfig::default() }, now);
-    engine.set_local_networks(&[LocalNetwork { address: [192, 0, 2, 1].into(), prefix: 24 }]);
+    engine.surroundings().set_local_networks(&[LocalNetwork { address: [192, 0, 2, 1].into(), prefix: 24 }]);
     let open = |n| account::opened(&packet(n, true, 0, tcp_flags::ACK), 1, 0, Direction::Receive, now);
     let (slots, sides): (Vec<Flow>, Vec<Side>) = (0..FLOWS).map(open).unzip();
     for round in 0..20 {
@@ -75,7 +75,7 @@ fn a_drain_of_flows_that_go_on_allocates_nothing() {
             assert_eq!(after - before, 0, "round {round}");
         }
     }
-    let families = engine.families();
+    let families = engine.ledger().families();
     assert_eq!((families.services.len(), families.peers.len()), (1, FLOWS as usize));
     assert_eq!(families.services.total()[2..].iter().sum::<u64>(), u64::from(FLOWS) * 40);
 }

@@ -58,8 +58,8 @@ fn main() {
         let engine = engine.lock().expect("the engine");
         let sum = |outcome: Outcome| -> u64 {
             engine
+                .interfaces()
                 .totals()
-                .interfaces
                 .iter()
                 .flat_map(|i| &i.hooks)
                 .map(|h| h.accounted[outcome as usize])

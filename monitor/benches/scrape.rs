@@ -36,7 +36,7 @@ fn main() {
     for n in 0..SERIES / 4 {
         let key = ServiceKey { transport: Transport::Tcp, port: n as u16, role: Role::Server };
         let n = u64::from(n);
-        engine.families_mut().services.add(&key, [n * 1_000_003, n * 70_001, n * 7, n * 3], now);
+        engine.ledger_mut().families_mut().services.add(&key, [n * 1_000_003, n * 70_001, n * 7, n * 3], now);
     }
     let own = Own::new().expect("instruments");
     let events = Events::default();

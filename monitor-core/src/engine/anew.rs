@@ -8,15 +8,15 @@ use std::cmp::Ordering;
 
 use monitor_common::abi::Flow;
 
-use super::{Engine, count::Once, records::Writer};
+use super::{books::Books, flows::Flows};
 use crate::{
     flow::{expiry, naming::Naming, reading::Reading, record::Unwritten},
     payload::inspector::Findings,
 };
 
-impl Engine {
+impl Flows {
     /// Sets aside what was read of the connection in a slot, if the slot holds another one now.
-    pub(super) fn begin_anew(&mut self, slot: u32, flow: &Flow) {
+    pub(super) fn begin_anew(&mut self, books: &Books, slot: u32, flow: &Flow) {
         let reused = flow.head.reused.get();
         let Some(entry) = self.table.entry_mut(slot).filter(|entry| entry.told < reused) else { return };
         if entry.linked && !entry.counts {
@@ -27,7 +27,7 @@ impl Engine {
             let earlier = entry.clone();
             if earlier.reading != Reading::default() {
                 let begun = Some(flow.head.syn_time.get()).filter(|at| *at != 0);
-                entry.begun = begun.unwrap_or_else(|| self.step.now());
+                entry.begun = begun.unwrap_or_else(|| books.now());
                 entry.unwritten =
                     earlier.unwritten.is_some().then(|| Unwritten::new(earlier.reading, entry.begun));
             }
@@ -42,18 +42,18 @@ impl Engine {
     }
 
     /// A sample is of this connection of a slot. Returns whether it still says something.
-    pub(super) fn turn_to(&mut self, slot: u32, connection: u32) -> bool {
+    pub(super) fn turn_to(&mut self, books: &mut Books, slot: u32, connection: u32) -> bool {
         let Some(entry) = self.table.entry(slot) else { return false };
         match connection.cmp(&entry.told) {
             Ordering::Equal => {
-                self.end_earlier(slot);
+                self.end_earlier(books, slot);
                 true
             }
             Ordering::Less => match &entry.earlier {
                 Some(earlier) if earlier.told == connection => true,
                 Some(earlier) if earlier.told < connection => {
                     // Several within a drain: each counts as a connection, the last has the bytes.
-                    self.end_earlier(slot);
+                    self.end_earlier(books, slot);
                     let Some(entry) = self.table.entry_mut(slot) else { return false };
                     let mut earlier = entry.clone();
                     earlier.naming = Naming::default();
@@ -70,29 +70,27 @@ impl Engine {
     }
 
     /// All samples of earlier connections were read.
-    pub(super) fn end_all_earlier(&mut self) {
+    pub(super) fn end_all_earlier(&mut self, books: &mut Books) {
         while let Some(slot) = self.anew.pop() {
-            self.end_earlier(slot);
+            self.end_earlier(books, slot);
         }
     }
 
     /// Counts and tells what was known of the earlier connection of a slot, if there is one.
-    pub(super) fn end_earlier(&mut self, slot: u32) {
+    pub(super) fn end_earlier(&mut self, books: &mut Books, slot: u32) {
         if self.table.entry(slot).is_none_or(|entry| entry.earlier.is_none()) {
             return;
         }
-        self.forget_payload(slot);
-        let Self { table, config, hooks, totals, families, live, counted, step, records, .. } = self;
-        let now = step.now();
-        let Some(entry) = table.entry_mut(slot) else { return };
+        self.forget_payload(books, slot);
+        let Some(entry) = self.table.entry_mut(slot) else { return };
         let Some(mut earlier) = entry.earlier.take() else { return };
         if !entry.counts {
             return;
         }
-        Once { totals, families, live, counted, config, now }.name(&mut earlier, true);
+        books.name(&mut earlier, true);
         if earlier.reading != Reading::default() {
-            let reason = expiry::end(&earlier, &config.timeouts).1;
-            Writer { config, hooks, totals, records, now }.last(&mut earlier, reason);
+            let reason = expiry::end(&earlier, &books.config.timeouts).1;
+            books.last(&mut earlier, reason);
         }
     }
 }

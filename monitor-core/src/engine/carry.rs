@@ -15,7 +15,10 @@ use monitor_common::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Engine, count::Once, count_sighting, records::Writer};
+use super::{
+    Engine,
+    flows::{Flows, packets},
+};
 use crate::{
     application::Application,
     flow::{
@@ -204,15 +207,20 @@ fn read_names(words: &[Cell64]) -> (Option<Name>, Option<Application>) {
     (name, Application::ALL.iter().copied().find(|a| a.as_str() == word))
 }
 
-impl Engine {
+/// An engine that leaves its flows in their slots, or that goes on where another did; see
+/// [`Engine::succession`].
+#[derive(Debug)]
+pub struct Succession<'a>(pub(super) &'a mut Engine);
+
+impl Succession<'_> {
     /// Remembers from now on which flows have news for [`Self::report`].
     pub fn keep_watermarks(&mut self) {
-        self.moved = Some(Vec::new());
+        self.0.flows.moved = Some(Vec::new());
     }
 
-    /// Slots whose [`Reported`] is to be written anew.
+    /// Slots whose [`Reported`] is to be written again.
     pub fn take_moved(&mut self) -> Vec<u32> {
-        let mut moved = self.moved.as_mut().map(std::mem::take).unwrap_or_default();
+        let mut moved = self.0.flows.moved.as_mut().map(std::mem::take).unwrap_or_default();
         moved.sort_unstable();
         moved.dedup();
         moved
@@ -220,8 +228,9 @@ impl Engine {
 
     /// What accounts for packets, without the flows in slots.
     pub fn carry(&self) -> Carried {
-        let mut live: Vec<Traffic> = vec![Traffic::default(); self.hooks.attachments()];
-        for (_, entry) in self.table.iter() {
+        let Engine { flows, books } = &*self.0;
+        let mut live: Vec<Traffic> = vec![Traffic::default(); books.interfaces.attachments()];
+        for (_, entry) in flows.table.iter() {
             let Some(live) = live.get_mut(entry.attachment as usize) else { continue };
             let class = HookCounters::class(entry.key.protocol, entry.key.ip_version);
             for side in [Side::Lower, Side::Upper] {
@@ -232,26 +241,25 @@ impl Engine {
                 }
             }
         }
-        self.hooks.carry(&self.totals, &live)
+        books.interfaces.carry(&live)
     }
 
     /// Goes on where another engine was: before the interfaces are set and before the first drain, at
     /// which each live slot is adopted.
     pub fn take_over(&mut self, carried: Carried) {
-        self.hooks.take_over(carried, &mut self.totals);
+        self.0.books.interfaces.take_over(carried);
     }
 
-    /// Reads a slot for the first time that another engine may have read before: what that one told is
-    /// not told again, but the packets of its interface, which nothing but the slot has.
+    /// Reads a slot for the first time that another engine may have read before: what that one reported is
+    /// not reported again, but the packets of its interface, which nothing but the slot has.
     pub fn adopt(&mut self, slot: u32, flow: &Flow, reported: &Reported) {
-        let packets = [flow.hot[0].packets.get(), flow.hot[1].packets.get()];
-        if self.table.entry(slot).is_some() || packets == [0; 2] {
+        let Engine { flows, books } = &mut *self.0;
+        if flows.table.entry(slot).is_some() || packets(flow) == [0; 2] {
             return;
         }
         let Some(told) = Watermark::read(reported, flow) else { return };
-        self.open(slot, flow);
-        let Self { table, hooks, totals, config, .. } = self;
-        let Some(entry) = table.entry_mut(slot) else { return };
+        flows.open(books, slot, flow);
+        let Some(entry) = flows.table.entry_mut(slot) else { return };
         entry.told = told.told;
         entry.begun = told.begun;
         entry.track = told.track;
@@ -260,12 +268,12 @@ impl Engine {
         entry.naming.inherit(told.decided);
         entry.reading = told.counted;
         entry.inherited = Some(Box::new(told.counted));
-        if config.records
+        if books.config.records
             && let Some((recorded, at)) = told.recorded
         {
             entry.unwritten = Some(Unwritten::new(recorded, at));
         }
-        count_sighting(entry, &told.counted, hooks, totals);
+        books.count_sighting(entry, &told.counted);
     }
 
     /// Writes what was told of the flow in a slot.
@@ -276,7 +284,7 @@ impl Engine {
                 word.set(value);
             }
         };
-        let Some(entry) = self.table.entry(slot) else { return };
+        let Some(entry) = self.0.flows.table.entry(slot) else { return };
         if words[0].get() != entry.first {
             // Until all words are this flow's they are nobody's.
             set(0, 0);
@@ -306,23 +314,22 @@ impl Engine {
     /// After the last drain of an engine that has a successor: flows do not end. What waits for a name is
     /// counted, and what records have not told is written.
     pub fn suspend(&mut self, now: u64) {
-        self.step = super::Step::new(self.step.now(), now);
-        self.settle();
-        for slot in 0..self.table.lines().len() as u32 {
-            self.end_earlier(slot);
-            self.learn(slot);
-            let Self {
-                table, config, hooks, totals, families, live, counted, records, payloads, moved, ..
-            } = self;
+        let Engine { flows, books } = &mut *self.0;
+        books.step_to(now);
+        flows.settle(books);
+        for slot in flows.table.slots() {
+            flows.end_earlier(books, slot);
+            flows.learn(slot);
+            let Flows { table, payloads, moved, .. } = flows;
             let Some(entry) = table.entry_mut(slot).filter(|entry| entry.counts) else { continue };
-            Self::name_silent(payloads, entry);
-            Once { totals, families, live, counted, config, now }.name(entry, true);
-            Writer { config, hooks, totals, records, now }.interim(entry);
+            Flows::name_silent(payloads, entry);
+            books.name(entry, true);
+            books.interim(entry);
             if let Some(moved) = moved {
                 moved.push(slot);
             }
         }
-        self.hooks.publish(&mut self.totals);
+        books.interfaces.publish();
     }
 }
 

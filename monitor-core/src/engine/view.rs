@@ -1,27 +1,43 @@
 //! Active flows as others see them.
 
-use monitor_common::abi::{self, FlowKey, Side};
-
-use super::Engine;
-use crate::flow::{
-    Endpoint, FlowView, Sent,
-    entry::Entry,
-    reading::{Event, SideReading},
-    record, role,
+use super::{Engine, books::Books};
+use crate::{
+    flow::{
+        Endpoint, FlowId, FlowView, Sent,
+        entry::Entry,
+        reading::{Event, SideReading},
+        record, role,
+    },
+    live::{Line, Risks},
 };
 
 impl Engine {
-    /// The client of a flow, from its key and what its packets said.
-    pub(crate) fn client(&self, key: &FlowKey, seen: (Side, abi::ClientRule)) -> Side {
-        self.host.parties(key, seen, &self.config.services).client
-    }
-
     /// The active flows, those that are duplicates of another interface's included.
     pub fn flows(&self) -> impl Iterator<Item = FlowView<'_>> {
-        self.table.iter().map(|(slot, entry)| self.view(slot, entry))
+        self.flows.table.iter().map(|(slot, entry)| self.books.view(slot, entry))
     }
 
-    pub(super) fn view<'a>(&'a self, slot: u32, entry: &'a Entry) -> FlowView<'a> {
+    /// An active flow.
+    pub fn flow(&self, id: FlowId) -> Option<FlowView<'_>> {
+        Some(self.books.view(id.slot, self.flows.entry(id)?))
+    }
+
+    /// Somebody looks at a flow. Returns it, its life, which may begin only now (there is none while too many are
+    /// looked at), and the risks among which its own are.
+    pub fn look_at(&mut self, id: FlowId) -> Option<(FlowView<'_>, Option<&Line>, &Risks)> {
+        let entry = self.flows.table.entry_mut(id.slot).filter(|entry| entry.first == id.first)?;
+        if self.books.ledger.live().is_on() {
+            let (bytes, now) = (entry.reading.bytes(), self.books.now());
+            let timelines = self.books.ledger.live_mut().timelines_mut();
+            entry.timeline = timelines.ask(entry.timeline, id, bytes, now).unwrap_or(entry.timeline);
+        }
+        let (at, live) = (entry.timeline, self.books.ledger.live());
+        Some((self.flow(id)?, live.timelines().get(at, id), live.risks()))
+    }
+}
+
+impl Books {
+    fn view<'a>(&'a self, slot: u32, entry: &'a Entry) -> FlowView<'a> {
         let parties = &entry.parties;
         let (client, server) = (parties.client, parties.client.other());
         let end = |side| Endpoint { ip: role::ip(&entry.key, side), port: entry.key.endpoint(side).1 };
@@ -30,11 +46,7 @@ impl Engine {
         let connection = &entry.connection;
         FlowView {
             id: entry.id(slot),
-            interface: self
-                .hooks
-                .interface_of(entry.attachment)
-                .and_then(|at| self.totals.interfaces.get(at))
-                .map_or("", |i| i.name.as_str()),
+            interface: self.interfaces.name(entry.attachment),
             ifindex: entry.key.ifindex,
             duplicate: entry.linked && !entry.counts,
             transport,

@@ -5,6 +5,7 @@
 //! more.
 
 use std::collections::{HashMap, hash_map};
+use std::ops::Range;
 
 use monitor_common::abi::{Address, FlowKey};
 
@@ -96,9 +97,9 @@ impl Table {
         self.lines.resize(at + 1, Line::FREE);
     }
 
-    /// All lines, by slot.
-    pub(crate) fn lines(&self) -> &[Line] {
-        &self.lines
+    /// All slots that were ever used.
+    pub(crate) const fn slots(&self) -> Range<u32> {
+        0..self.lines.len() as u32
     }
 
     /// How many entries there are.

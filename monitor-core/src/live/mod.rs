@@ -29,8 +29,8 @@ pub use windows::{Sums, Windows};
 
 use crate::{
     payload::Understanding,
-    record::{AnyRecord, DnsKind, FindingRecord},
-    totals::{Io, Totals},
+    record::{AnyRecord, DnsKind},
+    totals::{InterfaceTotals, Io, Totals},
 };
 
 /// Domains that a bucket keeps at least.
@@ -100,29 +100,28 @@ impl Live {
         }
     }
 
-    /// A drain at `now` has ended.
-    pub(crate) fn drained(&mut self, now: u64, counted: [Io; 2], totals: &Totals, payloads: &Understanding) {
+    /// A drain at `now` has ended. Returns the surges that began.
+    pub(crate) fn drained(
+        &mut self,
+        now: u64,
+        counted: [Io; 2],
+        totals: &Totals,
+        interfaces: &[InterfaceTotals],
+        payloads: &Understanding,
+    ) -> Vec<Surge> {
         if !self.on {
-            return;
+            return Vec::new();
         }
-        self.rates.drained(now, counted, totals, payloads);
-        self.surges.drained(self.rates.interval(), self.rates.counters());
+        self.rates.drained(now, counted, totals, interfaces, payloads);
+        let surges = self.surges.drained(self.rates.interval(), self.rates.counters());
         self.history.drained(now, self.rates.counters(), totals.flows.active.iter().sum());
         self.windows.drained(now, || Marks::of(self.rates.counters(), totals, payloads));
-    }
-
-    /// Takes the risks that were found since the last call.
-    pub(crate) fn take_risks(&mut self) -> Vec<FindingRecord> {
-        self.risks.take()
+        surges
     }
 
     /// The risks that were found last.
     pub const fn risks(&self) -> &Risks {
         &self.risks
-    }
-
-    pub(crate) fn take_surges(&mut self) -> Vec<Surge> {
-        self.surges.take()
     }
 
     /// Sums by name.

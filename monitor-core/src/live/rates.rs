@@ -30,7 +30,14 @@ pub struct Rates {
 }
 
 impl Rates {
-    pub(super) fn drained(&mut self, now: u64, counted: [Io; 2], totals: &Totals, payloads: &Understanding) {
+    pub(super) fn drained(
+        &mut self,
+        now: u64,
+        counted: [Io; 2],
+        totals: &Totals,
+        interfaces: &[InterfaceTotals],
+        payloads: &Understanding,
+    ) {
         let mut io = self.counters.io;
         for (sum, gained) in io.iter_mut().zip(counted) {
             sum.add(gained);
@@ -40,7 +47,7 @@ impl Rates {
         self.interval = if self.drains == 0 { 0 } else { now.saturating_sub(self.now) };
         self.drains += 1;
         self.now = now;
-        self.interfaces(&totals.interfaces);
+        self.interfaces(interfaces);
     }
 
     fn interfaces(&mut self, interfaces: &[InterfaceTotals]) {

@@ -1,4 +1,4 @@
-//! The risks that were found last: those that wait to be told, and those that the life of a flow tells.
+//! The risks that were found last, for the lives of their flows.
 
 use std::collections::VecDeque;
 
@@ -7,31 +7,21 @@ use crate::{
     record::{FindingRecord, Identity, Protocol, Time},
 };
 
-/// Risks that wait to be taken; more of one drain are only counted.
-const WAITING: usize = 64;
 /// Risks that are kept for the lives of their flows; older ones are forgotten.
 const KEPT: usize = 1024;
 
 /// The last risks.
 #[derive(Debug, Default)]
 pub struct Risks {
-    waiting: Vec<FindingRecord>,
     kept: VecDeque<FindingRecord>,
 }
 
 impl Risks {
     pub(super) fn found(&mut self, record: &FindingRecord) {
-        if self.waiting.len() < WAITING {
-            self.waiting.push(record.clone());
-        }
         if self.kept.len() >= KEPT {
             self.kept.pop_front();
         }
         self.kept.push_back(record.clone());
-    }
-
-    pub(super) fn take(&mut self) -> Vec<FindingRecord> {
-        std::mem::take(&mut self.waiting)
     }
 
     /// Those of a flow, oldest first.

@@ -33,12 +33,12 @@ struct Watch {
 #[derive(Debug, Default)]
 pub(super) struct Surges {
     watches: [Watch; AttemptResult::COUNT],
-    found: Vec<Surge>,
 }
 
 impl Surges {
-    /// A drain that ended `interval` ns after the one before.
-    pub(super) fn drained(&mut self, interval: u64, counters: &Counters) {
+    /// A drain that ended `interval` ns after the one before. Returns the surges that began.
+    pub(super) fn drained(&mut self, interval: u64, counters: &Counters) -> Vec<Surge> {
+        let mut found = Vec::new();
         for ((watch, result), now) in self.watches.iter_mut().zip(AttemptResult::ALL).zip(counters.attempts) {
             let gained = now.wrapping_sub(std::mem::replace(&mut watch.before, now));
             if result == AttemptResult::Established || interval == 0 {
@@ -56,15 +56,11 @@ impl Surges {
                 watch.surging = watch.present > bar / 2.0;
             } else if watch.present >= bar {
                 watch.surging = true;
-                self.found.push(Surge { result, per_second: watch.present });
+                found.push(Surge { result, per_second: watch.present });
             }
             watch.usual = toward(watch.usual, USUAL);
         }
-    }
-
-    /// Takes those that began since the last call.
-    pub(super) fn take(&mut self) -> Vec<Surge> {
-        std::mem::take(&mut self.found)
+        found
     }
 }
 
@@ -81,8 +77,7 @@ mod tests {
         for (second, rate) in rates.into_iter().enumerate() {
             counters.attempts[AttemptResult::Refused.index()] += rate;
             counters.attempts[AttemptResult::Established.index()] += 1000 * rate;
-            surges.drained(SECOND, &counters);
-            begins.extend(surges.take().iter().map(|surge| {
+            begins.extend(surges.drained(SECOND, &counters).iter().map(|surge| {
                 assert_eq!(surge.result, AttemptResult::Refused);
                 second
             }));

@@ -62,9 +62,9 @@ impl Session {
         let engine =
             EngineConfig { records: true, record_queue: u32::MAX, wall_offset: 0, timeouts, ..engine };
         let mut engine = Engine::new(engine, 0);
-        engine.tell_early();
-        engine.set_interfaces(&interfaces);
-        engine.set_inside(&local);
+        engine.note_early();
+        engine.surroundings().set_interfaces(&interfaces);
+        engine.surroundings().set_inside(&local);
         Self {
             table: Table::new(table),
             engine,
@@ -169,7 +169,7 @@ impl Session {
         self.ways.begin(slot, None);
         let Some(flow) = self.table.flow(slot) else { return };
         self.engine.begins(&flow.head.key, flow.head.client(), time);
-        self.engine.drain_records(records);
+        self.engine.outbox_mut().drain_records(records);
     }
 
     /// Whether nothing that a side of a flow says is wanted any more.
@@ -212,7 +212,7 @@ impl Session {
         {
             *understood |= 1 << sender.index();
         }
-        self.engine.drain_records(records);
+        self.engine.outbox_mut().drain_records(records);
     }
 
     fn end(&mut self, slot: u32, reason: EndReason, records: &mut Vec<AnyRecord>) {
@@ -222,7 +222,7 @@ impl Session {
         look(&mut self.engine, &mut self.ways, slot, flow);
         self.ways.end(slot, flow);
         self.engine.close(slot, flow, reason);
-        self.engine.drain_records(records);
+        self.engine.outbox_mut().drain_records(records);
         for record in records.iter_mut().skip(first) {
             if let AnyRecord::Flow(record) = record {
                 record.first_frame = Some(frames.first);

@@ -103,14 +103,14 @@ impl Counter {
         let mut source = Source::open(settings::source(&config))?;
         let mut engine = state.engine();
         if source.is_pinned() {
-            engine.keep_watermarks();
+            engine.succession().keep_watermarks();
         }
         let carried = source.take_carried();
         let mut inherited = BTreeMap::new();
         if let Some(carried) = carried {
             inherited = carried.attachments.iter().map(|a| (a.ifindex, a.name.clone())).collect();
             state.events.emit(&Event::TakenOver { interfaces: carried.attachments.len() });
-            engine.take_over(carried);
+            engine.succession().take_over(carried);
         }
         drop(engine);
         let mut counter = Self {
@@ -238,7 +238,7 @@ impl Counter {
         gone.append(&mut self.left);
         if self.drains.is_multiple_of(LISTENERS_EVERY) {
             let listeners = self.watcher.listeners();
-            self.state.engine().set_listeners(&listeners);
+            self.state.engine().surroundings().set_listeners(&listeners);
         }
         self.correct_clock();
         self.drains += 1;
@@ -251,7 +251,7 @@ impl Counter {
             if let Err(error) = self.source.release(ifindex) {
                 self.state.events.emit(&Event::DrainFailed { error: &error });
             }
-            self.state.engine().forget_interface(ifindex);
+            self.state.engine().surroundings().forget_interface(ifindex);
         }
         self.write_records();
         self.report();
@@ -266,7 +266,7 @@ impl Counter {
     /// Hands the outputs what was written since the last time, also if that is nothing: time passes for them.
     fn write_records(&self) {
         if let Some(queue) = &self.records {
-            let records = self.state.engine().take_records();
+            let records = self.state.engine().outbox_mut().take_records();
             queue.send(records);
         }
     }
@@ -276,7 +276,7 @@ impl Counter {
         let offset = clock::wall_offset();
         let mut engine = self.state.engine();
         if clock_is_off(engine.config().wall_offset, offset) {
-            engine.set_wall_offset(offset);
+            engine.surroundings().set_wall_offset(offset);
         }
     }
 
@@ -300,9 +300,9 @@ impl Counter {
         for message in self.source.take_log() {
             self.state.events.emit(&Event::KernelSide { message: &message });
         }
-        let overflow = self.state.engine().totals().overflow_packets();
+        let overflow = self.state.engine().interfaces().overflow_packets();
         if let Some(Ok(coarse)) = self.source.coarse_after(overflow) {
-            self.state.engine().set_coarse(coarse);
+            self.state.engine().ledger_mut().set_coarse(coarse);
         }
         drained
     }
@@ -374,8 +374,8 @@ impl Counter {
             })
             .collect();
         let mut engine = self.state.engine();
-        engine.set_interfaces(&interfaces);
-        engine.set_local_networks(&self.host.networks);
+        engine.surroundings().set_interfaces(&interfaces);
+        engine.surroundings().set_local_networks(&self.host.networks);
     }
 
     /// Leaves for the page what only this thread can know.
@@ -418,7 +418,7 @@ impl Counter {
         let engine = self.state.engine();
         for link in &host.links {
             let Some(counted) = self.counted.get_mut(&link.ifindex) else { continue };
-            let totals = engine.totals().interfaces.iter().find(|i| i.ifindex == Some(link.ifindex));
+            let totals = engine.interfaces().totals().iter().find(|i| i.ifindex == Some(link.ifindex));
             let Some(totals) = totals else { continue };
             let now = Direction::ALL.map(|direction| {
                 let i = direction.index();

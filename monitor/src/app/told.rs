@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use monitor_core::label::{FindingKind, Outcome};
+use monitor_core::label::FindingKind;
 use monitor_core::lru::Lru;
 
 use crate::clock;
@@ -39,9 +39,9 @@ impl Told {
         let now = clock::now();
         let (scans, risks, surges, overflow) = {
             let mut engine = state.engine();
-            let hooks = engine.totals().interfaces.iter().flat_map(|interface| &interface.hooks);
-            let overflow = hooks.map(|hook| hook.accounted[Outcome::Overflow.index()]).sum::<u64>();
-            (engine.take_fanout(), engine.take_risks(), engine.take_surges(), overflow)
+            let overflow = engine.interfaces().overflow_packets();
+            let outbox = engine.outbox_mut();
+            (outbox.take_fanout(), outbox.take_risks(), outbox.take_surges(), overflow)
         };
         for detection in &scans {
             state.events.emit(&Event::Fanout { detection });

@@ -39,12 +39,11 @@ pub struct Server {
 impl Answer {
     /// What is known since the last drain.
     pub fn new(engine: &Engine) -> Self {
-        let totals = engine.totals();
         let name = |ifindex: u32| {
-            let interface = totals.interfaces.iter().find(|i| i.ifindex == Some(ifindex));
+            let interface = engine.interfaces().totals().iter().find(|i| i.ifindex == Some(ifindex));
             interface.map_or_else(|| format!("if{ifindex}"), |i| i.name.clone())
         };
-        let servers = engine.top_overflow(SERVERS).into_iter().map(|(key, counters)| Server {
+        let servers = engine.ledger().top_overflow(SERVERS).into_iter().map(|(key, counters)| Server {
             interface: name(key.ifindex),
             transport: Transport::from_protocol(key.protocol).as_str(),
             server_ip: key.server.to_ip(if key.ip_version == 4 { IpVersion::V4 } else { IpVersion::V6 }),
@@ -52,6 +51,6 @@ impl Answer {
             packets: counters.packets,
             bytes: counters.bytes,
         });
-        Self { packets: totals.overflow_packets(), servers: servers.collect() }
+        Self { packets: engine.interfaces().overflow_packets(), servers: servers.collect() }
     }
 }

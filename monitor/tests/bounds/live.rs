@@ -105,9 +105,9 @@ fn flooded() -> Engine {
 #[test]
 fn a_flood_of_names_makes_a_snapshot_no_longer() {
     let mut engine = flooded();
-    assert_eq!(engine.take_risks().len(), 64, "risks of a drain that wait to be told");
-    assert_eq!(engine.live().risks().len(), 1_024, "risks that are kept for the lives of flows");
-    let sums = engine.live().windows().sums(Window::Minute);
+    assert_eq!(engine.outbox_mut().take_risks().len(), 64, "risks of a drain that wait to be told");
+    assert_eq!(engine.ledger().live().risks().len(), 1_024, "risks that are kept for the lives of flows");
+    let sums = engine.ledger().live().windows().sums(Window::Minute);
     assert!(sums.by_name.domains.len() <= 2 * monitor_core::live::DOMAINS, "{}", sums.by_name.domains.len());
     let state = State::new(engine, Own::new().unwrap());
     for window in Window::ALL {
@@ -131,13 +131,13 @@ fn a_flood_of_names_makes_a_snapshot_no_longer() {
 #[test]
 fn timelines_are_kept_of_256_flows_and_of_64_that_somebody_asked_for() {
     let mut engine = flooded();
-    assert_eq!(engine.live().timelines().len(), 256);
+    assert_eq!(engine.ledger().live().timelines().len(), 256);
     let ids: Vec<_> = engine.flows().map(|flow| flow.id).collect();
     let followed =
         ids.iter().filter(|id| Life::of(&mut engine, **id).is_some_and(|life| life.timeline.is_some()));
     let followed = followed.count();
     assert!((256..=256 + 64).contains(&followed), "{followed}");
-    assert_eq!(engine.live().timelines().len(), 256);
+    assert_eq!(engine.ledger().live().timelines().len(), 256);
 }
 
 #[test]

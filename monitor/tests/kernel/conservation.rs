@@ -129,9 +129,9 @@ fn deletions_on_another_core_lose_no_packet() {
     let report = source.drain(&engine, clock()).unwrap_or_else(|e| panic!("{e}"));
     assert!(report.violations.is_empty(), "{:?}", report.violations);
     let engine = engine.lock().expect("engine");
-    let totals = engine.totals();
-    let accounted: u64 = totals
-        .interfaces
+    let accounted: u64 = engine
+        .interfaces()
+        .totals()
         .iter()
         .flat_map(|i| i.hooks.iter())
         .map(|h| h.accounted[Outcome::Flow as usize])

@@ -59,13 +59,13 @@ fn filters_of_clsact_count_on_and_are_exchanged_in_place() {
     let begin = || {
         let mut source = Source::open(options.clone()).unwrap_or_else(|e| panic!("{e}"));
         let mut engine = Engine::new(config(), clock());
-        engine.keep_watermarks();
+        engine.succession().keep_watermarks();
         if let Some(carried) = source.take_carried() {
-            engine.take_over(carried);
+            engine.succession().take_over(carried);
         }
         let eth0 = interface(&here, "eth0");
         here.enter(|| source.attach(&eth0)).unwrap_or_else(|e| panic!("{e}"));
-        engine.set_interfaces(&[monitor_core::host::Interface {
+        engine.surroundings().set_interfaces(&[monitor_core::host::Interface {
             ifindex: eth0.ifindex,
             name: eth0.name,
             loopback: false,
@@ -120,7 +120,7 @@ fn filters_of_clsact_count_on_and_are_exchanged_in_place() {
     let sent = sent.into_inner();
     let received = || {
         let engine = engine.lock().expect("engine");
-        let totals = engine.totals().interfaces.iter().find(|i| i.name == "eth0").expect("the interface");
+        let totals = engine.interfaces().totals().iter().find(|i| i.name == "eth0").expect("the interface");
         totals.hooks[Direction::Receive.index()]
     };
     wait_for("every frame", || {

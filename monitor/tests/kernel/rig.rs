@@ -77,7 +77,7 @@ impl Rig {
     pub(crate) fn attach_as(&mut self, interface: &Interface) {
         let Self { here, source, engine, .. } = self;
         here.enter(|| source.attach(interface)).unwrap_or_else(|e| panic!("{e}"));
-        engine.get_mut().expect("engine").set_interfaces(
+        engine.get_mut().expect("engine").surroundings().set_interfaces(
             vec![monitor_core::host::Interface {
                 ifindex: interface.ifindex,
                 name: interface.name.clone(),
@@ -113,7 +113,7 @@ impl Rig {
 
     pub(crate) fn interface_totals(&self, name: &str) -> InterfaceTotals {
         let engine = self.engine.lock().expect("engine");
-        engine.totals().interfaces.iter().find(|i| i.name == name).expect("the interface").clone()
+        engine.interfaces().totals().iter().find(|i| i.name == name).expect("the interface").clone()
     }
 }
 

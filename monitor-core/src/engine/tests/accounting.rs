@@ -35,7 +35,7 @@ fn what_hooks_saw_is_accounted_for_to_the_packet() {
     let io = w.interface("eth0").io(Direction::Receive, Transport::Udp, IpVersion::V4);
     assert_eq!(io, Io { packets: 60, bytes: 60 * 142 }, "overflow included");
     assert_eq!(w.interface("eth0").io(Direction::Transmit, Transport::Udp, IpVersion::V4), Io::default());
-    assert_eq!(w.totals().conservation_violations, 0);
+    assert_eq!(w.engine.interfaces().conservation_violations(), 0);
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_packet_that_no_flow_shows_is_a_violation() {
     let v = &report.violations[0];
     assert_eq!((v.interface.as_str(), v.direction), ("eth0", Direction::Receive));
     assert_eq!((v.before, v.accounted, v.after), (2, 1, 2));
-    assert_eq!(w.totals().conservation_violations, 1);
+    assert_eq!(w.engine.interfaces().conservation_violations(), 1);
 }
 
 #[test]
@@ -94,18 +94,18 @@ fn numbers_outlive_their_interface_and_a_new_one_under_its_index_begins_at_zero(
     w.drain();
     // Removed: one more drain sees its last packet and ends its flows.
     w.eth(&udp((PEER, 5000), (HOST, 53)));
-    w.engine.set_interfaces(&[interface(BRIDGE, "br0")]);
+    w.engine.surroundings().set_interfaces(&[interface(BRIDGE, "br0")]);
     w.now += SECOND;
     assert_eq!(w.drain().closed, 1);
     assert_eq!(w.interface("eth0").ifindex, None);
     let counted = w.interface("eth0").clone();
     assert_eq!((counted.hooks[0].packets, counted.hooks[0].accounted_sum()), (2, 2));
 
-    w.engine.forget_interface(ETH);
+    w.engine.surroundings().forget_interface(ETH);
     for direction in Direction::ALL {
         w.hooks.insert((ETH, direction), HookCounters::default());
     }
-    w.engine.set_interfaces(&[interface(BRIDGE, "br0"), interface(ETH, "wan0")]);
+    w.engine.surroundings().set_interfaces(&[interface(BRIDGE, "br0"), interface(ETH, "wan0")]);
     w.eth(&udp((PEER, 5000), (HOST, 53)));
     let report = w.wait(SECOND);
     assert_eq!(report.violations, []);
@@ -114,13 +114,13 @@ fn numbers_outlive_their_interface_and_a_new_one_under_its_index_begins_at_zero(
     assert_eq!(w.interface("wan0").hooks[0].packets, 1);
 
     // And one that comes back under its old name goes on.
-    w.engine.set_interfaces(&[interface(BRIDGE, "br0"), interface(ETH, "eth0")]);
+    w.engine.surroundings().set_interfaces(&[interface(BRIDGE, "br0"), interface(ETH, "eth0")]);
     w.eth(&udp((PEER, 5000), (HOST, 53)));
     w.wait(SECOND);
     assert_eq!(w.interface("eth0").hooks[0].packets, 3);
     assert_eq!(w.interface("eth0").ifindex, Some(ETH));
     assert_eq!(w.interface("wan0").ifindex, None);
-    let names: Vec<_> = w.totals().interfaces.iter().map(|i| i.name.as_str()).collect();
+    let names: Vec<_> = w.engine.interfaces().totals().iter().map(|i| i.name.as_str()).collect();
     assert_eq!(names, ["br0", "eth0", "wan0"]);
 }
 
@@ -129,20 +129,22 @@ fn names_without_end_are_kept_in_bounds_and_their_numbers_in_other() {
     let mut w = World::with_slots(64);
     for n in 0..400u32 {
         let ifindex = 100 + n;
-        w.engine.set_interfaces(&[interface(ETH, "eth0"), interface(ifindex, &format!("veth{n}"))]);
+        w.engine
+            .surroundings()
+            .set_interfaces(&[interface(ETH, "eth0"), interface(ifindex, &format!("veth{n}"))]);
         w.see(ifindex, Direction::Receive, &udp((PEER, 5000), (HOST, 53)));
         w.wait(SECOND);
-        w.engine.set_interfaces(&[interface(ETH, "eth0")]);
+        w.engine.surroundings().set_interfaces(&[interface(ETH, "eth0")]);
         w.wait(SECOND);
-        w.engine.forget_interface(ifindex);
+        w.engine.surroundings().forget_interface(ifindex);
         w.hooks.retain(|(i, _), _| *i != ifindex);
     }
-    let t = w.totals();
-    assert!(t.interfaces.len() < 300, "{}", t.interfaces.len());
-    let seen: u64 = t.interfaces.iter().map(|i| i.hooks[0].packets).sum();
+    let interfaces = w.engine.interfaces();
+    assert!(interfaces.totals().len() < 300, "{}", interfaces.totals().len());
+    let seen: u64 = interfaces.totals().iter().map(|i| i.hooks[0].packets).sum();
     assert_eq!(seen, 400);
     assert!(w.interface("other").hooks[0].packets > 100);
-    assert_eq!(t.conservation_violations, 0);
+    assert_eq!(interfaces.conservation_violations(), 0);
 }
 
 #[test]
@@ -151,12 +153,12 @@ fn a_service_has_a_series_once_its_server_has_answered() {
     let key = ServiceKey { transport: Transport::Udp, port: 53, role: Role::Client };
     w.eth(&udp((HOST, 40_000), (PEER, 53)));
     w.drain();
-    assert!(w.engine.families().services.is_empty());
-    assert_eq!(w.engine.families().services.other(), &[0, 142, 0, 1]);
+    assert!(w.engine.ledger().families().services.is_empty());
+    assert_eq!(w.engine.ledger().families().services.other(), &[0, 142, 0, 1]);
     w.eth(&udp((PEER, 53), (HOST, 40_000)));
     w.eth(&udp((HOST, 40_000), (PEER, 53)));
     w.wait(SECOND);
-    let services = &mut w.engine.families_mut().services;
+    let services = &mut w.engine.ledger_mut().families_mut().services;
     let scrape = services.scrape_begin();
     services.exposed(scrape);
     assert_eq!(services.get(&key).unwrap().values, [142, 142, 1, 1]);
@@ -170,13 +172,13 @@ fn a_syn_ack_is_an_answer_and_a_rst_is_none() {
     w.eth(&refused.syn());
     w.eth(&refused.rst(SERVER));
     w.drain();
-    assert!(w.engine.families().services.is_empty());
+    assert!(w.engine.ledger().families().services.is_empty());
     let mut open = inbound(40_001, 1);
     w.eth(&open.syn());
     w.eth(&open.syn_ack());
     w.wait(SECOND);
     let key = ServiceKey { transport: Transport::Tcp, port: 80, role: Role::Server };
-    assert!(w.engine.families().services.get(&key).is_some());
+    assert!(w.engine.ledger().families().services.get(&key).is_some());
 }
 
 #[test]
@@ -185,8 +187,8 @@ fn peers_are_counted_only_where_that_is_wanted() {
         let mut w = World::new(EngineConfig { peers, max_flows: 64, ..EngineConfig::default() });
         w.eth(&udp((PEER, 5000), (HOST, 53)));
         w.drain();
-        assert_eq!(w.engine.families().peers.total(), &if peers { [142, 0, 1, 0] } else { [0; 4] });
-        assert_eq!(w.engine.families().peers.get(&PEER.into()).is_some(), peers);
+        assert_eq!(w.engine.ledger().families().peers.total(), &if peers { [142, 0, 1, 0] } else { [0; 4] });
+        assert_eq!(w.engine.ledger().families().peers.get(&PEER.into()).is_some(), peers);
     }
 }
 
@@ -201,13 +203,13 @@ fn rates_are_those_of_the_last_drain() {
     let flow = w.engine.flows().next().unwrap();
     assert_eq!((flow.sent_rate.packets, flow.sent_rate.bytes), (5.0, 710.0));
     assert_eq!(flow.received_rate.bytes, 0.0);
-    assert_eq!(w.engine.rate(Direction::Receive).bytes, 710.0);
-    assert_eq!(w.engine.rate(Direction::Transmit).bytes, 0.0);
+    assert_eq!(w.engine.ledger().rate(Direction::Receive).bytes, 710.0);
+    assert_eq!(w.engine.ledger().rate(Direction::Transmit).bytes, 0.0);
     w.wait(2 * SECOND);
     let flow = w.engine.flows().next().unwrap();
     assert_eq!(flow.sent_rate.bytes, 0.0);
     assert!(flow.smoothed_bytes() > 0.0);
-    assert_eq!(w.engine.rate(Direction::Receive).bytes, 0.0);
+    assert_eq!(w.engine.ledger().rate(Direction::Receive).bytes, 0.0);
 }
 
 #[test]
@@ -223,8 +225,8 @@ fn the_victims_of_an_overflow_come_largest_first() {
         };
         (key, CoarseCounters { packets, bytes: packets * 100 })
     };
-    engine.set_coarse(vec![victim(1, 5), victim(2, 50), victim(3, 20)]);
-    let top: Vec<_> = engine.top_overflow(2).into_iter().map(|(k, _)| k.port).collect();
+    engine.ledger_mut().set_coarse(vec![victim(1, 5), victim(2, 50), victim(3, 20)]);
+    let top: Vec<_> = engine.ledger().top_overflow(2).into_iter().map(|(k, _)| k.port).collect();
     assert_eq!(top, [2, 3]);
 }
 
@@ -236,6 +238,6 @@ fn a_reading_of_an_unknown_interface_makes_one_up() {
     engine.begin_drain(1, &readings);
     engine.expired(&readings);
     assert_eq!(engine.end_drain(1, &readings).violations, []);
-    let i = &engine.totals().interfaces[0];
+    let i = &engine.interfaces().totals()[0];
     assert_eq!((i.name.as_str(), i.hooks[0].accounted[Outcome::NotIp.index()]), ("if77", 3));
 }

@@ -19,16 +19,16 @@ struct Left {
 
 impl Left {
     fn of(w: &mut World) -> Self {
-        w.engine.keep_watermarks();
+        w.engine.succession().keep_watermarks();
         Self { carried: Carried::default(), reported: w.slots.iter().map(|_| Reported::default()).collect() }
     }
 
     /// After a drain.
     fn commit(&mut self, w: &mut World) {
-        for slot in w.engine.take_moved() {
-            w.engine.report(slot, &self.reported[slot as usize]);
+        for slot in w.engine.succession().take_moved() {
+            w.engine.succession().report(slot, &self.reported[slot as usize]);
         }
-        self.carried = w.engine.carry();
+        self.carried = w.engine.succession().carry();
     }
 
     /// The engine dies, and another goes on.
@@ -39,16 +39,16 @@ impl Left {
     /// The same, of these interfaces.
     fn succeed_on(&self, w: &mut World, interfaces: &[Interface]) {
         let mut engine = Engine::new(w.engine.config().clone(), w.now);
-        engine.keep_watermarks();
-        engine.take_over(self.carried.clone());
-        engine.set_interfaces(interfaces);
-        engine.set_local_networks(&[LocalNetwork { address: HOST.into(), prefix: 24 }]);
+        engine.succession().keep_watermarks();
+        engine.succession().take_over(self.carried.clone());
+        engine.surroundings().set_interfaces(interfaces);
+        engine.surroundings().set_local_networks(&[LocalNetwork { address: HOST.into(), prefix: 24 }]);
         w.engine = engine;
         let before = w.readings();
         w.engine.begin_drain(w.now, &before);
         for (slot, flow) in (0..).zip(&w.slots) {
             if flow.head.live.get() != 0 {
-                w.engine.adopt(slot, flow, &self.reported[slot as usize]);
+                w.engine.succession().adopt(slot, flow, &self.reported[slot as usize]);
             }
         }
         assert_eq!(w.drain().violations, []);
@@ -84,7 +84,7 @@ fn packets_go_on_and_connections_are_not_begun_again() {
     assert_eq!(w.connections(TcpState::Established), 1);
     assert_eq!(w.attempts(Role::Server), [0; AttemptResult::COUNT]);
     // What series count is the gain alone.
-    let services = w.engine.families().services.total();
+    let services = w.engine.ledger().families().services.total();
     assert_eq!(services[0] + services[1], 1054 + 142);
     tcp.close(&mut w);
     w.wait(300 * SECOND);
@@ -111,7 +111,7 @@ fn what_was_told_of_an_earlier_flow_of_the_slot_is_not_the_new_ones() {
     left.succeed(&mut w);
     assert_eq!(packets(&w), (21, 21));
     assert_eq!(w.totals().flows.started[Transport::Udp.index()], 1);
-    assert_eq!(w.engine.families().services.total()[..2].iter().sum::<u64>(), 12 * 142);
+    assert_eq!(w.engine.ledger().families().services.total()[..2].iter().sum::<u64>(), 12 * 142);
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn an_interface_that_was_renamed_or_went_keeps_its_numbers() {
     w.drain();
     // One flow has packets under both names, and one is on what goes.
     let lan = [interface(ETH, "lan0")];
-    w.engine.set_interfaces(&lan);
+    w.engine.surroundings().set_interfaces(&lan);
     w.eth(&flow);
     w.eth(&flow);
     w.drain();
@@ -166,7 +166,7 @@ fn an_interface_that_was_renamed_or_went_keeps_its_numbers() {
         left.commit(&mut w);
     }
     // Back under its first name.
-    w.engine.set_interfaces(&[interface(ETH, "eth0")]);
+    w.engine.surroundings().set_interfaces(&[interface(ETH, "eth0")]);
     w.eth(&flow);
     w.drain();
     assert_eq!(all(&w), [2, 2, 1]);

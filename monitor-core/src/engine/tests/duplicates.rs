@@ -42,7 +42,7 @@ fn each_interface_counts_it_everything_else_counts_it_once() {
     assert_eq!(t.tcp.flags[TcpFlag::Syn.index()], [1, 0]);
     assert_eq!(t.tcp.connections.iter().sum::<u64>(), 1);
     assert_eq!(w.attempts(Role::Server), [1, 0, 0, 0]);
-    assert_eq!(w.engine.families().services.total()[2..], [3, 2]);
+    assert_eq!(w.engine.ledger().families().services.total()[2..], [3, 2]);
     let duplicates: Vec<_> = w.engine.flows().map(|f| (f.interface, f.duplicate)).collect();
     assert_eq!(duplicates, [("eth0", false), ("br0", true)]);
 }
@@ -59,7 +59,7 @@ fn the_interface_that_saw_it_first_counts_whatever_slot_it_is_in() {
     w.drain();
     let counting = w.engine.flows().find(|f| !f.duplicate).unwrap();
     assert_eq!((counting.interface, counting.id.slot, counting.role), ("eth0", 1, Role::Forwarded));
-    assert_eq!(w.engine.families().services.total(), &[142, 0, 1, 0]);
+    assert_eq!(w.engine.ledger().families().services.total(), &[142, 0, 1, 0]);
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_flow_in_and_out_of_one_interface_counts_once() {
     w.see(ETH, Direction::Transmit, &packet);
     assert_eq!(w.drain().violations, []);
     assert_eq!((w.totals().flows.started[1], w.totals().flows.duplicates), (1, 1));
-    assert_eq!(w.engine.families().services.total(), &[142, 0, 1, 0]);
+    assert_eq!(w.engine.ledger().families().services.total(), &[142, 0, 1, 0]);
     assert_eq!(udp_packets(&w, "eth0"), 1);
 }
 
@@ -93,7 +93,7 @@ fn when_the_first_sighting_ends_the_other_goes_on_with_later_increments_only() {
     assert_eq!(t.flows.ended[1], [0; 6], "it has not ended, it goes on elsewhere");
     // Three before, and those that came after the drain that ended the sighting on the card: the
     // idle timeout is 60 s, so the last of the seven.
-    assert_eq!(w.engine.families().services.total()[2], 4);
+    assert_eq!(w.engine.ledger().families().services.total()[2], 4);
     assert_eq!((udp_packets(&w, "eth0"), udp_packets(&w, "br0")), (3, 10));
     w.wait(60 * SECOND);
     assert_eq!(w.ended(Transport::Udp, EndReason::Idle), 1);
@@ -113,7 +113,7 @@ fn a_sighting_that_ends_first_changes_nothing() {
     }
     let t = w.totals();
     assert_eq!((t.flows.active[1], t.flows.slots, t.flows.ended[1]), (1, 1, [0; 6]));
-    assert_eq!(w.engine.families().services.total()[2], 8);
+    assert_eq!(w.engine.ledger().families().services.total()[2], 8);
     // And it may come back.
     w.see(BRIDGE, Direction::Receive, &packet);
     w.wait(MS);
@@ -143,7 +143,7 @@ fn what_a_sighting_was_told_is_not_told_again_by_the_one_that_goes_on() {
         stacked(&mut w, &packet);
     }
     w.drain();
-    w.engine.set_interfaces(&[interface(BRIDGE, "br0")]);
+    w.engine.surroundings().set_interfaces(&[interface(BRIDGE, "br0")]);
     w.wait(MS);
     let data = tcp.data(CLIENT, 10);
     w.see(BRIDGE, Direction::Receive, &data);
@@ -161,7 +161,11 @@ fn where_one_interface_sees_both_ways_it_counts_instead_of_one_that_sees_half() 
     let config = EngineConfig { max_flows: 64, records: true, ..EngineConfig::default() };
     let mut w = World::new(config);
     let (into, out, bond) = (ETH, 4, BRIDGE);
-    w.engine.set_interfaces(&[interface(into, "eth0"), interface(out, "eth1"), interface(bond, "bond0")]);
+    w.engine.surroundings().set_interfaces(&[
+        interface(into, "eth0"),
+        interface(out, "eth1"),
+        interface(bond, "bond0"),
+    ]);
     let mut tcp = inbound(40_000, 1);
     let mut packets = vec![tcp.syn(), tcp.syn_ack(), tcp.ack(CLIENT)];
     for _ in 0..4 {
@@ -182,7 +186,7 @@ fn where_one_interface_sees_both_ways_it_counts_instead_of_one_that_sees_half() 
     assert_eq!(t.tcp.flags[TcpFlag::SynAck.index()], [0, 1]);
     assert_eq!(t.tcp.flags[TcpFlag::Psh.index()], [4, 4]);
     assert_eq!(t.tcp.flags[TcpFlag::Fin.index()], [1, 1]);
-    assert_eq!(w.engine.families().services.total()[2..], [8, 6]);
+    assert_eq!(w.engine.ledger().families().services.total()[2..], [8, 6]);
     assert_eq!(w.connections(TcpState::Closed), 1);
     assert_eq!(t.tcp.connections.iter().sum::<u64>(), 1);
     let counting: Vec<_> = w.engine.flows().filter(|f| !f.duplicate).map(|f| f.interface).collect();
@@ -211,13 +215,17 @@ fn a_packet_between_two_readings_makes_no_sighting_the_fuller_one() {
     w.wait(MS);
     let counting: Vec<_> = w.engine.flows().filter(|f| !f.duplicate).map(|f| f.interface).collect();
     assert_eq!(counting, ["eth0"]);
-    assert_eq!(w.engine.families().services.total()[2..], [1, 1]);
+    assert_eq!(w.engine.ledger().families().services.total()[2..], [1, 1]);
 }
 
 #[test]
 fn three_sightings_hand_over_in_turn() {
     let mut w = World::with_slots(64);
-    w.engine.set_interfaces(&[interface(ETH, "eth0"), interface(BRIDGE, "br0"), interface(4, "veth0")]);
+    w.engine.surroundings().set_interfaces(&[
+        interface(ETH, "eth0"),
+        interface(BRIDGE, "br0"),
+        interface(4, "veth0"),
+    ]);
     let packet = udp((PEER, 5000), (HOST, 53));
     for ifindex in [ETH, BRIDGE, 4] {
         w.see(ifindex, Direction::Receive, &packet);
@@ -225,15 +233,15 @@ fn three_sightings_hand_over_in_turn() {
     }
     w.drain();
     assert_eq!(w.totals().flows.duplicates, 2);
-    w.engine.set_interfaces(&[interface(BRIDGE, "br0"), interface(4, "veth0")]);
+    w.engine.surroundings().set_interfaces(&[interface(BRIDGE, "br0"), interface(4, "veth0")]);
     w.wait(MS);
-    w.engine.set_interfaces(&[interface(4, "veth0")]);
+    w.engine.surroundings().set_interfaces(&[interface(4, "veth0")]);
     w.wait(MS);
     assert_eq!((w.totals().flows.active[1], w.totals().flows.slots), (1, 1));
     w.see(4, Direction::Receive, &packet);
     w.wait(MS);
-    assert_eq!(w.engine.families().services.total()[2], 2);
-    w.engine.set_interfaces(&[]);
+    assert_eq!(w.engine.ledger().families().services.total()[2], 2);
+    w.engine.surroundings().set_interfaces(&[]);
     w.wait(MS);
     assert_eq!(w.ended(Transport::Udp, EndReason::Idle), 1);
 }

@@ -21,11 +21,11 @@ fn all<K: Eq + std::hash::Hash + Ord + Clone>(top: &Top<K, Taken>) -> [u64; 3] {
 
 /// The sums of all windows equal what the families of names have: bytes by direction, connections.
 fn is_whole(w: &World) {
-    let families = w.engine.families();
+    let families = w.engine.ledger().families();
     let both: [u64; 6] = std::array::from_fn(|i| families.domains.total()[i] + families.unresolved[i]);
     let expected = [both[0], both[1], both[4] + both[5]];
     for window in Window::ALL {
-        let sums = w.engine.live().windows().sums(window).by_name;
+        let sums = w.engine.ledger().live().windows().sums(window).by_name;
         let unresolved = [sums.unresolved.received, sums.unresolved.transmitted, sums.unresolved.connections];
         let named = all(&sums.domains);
         assert_eq!(std::array::from_fn(|i| named[i] + unresolved[i]), expected, "{window:?}");
@@ -73,7 +73,7 @@ fn sums_equal_the_families_under_a_flood_of_names_and_clients() {
         w.wait(SECOND);
         is_whole(&w);
     }
-    let sums = w.engine.live().windows().sums(Window::Minute).by_name;
+    let sums = w.engine.ledger().live().windows().sums(Window::Minute).by_name;
     assert!(sums.domains.len() > 100 && sums.domains.folded() > 0);
 }
 
@@ -82,7 +82,7 @@ fn nothing_is_kept_where_nobody_watches() {
     let mut w = World::with_slots(64);
     outbound(40_000, 1).handshake(&mut w);
     w.wait(3 * SECOND);
-    let live = w.engine.live();
+    let live = w.engine.ledger().live();
     assert!(live.timelines().is_empty() && live.history().since(0).1.count() == 0);
     assert_eq!(live.windows().sums(Window::Hour).by_name.unresolved, Taken::default());
 }
@@ -94,7 +94,7 @@ fn this_host_is_one_client_whatever_its_address() {
     inbound(40_001, 1).handshake(&mut w);
     w.wait(SECOND);
     w.wait(3 * SECOND);
-    let sums = w.engine.live().windows().sums(Window::Minute).by_name;
+    let sums = w.engine.ledger().live().windows().sums(Window::Minute).by_name;
     let mut clients: Vec<Client> = sums.edges.iter().map(|((client, ..), _)| *client).collect();
     clients.sort_unstable();
     assert_eq!(clients, [Client::Host, Client::Address(PEER.into())]);
@@ -128,7 +128,7 @@ fn a_risk_is_told_of_the_flow_that_shows_it_and_of_no_other() {
             if port == 40_000 { &[FindingKind::CleartextCredentials] } else { &[] };
         assert_eq!(kinds, expected, "{port}");
     }
-    assert_eq!(w.engine.take_risks().len(), 1);
+    assert_eq!(w.engine.outbox_mut().take_risks().len(), 1);
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn a_flow_has_a_life_and_an_id_that_no_other_has() {
     assert_eq!(states, [TcpState::Closed]);
     w.wait(10 * SECOND);
     assert!(w.engine.look_at(id).is_none(), "it has ended");
-    assert!(w.engine.live().timelines().is_empty());
+    assert!(w.engine.ledger().live().timelines().is_empty());
     outbound(40_001, 1).handshake(&mut w);
     w.wait(SECOND);
     let next = w.engine.flows().next().unwrap().id;

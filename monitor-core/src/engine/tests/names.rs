@@ -32,7 +32,7 @@ fn client(w: &World) -> Side {
 }
 
 fn domain(w: &mut World, text: &str, source: NameSource) -> [u64; 6] {
-    let families = w.engine.families_mut();
+    let families = w.engine.ledger_mut().families_mut();
     let scrape = families.domains.scrape_begin();
     families.domains.exposed(scrape);
     families.domains.get(&Name { text: Text::from(text), source }).map_or([0; 6], |series| series.values)
@@ -40,12 +40,12 @@ fn domain(w: &mut World, text: &str, source: NameSource) -> [u64; 6] {
 
 /// Everything that counts under names, by the counters of a service.
 fn sums(w: &World) -> [u64; 4] {
-    let families = w.engine.families();
+    let families = w.engine.ledger().families();
     std::array::from_fn(|i| families.domains.total()[i] + families.unresolved[i])
 }
 
 fn is_whole(w: &World) {
-    let families = w.engine.families();
+    let families = w.engine.ledger().families();
     assert_eq!(sums(w), *families.services.total());
     let bytes: [u64; 2] = std::array::from_fn(|i| families.names.total()[i] + families.unresolved[i]);
     assert_eq!(bytes, families.services.total()[..2]);
@@ -67,10 +67,10 @@ fn what_a_flow_gained_before_its_name_was_known_counts_under_it() {
     assert!(say(&mut w, sender, 100, REQUEST));
     w.drain();
     let counted = domain(&mut w, "example.org", NameSource::Http);
-    assert_eq!(counted[..4], *w.engine.families().services.total());
+    assert_eq!(counted[..4], *w.engine.ledger().families().services.total());
     assert_eq!(counted[2..], [1, 3, 0, 1], "packets, and a connection that this host began");
     is_whole(&w);
-    let latencies = &w.engine.families().latencies;
+    let latencies = &w.engine.ledger().families().latencies;
     assert_eq!(latencies.total()[1], 1, "a handshake");
 }
 
@@ -82,7 +82,7 @@ fn a_flow_without_a_name_is_unresolved_after_two_seconds_without_a_packet() {
     w.wait(SECOND);
     assert_eq!(sums(&w), [0; 4]);
     w.wait(SECOND);
-    assert_eq!(w.engine.families().unresolved[2..], [2, 1, 1, 0]);
+    assert_eq!(w.engine.ledger().families().unresolved[2..], [2, 1, 1, 0]);
     is_whole(&w);
 }
 
@@ -120,7 +120,7 @@ fn a_flow_that_ends_early_counts_whole_and_late_samples_of_it_name_no_other() {
     next.handshake(&mut w);
     w.drain();
     w.wait(3 * SECOND);
-    assert_eq!(w.engine.families().unresolved[4..], [0, 1]);
+    assert_eq!(w.engine.ledger().families().unresolved[4..], [0, 1]);
     assert_eq!(w.engine.flows().filter(|flow| flow.name.is_some()).count(), 0);
     is_whole(&w);
 }
@@ -143,7 +143,7 @@ fn names_beyond_the_budget_are_other_and_sums_stay_whole() {
         w.wait(10 * SECOND);
         is_whole(&w);
     }
-    let families = w.engine.families();
+    let families = w.engine.ledger().families();
     assert_eq!((families.domains.len(), families.names.len()), (2, 6));
     assert!(families.domains.other()[0] > 0 && families.domains.overflow() > 0);
 }
@@ -181,7 +181,7 @@ fn a_5_tuple_that_begins_anew_has_the_name_of_each_connection_with_its_bytes() {
     assert_eq!([first[5], second[5]], [1, 1], "connections");
     is_whole(&w);
     w.wait(20 * SECOND);
-    let flows = w.engine.take_records().into_iter();
+    let flows = w.engine.outbox_mut().take_records().into_iter();
     let records: Vec<_> = flows
         .filter_map(|record| match record {
             AnyRecord::Flow(flow) => Some(flow),
@@ -227,7 +227,7 @@ fn a_connection_that_says_nothing_has_no_name_of_the_one_before_it() {
     w.drain();
     assert_eq!(w.engine.flows().filter(|flow| flow.name.is_some()).count(), 0);
     w.wait(3 * SECOND);
-    assert_eq!(w.engine.families().unresolved[2..], [1, 2, 0, 1]);
+    assert_eq!(w.engine.ledger().families().unresolved[2..], [1, 2, 0, 1]);
     assert_eq!(domain(&mut w, "example.org", NameSource::Http)[2..], [2, 5, 0, 1]);
     is_whole(&w);
 }

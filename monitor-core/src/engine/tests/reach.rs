@@ -16,13 +16,13 @@ fn a_scan_is_told_once_and_its_target_is_none() {
         }
     }
     w.drain();
-    let told = w.engine.take_fanout();
+    let told = w.engine.outbox_mut().take_fanout();
     assert_eq!(told.len(), 1);
     assert_eq!((told[0].source, told[0].kind), (PEER.into(), FanoutKind::Ports));
-    assert_eq!(w.engine.fanout().totals().sources, [0, 1]);
+    assert_eq!(w.engine.ledger().fanout().totals().sources, [0, 1]);
     w.wait(61 * SECOND);
-    assert_eq!(w.engine.fanout().totals().sources, [0, 0]);
-    assert_eq!(w.engine.take_fanout(), []);
+    assert_eq!(w.engine.ledger().fanout().totals().sources, [0, 0]);
+    assert_eq!(w.engine.outbox_mut().take_fanout(), []);
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn connections_that_go_on_from_before_are_no_scan_by_their_server() {
         w.eth(&old.ack(CLIENT));
     }
     w.drain();
-    assert_eq!(w.engine.take_fanout(), []);
+    assert_eq!(w.engine.outbox_mut().take_fanout(), []);
 }
 
 #[test]
@@ -47,10 +47,10 @@ fn what_several_interfaces_see_is_one_source() {
         w.see(super::world::BRIDGE, Direction::Transmit, &packet);
     }
     w.drain();
-    let told = w.engine.take_fanout();
+    let told = w.engine.outbox_mut().take_fanout();
     assert_eq!(
         told.iter().map(|d| (d.source, d.kind)).collect::<Vec<_>>(),
         [(HOST.into(), FanoutKind::Hosts)]
     );
-    assert_eq!(w.engine.fanout().totals().watched, 1);
+    assert_eq!(w.engine.ledger().fanout().totals().watched, 1);
 }

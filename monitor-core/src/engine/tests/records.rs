@@ -124,7 +124,7 @@ fn a_flow_on_two_interfaces_has_one_record_and_no_packet_twice() {
         w.see(BRIDGE, Direction::Receive, &packet);
     }
     w.drain();
-    w.engine.set_interfaces(&[interface(BRIDGE, "br0")]);
+    w.engine.surroundings().set_interfaces(&[interface(BRIDGE, "br0")]);
     w.wait(MS);
     let first = only(&mut w);
     assert_eq!((first.sent.packets, first.identity.interface), (3, Some(Text::from("eth0"))));
@@ -159,7 +159,7 @@ fn the_queue_is_bounded_and_counts_what_it_turns_away() {
     w.drain();
     w.wait(60 * SECOND);
     assert_eq!(w.flow_records().len(), 3);
-    assert_eq!(w.totals().records_dropped, 2);
+    assert_eq!(w.engine.outbox().records_dropped(), 2);
 }
 
 #[test]

@@ -376,7 +376,7 @@ fn loopback_counts_each_packet_once_as_its_server_sees_it() {
     let report = w.drain();
     assert_eq!(report.violations, []);
     assert_eq!(w.attempts(Role::Server), [1, 0, 0, 0]);
-    assert_eq!(w.engine.families().services.total(), &[54 + 54 + 64, 54 + 74, 3, 2]);
+    assert_eq!(w.engine.ledger().families().services.total(), &[54 + 54 + 64, 54 + 74, 3, 2]);
     assert_eq!(w.totals().tcp.flags[TcpFlag::Psh.index()], [1, 1]);
     let flow = w.engine.flows().next().unwrap();
     assert_eq!(
@@ -394,22 +394,22 @@ fn a_listener_that_closes_makes_no_client_of_its_server() {
     w.drain();
     let rule = |w: &World| w.engine.flows().next().map(|f| (f.client_rule, f.client.port)).unwrap();
     assert_eq!(rule(&w), (ClientRule::First, 6000));
-    w.engine.set_listeners(&[Listener { transport: Transport::Tcp, port: 6000 }]);
+    w.engine.surroundings().set_listeners(&[Listener { transport: Transport::Tcp, port: 6000 }]);
     assert_eq!(rule(&w), (ClientRule::Listener, 5000));
-    w.engine.set_listeners(&[Listener { transport: Transport::Tcp, port: 7000 }]);
+    w.engine.surroundings().set_listeners(&[Listener { transport: Transport::Tcp, port: 7000 }]);
     assert_eq!(rule(&w), (ClientRule::Listener, 5000));
 }
 
 #[test]
 fn addresses_that_become_known_later_change_the_role_from_then_on() {
     let mut w = World::with_slots(64);
-    w.engine.set_local_networks(&[]);
+    w.engine.surroundings().set_local_networks(&[]);
     let mut tcp = inbound(40_000, 1);
     w.eth(&tcp.syn());
     w.eth(&tcp.rst(SERVER));
     w.drain();
     assert_eq!(w.attempts(Role::Forwarded), [0, 1, 0, 0]);
-    w.engine.set_local_networks(&[LocalNetwork { address: HOST.into(), prefix: 24 }]);
+    w.engine.surroundings().set_local_networks(&[LocalNetwork { address: HOST.into(), prefix: 24 }]);
     let mut tcp = inbound(40_000, 1_000_000);
     w.eth(&tcp.syn());
     w.eth(&tcp.rst(SERVER));

@@ -42,8 +42,8 @@ impl World {
         let now = 1000 * SECOND;
         let slots = config.max_flows;
         let mut engine = Engine::new(config, now);
-        engine.set_interfaces(&[interface(ETH, "eth0"), interface(BRIDGE, "br0")]);
-        engine.set_local_networks(&[LocalNetwork { address: HOST.into(), prefix: 24 }]);
+        engine.surroundings().set_interfaces(&[interface(ETH, "eth0"), interface(BRIDGE, "br0")]);
+        engine.surroundings().set_local_networks(&[LocalNetwork { address: HOST.into(), prefix: 24 }]);
         let mut hooks = BTreeMap::new();
         for ifindex in [ETH, BRIDGE] {
             for direction in Direction::ALL {
@@ -111,7 +111,7 @@ impl World {
             AnyRecord::Flow(record) => *record,
             other => panic!("{other:?}"),
         };
-        self.engine.take_records().into_iter().map(only).collect()
+        self.engine.outbox_mut().take_records().into_iter().map(only).collect()
     }
 
     /// A drain in which no packet comes.
@@ -148,11 +148,11 @@ impl World {
     }
 
     pub(super) fn totals(&self) -> &Totals {
-        self.engine.totals()
+        self.engine.ledger().totals()
     }
 
     pub(super) fn interface(&self, name: &str) -> &InterfaceTotals {
-        self.totals().interfaces.iter().find(|i| i.name == name).unwrap()
+        self.engine.interfaces().totals().iter().find(|i| i.name == name).unwrap()
     }
 
     pub(super) fn attempts(&self, role: Role) -> [u64; AttemptResult::COUNT] {

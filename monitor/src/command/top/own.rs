@@ -27,7 +27,7 @@ pub(super) struct Seen {
 
 /// The picture of a drain that was not seen yet.
 pub(super) fn look(run: &OwnRun, question: &Question, seen: &mut Seen) -> Option<Live> {
-    let last = run.state().engine().totals().last_drain;
+    let last = run.state().engine().ledger().totals().last_drain;
     if last == seen.last || !run.state().is_ready() {
         return None;
     }

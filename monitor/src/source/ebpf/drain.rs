@@ -74,7 +74,7 @@ impl Source {
     /// After the last drain of a process whose pins stay: flows go on, and what was told of them is kept.
     pub fn suspend(&mut self, engine: &Mutex<Engine>, now: u64) -> Result<(), Error> {
         let mut engine = lock(engine);
-        engine.suspend(now);
+        engine.succession().suspend(now);
         self.commit(&mut engine, &[])
     }
 
@@ -88,7 +88,7 @@ impl Source {
                 // The key was written before the slot became live.
                 fence(Ordering::Acquire);
                 if adopts && let Some(told) = self.pins.as_ref().and_then(|p| p.reported(index as u32)) {
-                    engine.adopt(index as u32, flow, told);
+                    engine.succession().adopt(index as u32, flow, told);
                 }
                 engine.observe(index as u32, flow);
                 live += 1;

@@ -55,7 +55,7 @@ impl Life<'static> {
     /// The life of a flow; `None`: it is gone. From now on it is followed, if not too many are.
     pub fn of(engine: &mut Engine, id: FlowId) -> Option<Self> {
         let wall_offset = engine.config().wall_offset;
-        let now = engine.totals().last_drain;
+        let now = engine.ledger().totals().last_drain;
         let (view, line, risks) = engine.look_at(id)?;
         Some(Self {
             flow: Flow::from(&view).into_owned(),

@@ -44,7 +44,7 @@ impl History {
 
     /// The steps from number `from` on, and the number of the next: what is asked for next time.
     pub fn since(engine: &Engine, from: u64) -> (Self, u64) {
-        let history = engine.live().history();
+        let history = engine.ledger().live().history();
         let (first, points) = history.since(from);
         let mut all = Self {
             start: Time::from_clock(first.saturating_mul(history.step()), engine.config().wall_offset),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use monitor_common::abi::{Direction, Transport};
 use monitor_core::engine::Engine;
 use monitor_core::histogram::Histogram;
-use monitor_core::label::{AttemptResult, Outcome, TcpState};
+use monitor_core::label::{AttemptResult, TcpState};
 use monitor_core::live::{Marks, ServicePort, Sums, Taken, Window};
 use monitor_core::record::{Text, Time};
 use monitor_core::totals::OTHER;
@@ -34,7 +34,7 @@ impl Snapshot {
         let records = state.own.lost_records();
         let mut snapshot = {
             let engine = state.engine();
-            let sums = engine.live().windows().sums(window);
+            let sums = engine.ledger().live().windows().sums(window);
             Self::of_engine(&engine, &state.host, window, &sums)
         };
         snapshot.uptime_seconds = state.started.elapsed().as_secs_f64();
@@ -45,10 +45,9 @@ impl Snapshot {
     }
 
     fn of_engine(engine: &Engine, host: &str, window: Window, sums: &Sums) -> Self {
-        let totals = engine.totals();
-        let rates = engine.live().rates();
+        let totals = engine.ledger().totals();
+        let rates = engine.ledger().live().rates();
         let (now, before) = (engine.marks(), &sums.before);
-        let overflow = |hook: &monitor_core::totals::HookTotals| hook.accounted[Outcome::Overflow.index()];
         Self {
             time: Time(totals.last_drain),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -88,9 +87,9 @@ impl Snapshot {
             tcp: tcp(engine, &now, before),
             dns: dns(engine, sums, &now),
             losses: Losses {
-                overflow_packets: totals.interfaces.iter().flat_map(|i| &i.hooks).map(overflow).sum(),
-                records: totals.records_dropped,
-                violations: totals.conservation_violations,
+                overflow_packets: engine.interfaces().overflow_packets(),
+                records: engine.outbox().records_dropped(),
+                violations: engine.interfaces().conservation_violations(),
                 ..Losses::default()
             },
             ..Self::default()
@@ -104,7 +103,7 @@ fn some<const N: usize>(all: [(&'static str, u64); N]) -> BTreeMap<String, u64> 
 }
 
 fn once(engine: &Engine, direction: Direction) -> Io {
-    let rates = engine.live().rates();
+    let rates = engine.ledger().live().rates();
     let i = direction.index();
     let total = rates.counters().io[i];
     Io {
@@ -201,8 +200,8 @@ fn quantiles<const N: usize>(now: &Histogram<N>, before: &Histogram<N>) -> Quant
 }
 
 fn tcp(engine: &Engine, now: &Marks, before: &Marks) -> Tcp {
-    let connections = engine.totals().tcp.connections;
-    let rates = engine.live().rates();
+    let connections = engine.ledger().totals().tcp.connections;
+    let rates = engine.ledger().live().rates();
     let (sums, old) = (&now.counters, &before.counters);
     let segments = sums.segments.wrapping_sub(old.segments);
     let retransmitted = sums.retransmitted.wrapping_sub(old.retransmitted);
@@ -230,7 +229,7 @@ fn dns(engine: &Engine, sums: &Sums, now: &Marks) -> Dns {
         (gained > 0).then(|| ((*code).to_owned(), gained))
     });
     Dns {
-        queries_per_second: engine.live().rates().per_second(|c| c.dns_queries),
+        queries_per_second: engine.ledger().live().rates().per_second(|c| c.dns_queries),
         responses: responses.collect(),
         unanswered: now.counters.dns_unanswered.wrapping_sub(before.counters.dns_unanswered),
         latency_seconds: quantiles(&now.dns_latency, &before.dns_latency),

@@ -74,7 +74,7 @@ pub struct Context<'a> {
 /// Writes the page. `buffer` gives its memory.
 pub fn write(engine: &mut Engine, context: &Context<'_>, format: Format, buffer: Vec<u8>) -> Vec<u8> {
     let mut page = Page::new(format, buffer);
-    totals::write(&mut page, engine.totals());
+    totals::write(&mut page, engine);
     series::write(&mut page, engine);
     protocols::write(&mut page, engine);
     if let Some(packets) = context.undirected {

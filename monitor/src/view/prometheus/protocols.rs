@@ -64,7 +64,7 @@ fn limits(page: &mut Page, payloads: &Understanding) {
 }
 
 fn fanout(page: &mut Page, engine: &Engine) {
-    let totals = engine.fanout().totals();
+    let totals = engine.ledger().fanout().totals();
     for (family, numbers) in [(&FANOUT_SOURCES, totals.sources), (&FANOUT_DETECTED, totals.detected)] {
         page.family(family);
         for kind in FanoutKind::ALL {

@@ -21,7 +21,7 @@ const OTHER: Label<'static> = Label::Text(totals::OTHER);
 
 /// Writes them and tells the engine that they were shown.
 pub(super) fn write(page: &mut Page, engine: &mut Engine) {
-    let families = engine.families();
+    let families = engine.ledger().families();
     let (services, peers) = (families.services.scrape_begin(), families.peers.scrape_begin());
     let (domains, names) = (families.domains.scrape_begin(), families.names.scrape_begin());
     let (applications, latencies) = (families.applications.scrape_begin(), families.latencies.scrape_begin());
@@ -35,7 +35,7 @@ pub(super) fn write(page: &mut Page, engine: &mut Engine) {
     application_io(page, engine);
     latencies_by_domain(page, engine);
     budgets(page, engine);
-    let families = engine.families_mut();
+    let families = engine.ledger_mut().families_mut();
     families.services.exposed(services);
     families.peers.exposed(peers);
     families.domains.exposed(domains);
@@ -52,7 +52,7 @@ const CONNECTIONS: usize = 4;
 
 /// All that the services count, without their keys.
 fn flows(page: &mut Page, engine: &Engine) {
-    let total = engine.families().services.total();
+    let total = engine.ledger().families().services.total();
     for (family, first) in [(&FLOW_BYTES, BYTES), (&FLOW_PACKETS, PACKETS)] {
         page.family(family);
         for direction in Direction::ALL {
@@ -93,7 +93,7 @@ const DIRECTION: (&str, Label<'static>) = ("direction", Label::Text(""));
 fn service_io(page: &mut Page, engine: &Engine) {
     let config = engine.config();
     for (family, first) in [(&SERVICE_BYTES, BYTES), (&SERVICE_PACKETS, PACKETS)] {
-        keyed(page, family, &engine.families().services, first, config.wall_offset, |key, show| {
+        keyed(page, family, &engine.ledger().families().services, first, config.wall_offset, |key, show| {
             let [transport, port, service, role] = match key {
                 Some(key) => [
                     key.transport.as_str().into(),
@@ -117,7 +117,7 @@ fn service_io(page: &mut Page, engine: &Engine) {
 fn peer_io(page: &mut Page, engine: &Engine) {
     for (family, first) in [(&PEER_BYTES, BYTES), (&PEER_PACKETS, PACKETS)] {
         let offset = engine.config().wall_offset;
-        keyed(page, family, &engine.families().peers, first, offset, |key, show| {
+        keyed(page, family, &engine.ledger().families().peers, first, offset, |key, show| {
             show([("peer", key.map_or(OTHER, |address| Label::Address(*address))), DIRECTION]);
         });
     }
@@ -136,7 +136,7 @@ fn unresolved(page: &mut Page, engine: &Engine, label: &'static str, first: usiz
             ("source", Label::Text("none")),
             ("direction", direction.as_str().into()),
         ];
-        page.sample(&labels, engine.families().unresolved[first + direction.index()]);
+        page.sample(&labels, engine.ledger().families().unresolved[first + direction.index()]);
     }
 }
 
@@ -145,7 +145,7 @@ fn domain_io(page: &mut Page, engine: &Engine) {
     for (family, first) in
         [(&DOMAIN_BYTES, BYTES), (&DOMAIN_PACKETS, PACKETS), (&DOMAIN_CONNECTIONS, CONNECTIONS)]
     {
-        keyed(page, family, &engine.families().domains, first, offset, |key, show| {
+        keyed(page, family, &engine.ledger().families().domains, first, offset, |key, show| {
             let [domain, source] = named(key);
             show([("domain", domain), ("source", source), DIRECTION]);
         });
@@ -155,7 +155,7 @@ fn domain_io(page: &mut Page, engine: &Engine) {
 
 fn name_io(page: &mut Page, engine: &Engine) {
     let offset = engine.config().wall_offset;
-    keyed(page, &NAME_BYTES, &engine.families().names, BYTES, offset, |key, show| {
+    keyed(page, &NAME_BYTES, &engine.ledger().families().names, BYTES, offset, |key, show| {
         let [name, source] = named(key);
         show([("name", name), ("source", source), DIRECTION]);
     });
@@ -164,13 +164,13 @@ fn name_io(page: &mut Page, engine: &Engine) {
 
 fn application_io(page: &mut Page, engine: &Engine) {
     let offset = engine.config().wall_offset;
-    keyed(page, &APPLICATION_BYTES, &engine.families().applications, BYTES, offset, |key, show| {
+    keyed(page, &APPLICATION_BYTES, &engine.ledger().families().applications, BYTES, offset, |key, show| {
         show([("application", key.map_or(OTHER, |word| word.as_str().into())), DIRECTION]);
     });
 }
 
 fn latencies_by_domain(page: &mut Page, engine: &Engine) {
-    let latencies = &engine.families().latencies;
+    let latencies = &engine.ledger().families().latencies;
     for (family, first) in [(&DOMAIN_HANDSHAKE, 0), (&DOMAIN_FIRST_RESPONSE, 2)] {
         page.family(family);
         let mut show = |domain: Label<'_>, values: &[u64; 4]| {
@@ -184,7 +184,7 @@ fn latencies_by_domain(page: &mut Page, engine: &Engine) {
 }
 
 fn budgets(page: &mut Page, engine: &Engine) {
-    let families = engine.families();
+    let families = engine.ledger().families();
     let all = [
         ("service_io", families.services.series(), families.services.overflow()),
         ("peer_io", families.peers.series(), families.peers.overflow()),

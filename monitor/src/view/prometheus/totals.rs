@@ -4,6 +4,7 @@
 //! are of one drain: families that must add up do.
 
 use monitor_common::abi::{Direction, IpVersion, Transport};
+use monitor_core::engine::Engine;
 use monitor_core::histogram::Histogram;
 use monitor_core::label::{AttemptResult, EndReason, Outcome, Role, Scope, TcpFlag, TcpState};
 use monitor_core::totals::{ByRoleAndScope, HookTotals, InterfaceTotals, TcpTotals, Totals};
@@ -17,15 +18,16 @@ use super::families::{
 use super::page::{Family, Page};
 
 /// Writes all of them.
-pub(super) fn write(page: &mut Page, totals: &Totals) {
-    interfaces(page, &totals.interfaces);
+pub(super) fn write(page: &mut Page, engine: &Engine) {
+    let totals = engine.ledger().totals();
+    interfaces(page, engine.interfaces().totals());
     flows(page, totals);
     tcp(page, &totals.tcp);
     latency(page, &TCP_RTT, &totals.latency.round_trip);
     latency(page, &TCP_HANDSHAKE, &totals.latency.handshake);
     latency(page, &TCP_FIRST_RESPONSE, &totals.latency.first_response);
     page.family(&CONSERVATION_VIOLATIONS);
-    page.sample(&[], totals.conservation_violations);
+    page.sample(&[], engine.interfaces().conservation_violations());
     page.family(&LAST_DRAIN);
     page.sample(&[], totals.last_drain as f64 / 1e9);
 }

@@ -110,7 +110,7 @@ fn refuse(status: StatusCode, reason: &str) -> Response {
 impl Web {
     fn fanout(&self) -> Vec<u8> {
         let engine = self.state.engine();
-        let answer = fanout::Answer::new(engine.fanout(), engine.config().wall_offset);
+        let answer = fanout::Answer::new(engine.ledger().fanout(), engine.config().wall_offset);
         serde_json::to_vec(&answer).unwrap_or_default()
     }
 

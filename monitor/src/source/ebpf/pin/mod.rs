@@ -173,12 +173,12 @@ impl Pins {
 
     /// Writes what the engine has told by now; the state comes into force at once.
     pub(super) fn commit(&mut self, engine: &mut Engine) -> Result<(), Error> {
-        for slot in engine.take_moved() {
+        for slot in engine.succession().take_moved() {
             if let Some(reported) = self.reported(slot) {
-                engine.report(slot, reported);
+                engine.succession().report(slot, reported);
             }
         }
-        let content = state::Content { carried: engine.carry(), filters: self.filters.clone() };
+        let content = state::Content { carried: engine.succession().carry(), filters: self.filters.clone() };
         self.state.write(&content).map_err(failed("writing", &self.directory.join(STATE)))
     }
 }

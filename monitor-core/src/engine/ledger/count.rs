@@ -1,12 +1,10 @@
 //! What the increments of a flow add to the totals.
 
-use monitor_common::{
-    abi::{HookCounters, Side, Transport},
-    account,
-};
+use monitor_common::abi::{Side, Transport};
 
-use super::{EngineConfig, hooks::Hooks};
+use super::Ledger;
 use crate::{
+    engine::EngineConfig,
     flow::{
         entry::Entry,
         naming::{self, Due},
@@ -15,8 +13,8 @@ use crate::{
         state::Results,
     },
     label::{AttemptResult, Role, TcpFlag, TcpState},
-    live::{Client, Edge, Live, ServicePort, Taken},
-    totals::{Families, Io, ServiceKey, Totals, io_values},
+    live::{Client, Edge, ServicePort, Taken},
+    totals::{Io, ServiceKey, io_values},
 };
 
 /// Counters of a slot that are TCP flags, and their labels.
@@ -31,52 +29,35 @@ const FLAGS: [(Event, TcpFlag); TcpFlag::COUNT] = [
     (Event::Cwr, TcpFlag::Cwr),
 ];
 
-/// Counts what a flow gained where each sighting counts: on its interface.
-pub(super) fn count_sighting(entry: &Entry, delta: &Reading, hooks: &mut Hooks, totals: &mut Totals) {
-    let class = HookCounters::class(entry.key.protocol, entry.key.ip_version);
-    for side in [Side::Lower, Side::Upper] {
-        let gained = delta.side(side);
-        if gained.packets != 0 || gained.bytes != 0 {
-            let direction = account::direction(entry.view, side);
-            hooks.count_flow(entry.attachment, direction, class, io(gained), totals);
-        }
-    }
-}
-
-/// Where a flow counts once, whatever interfaces see it.
-pub(super) struct Once<'a> {
-    pub(super) totals: &'a mut Totals,
-    pub(super) families: &'a mut Families,
-    pub(super) live: &'a mut Live,
-    /// Of this drain, by direction.
-    pub(super) counted: &'a mut [Io; 2],
-    pub(super) config: &'a EngineConfig,
-    pub(super) now: u64,
-}
-
-impl Once<'_> {
+impl Ledger {
     /// Counts what a flow gained, and the attempts that got their result.
-    pub(super) fn count(&mut self, entry: &mut Entry, delta: &Reading, results: &Results) {
-        self.count_io(entry, delta);
+    pub(in crate::engine) fn count(
+        &mut self,
+        entry: &mut Entry,
+        delta: &Reading,
+        results: &Results,
+        config: &EngineConfig,
+        now: u64,
+    ) {
+        self.count_io(entry, delta, config, now);
         if entry.transport() == Transport::Tcp {
             self.count_tcp(entry, delta, results);
         }
-        self.name(entry, false);
+        self.name(entry, false, config, now);
     }
 
     /// Counts by name what a flow has gained, once it is settled which one it is; `end`: it must be now.
-    pub(super) fn name(&mut self, entry: &mut Entry, end: bool) {
+    pub(in crate::engine) fn name(&mut self, entry: &mut Entry, end: bool, config: &EngineConfig, now: u64) {
         if !matches!(entry.transport(), Transport::Tcp | Transport::Udp | Transport::Sctp) {
             return;
         }
         let parties = entry.parties;
         let direction = parties.direction(entry.view, parties.client);
         let (client, service) = (client(entry), service(entry));
-        let Some(Due { held, opened, labels }) = naming::due(entry, &self.config.services, self.now, end)
-        else {
+        let Some(Due { held, opened, labels }) = naming::due(entry, &config.services, now, end) else {
             return;
         };
-        let Self { families, live, now, .. } = self;
+        let Self { families, live, .. } = self;
         let [received, transmitted, packets_received, packets_transmitted] = held.io;
         let bytes = [received, transmitted];
         let mut connections = [0; 2];
@@ -87,14 +68,14 @@ impl Once<'_> {
             Edge { client, domain: labels.registered(), name: labels.name().map(|name| &name.text), service };
         live.named(edge, Taken { received, transmitted, connections: u64::from(opened) });
         match &labels.domain {
-            Some(domain) => families.domains.add(domain, values, *now),
+            Some(domain) => families.domains.add(domain, values, now),
             None => accumulate(&mut families.unresolved, &values),
         }
         if let Some(name) = labels.name() {
-            families.names.add(name, bytes, *now);
+            families.names.add(name, bytes, now);
         }
         match &labels.application {
-            Some(application) => families.applications.add(application, bytes, *now),
+            Some(application) => families.applications.add(application, bytes, now),
             None => families.applications.add_other(&bytes),
         }
         let took = |ns: Option<u64>| ns.map_or([0, 0], |ns| [ns / 1000, 1]);
@@ -103,11 +84,11 @@ impl Once<'_> {
             && handshakes + responses != 0
         {
             let values = [handshake, handshakes, response, responses];
-            families.latencies.add_weighing(&domain.text, values, (handshakes + responses) as f64, *now);
+            families.latencies.add_weighing(&domain.text, values, (handshakes + responses) as f64, now);
         }
     }
 
-    fn count_io(&mut self, entry: &mut Entry, delta: &Reading) {
+    fn count_io(&mut self, entry: &mut Entry, delta: &Reading, config: &EngineConfig, now: u64) {
         let parties = entry.parties;
         let mut values = [0; 4];
         for side in [Side::Lower, Side::Upper] {
@@ -122,14 +103,14 @@ impl Once<'_> {
             match service(entry) {
                 Some(ServicePort { transport, port }) => {
                     let key = ServiceKey { transport, port, role: parties.role };
-                    self.families.services.add(&key, values, self.now);
+                    self.families.services.add(&key, values, now);
                 }
                 None => self.families.services.add_other(&values),
             }
             accumulate(&mut entry.naming.held.io, &values);
         }
-        if self.config.peers && !parties.within {
-            self.families.peers.add(&role::ip(&entry.key, parties.peer()), values, self.now);
+        if config.peers && !parties.within {
+            self.families.peers.add(&role::ip(&entry.key, parties.peer()), values, now);
         }
     }
 
@@ -166,12 +147,12 @@ impl Once<'_> {
     }
 
     /// Counts one attempt.
-    pub(super) fn attempt(&mut self, entry: &Entry, result: AttemptResult) {
+    pub(in crate::engine) fn attempt(&mut self, entry: &Entry, result: AttemptResult) {
         add(&mut self.totals.tcp.attempts[entry.parties.role.index()][result.index()], 1);
     }
 
     /// A connection went from one state to another; `None` is outside the table.
-    pub(super) fn moved(&mut self, from: Option<TcpState>, to: Option<TcpState>) {
+    pub(in crate::engine) fn moved(&mut self, from: Option<TcpState>, to: Option<TcpState>) {
         let connections = &mut self.totals.tcp.connections;
         if let Some(from) = from {
             connections[from.index()] = connections[from.index()].saturating_sub(1);

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     host::Interface,
     label::Outcome,
-    totals::{InterfaceTotals, Io, Totals},
+    totals::{InterfaceTotals, Io},
 };
 
 /// How many interfaces that are gone keep totals of their own; of more, the numbers of those that
@@ -23,7 +23,7 @@ use crate::{
 const GONE_MAX: usize = 256;
 
 /// Name under which interfaces are counted that went long ago.
-pub(crate) const OTHER: &str = "other";
+const OTHER: &str = "other";
 
 /// One hook of an attachment, cumulative since it was attached.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,7 +49,7 @@ impl Hook {
 #[derive(Clone, Debug)]
 struct Attachment {
     ifindex: u32,
-    /// Index in [`Totals::interfaces`].
+    /// Index in [`Interfaces::totals`].
     interface: usize,
     hooks: [Hook; 2],
     /// Entries of the flow table that point here.
@@ -66,27 +66,47 @@ impl Attachment {
     }
 }
 
-/// See the module.
+/// Interfaces, their hooks, and whether the packets of each add up.
 #[derive(Debug, Default)]
-pub(crate) struct Hooks {
+pub struct Interfaces {
+    /// Sorted by name; removed ones stay.
+    totals: Vec<InterfaceTotals>,
+    violations: u64,
     attachments: Vec<Attachment>,
     by_index: HashMap<u32, u32>,
     /// Names of interfaces that are gone, those that went first in front.
     gone: Vec<String>,
 }
 
-impl Hooks {
+impl Interfaces {
+    /// All counters by interface, sorted by name; those of interfaces that are gone stay. They move together, at
+    /// the end of a drain.
+    pub fn totals(&self) -> &[InterfaceTotals] {
+        &self.totals
+    }
+
+    /// Readings of hooks for which H0 ≤ accounted ≤ H1 did not hold. Anything but 0 is a defect.
+    pub const fn conservation_violations(&self) -> u64 {
+        self.violations
+    }
+
+    /// Packets that found no slot, on all interfaces.
+    pub fn overflow_packets(&self) -> u64 {
+        let hooks = self.totals.iter().flat_map(|interface| &interface.hooks);
+        hooks.fold(0, |sum, hook| sum.wrapping_add(hook.accounted[Outcome::Overflow.index()]))
+    }
+
     /// The attachment of an index; a new one, named after its number, where the index is not known.
-    pub(crate) fn attachment(&mut self, ifindex: u32, totals: &mut Totals) -> u32 {
+    pub(super) fn attachment(&mut self, ifindex: u32) -> u32 {
         match self.by_index.get(&ifindex) {
             Some(attachment) => *attachment,
-            None => self.attach(ifindex, &format!("if{ifindex}"), totals),
+            None => self.attach(ifindex, &format!("if{ifindex}")),
         }
     }
 
-    fn attach(&mut self, ifindex: u32, name: &str, totals: &mut Totals) -> u32 {
-        self.publish(totals);
-        let interface = self.interface(name, ifindex, totals);
+    fn attach(&mut self, ifindex: u32, name: &str) -> u32 {
+        self.publish();
+        let interface = self.interface(name, ifindex);
         let attachment = Attachment {
             ifindex,
             interface,
@@ -106,15 +126,15 @@ impl Hooks {
     }
 
     /// Index of the totals under a name.
-    fn interface(&mut self, name: &str, ifindex: u32, totals: &mut Totals) -> usize {
+    fn interface(&mut self, name: &str, ifindex: u32) -> usize {
         self.gone.retain(|gone| gone != name);
-        match totals.interfaces.binary_search_by(|i| i.name.as_str().cmp(name)) {
+        match self.totals.binary_search_by(|i| i.name.as_str().cmp(name)) {
             Ok(at) => {
-                totals.interfaces[at].ifindex = Some(ifindex);
+                self.totals[at].ifindex = Some(ifindex);
                 at
             }
             Err(at) => {
-                totals.interfaces.insert(at, InterfaceTotals::new(name.to_owned(), Some(ifindex)));
+                self.totals.insert(at, InterfaceTotals::new(name.to_owned(), Some(ifindex)));
                 for attachment in &mut self.attachments {
                     attachment.interface += usize::from(attachment.interface >= at);
                 }
@@ -124,41 +144,41 @@ impl Hooks {
     }
 
     /// Follows what interfaces there are.
-    pub(crate) fn set_interfaces(&mut self, interfaces: &[Interface], totals: &mut Totals) {
-        self.publish(totals);
+    pub(super) fn set_interfaces(&mut self, interfaces: &[Interface]) {
+        self.publish();
         for at in 0..self.attachments.len() {
             let a = &self.attachments[at];
             if !a.forgotten && !a.removed && !interfaces.iter().any(|i| i.ifindex == a.ifindex) {
-                self.remove(at, totals);
+                self.remove(at);
             }
         }
         for new in interfaces {
             let Some(&at) = self.by_index.get(&new.ifindex) else {
-                self.attach(new.ifindex, &new.name, totals);
+                self.attach(new.ifindex, &new.name);
                 continue;
             };
             let old = self.attachments[at as usize].interface;
-            if totals.interfaces[old].name != new.name {
-                self.leave(old, new.ifindex, totals);
-                let interface = self.interface(&new.name, new.ifindex, totals);
+            if self.totals[old].name != new.name {
+                self.leave(old, new.ifindex);
+                let interface = self.interface(&new.name, new.ifindex);
                 self.attachments[at as usize].interface = interface;
             }
-            totals.interfaces[self.attachments[at as usize].interface].ifindex = Some(new.ifindex);
+            self.totals[self.attachments[at as usize].interface].ifindex = Some(new.ifindex);
             self.attachments[at as usize].removed = false;
         }
-        self.fold(totals);
+        self.fold();
     }
 
-    fn remove(&mut self, at: usize, totals: &mut Totals) {
+    fn remove(&mut self, at: usize) {
         let a = &mut self.attachments[at];
         a.removed = true;
         let (interface, ifindex) = (a.interface, a.ifindex);
-        self.leave(interface, ifindex, totals);
+        self.leave(interface, ifindex);
     }
 
     /// A name no longer belongs to an index.
-    fn leave(&mut self, interface: usize, ifindex: u32, totals: &mut Totals) {
-        let i = &mut totals.interfaces[interface];
+    fn leave(&mut self, interface: usize, ifindex: u32) {
+        let i = &mut self.totals[interface];
         if i.ifindex == Some(ifindex) {
             i.ifindex = None;
             if i.name != OTHER {
@@ -168,19 +188,19 @@ impl Hooks {
     }
 
     /// Readings under this index belong to another interface from now on.
-    pub(crate) fn forget(&mut self, ifindex: u32, totals: &mut Totals) {
+    pub(super) fn forget(&mut self, ifindex: u32) {
         if let Some(at) = self.by_index.remove(&ifindex) {
-            self.remove(at as usize, totals);
+            self.remove(at as usize);
             self.attachments[at as usize].forgotten = true;
         }
     }
 
     /// Moves the numbers of interfaces that went long ago to [`OTHER`].
-    fn fold(&mut self, totals: &mut Totals) {
+    fn fold(&mut self) {
         let mut kept = 0;
         while self.gone.len() > GONE_MAX && kept < self.gone.len() {
             let name = &self.gone[kept];
-            let Ok(at) = totals.interfaces.binary_search_by(|i| i.name.cmp(name)) else {
+            let Ok(at) = self.totals.binary_search_by(|i| i.name.cmp(name)) else {
                 self.gone.remove(kept);
                 continue;
             };
@@ -189,62 +209,56 @@ impl Hooks {
                 continue;
             }
             self.gone.remove(kept);
-            let old = totals.interfaces.remove(at);
+            let old = self.totals.remove(at);
             for a in &mut self.attachments {
                 a.interface -= usize::from(a.interface > at);
             }
-            let into = self.interface(OTHER, 0, totals);
-            totals.interfaces[into].ifindex = None;
-            totals.interfaces[into].absorb(&old);
+            let into = self.interface(OTHER, 0);
+            self.totals[into].ifindex = None;
+            self.totals[into].absorb(&old);
         }
     }
 
     /// Whether flows of the attachment must end because their interface is gone.
-    pub(crate) fn is_removed(&self, attachment: u32) -> bool {
+    pub(super) fn is_removed(&self, attachment: u32) -> bool {
         self.attachments.get(attachment as usize).is_some_and(|a| a.removed)
     }
 
     /// Whether there is such an attachment with flows.
-    pub(crate) fn any_removed(&self) -> bool {
+    pub(super) fn any_removed(&self) -> bool {
         self.attachments.iter().any(|a| a.removed && a.flows != 0)
     }
 
     /// A flow points to the attachment, or no longer does.
-    pub(crate) fn hold(&mut self, attachment: u32, holds: bool) {
+    pub(super) fn hold(&mut self, attachment: u32, holds: bool) {
         if let Some(a) = self.attachments.get_mut(attachment as usize) {
             a.flows = if holds { a.flows + 1 } else { a.flows.saturating_sub(1) };
         }
     }
 
-    /// Index in [`Totals::interfaces`] of an attachment.
-    pub(crate) fn interface_of(&self, attachment: u32) -> Option<usize> {
-        self.attachments.get(attachment as usize).map(|a| a.interface)
+    /// Name of the interface of an attachment.
+    pub(super) fn name(&self, attachment: u32) -> &str {
+        let attachment = self.attachments.get(attachment as usize);
+        attachment.and_then(|a| self.totals.get(a.interface)).map_or("", |i| i.name.as_str())
     }
 
     /// Counts what a flow gained through a hook.
-    pub(crate) fn count_flow(
-        &mut self,
-        attachment: u32,
-        direction: Direction,
-        class: usize,
-        io: Io,
-        totals: &mut Totals,
-    ) {
+    pub(super) fn count_flow(&mut self, attachment: u32, direction: Direction, class: usize, io: Io) {
         let Some(a) = self.attachments.get_mut(attachment as usize) else { return };
         let hook = &mut a.hooks[direction.index()];
         hook.flows = hook.flows.wrapping_add(io.packets);
-        totals.interfaces[a.interface].io[direction.index()][class].add(io);
+        self.totals[a.interface].io[direction.index()][class].add(io);
     }
 
     /// H0.
-    pub(crate) fn before(&mut self, readings: &[HookReading], totals: &mut Totals) {
+    pub(super) fn before(&mut self, readings: &[HookReading]) {
         for a in &mut self.attachments {
             for hook in &mut a.hooks {
                 hook.before = None;
             }
         }
         for reading in readings {
-            let at = self.attachment(reading.ifindex, totals);
+            let at = self.attachment(reading.ifindex);
             self.attachments[at as usize].hooks[reading.direction.index()].before =
                 Some(reading.counters.packets);
         }
@@ -258,9 +272,9 @@ impl Hooks {
     }
 
     /// What went elsewhere than to flows, read after the slots.
-    pub(crate) fn others(&mut self, readings: &[HookReading], totals: &mut Totals) {
+    pub(super) fn others(&mut self, readings: &[HookReading]) {
         for reading in readings {
-            let at = self.attachment(reading.ifindex, totals);
+            let at = self.attachment(reading.ifindex);
             let a = &mut self.attachments[at as usize];
             let hook = &mut a.hooks[reading.direction.index()];
             let (now, last) = (&reading.counters, &mut hook.last);
@@ -274,7 +288,7 @@ impl Hooks {
                 }
                 *last = now;
             }
-            let interface = &mut totals.interfaces[a.interface];
+            let interface = &mut self.totals[a.interface];
             let io = &mut interface.io[reading.direction.index()];
             for (class, io) in io.iter_mut().enumerate().take(TRAFFIC_CLASSES) {
                 io.add(Io {
@@ -286,13 +300,13 @@ impl Hooks {
     }
 
     /// H1: counts what the hooks saw and checks that it is accounted for.
-    pub(crate) fn after(&mut self, readings: &[HookReading], totals: &mut Totals, report: &mut DrainReport) {
+    pub(super) fn after(&mut self, readings: &[HookReading], report: &mut DrainReport) {
         for reading in readings {
-            let at = self.attachment(reading.ifindex, totals);
+            let at = self.attachment(reading.ifindex);
             let shared = self.shares_index(at);
             let a = &mut self.attachments[at as usize];
             let hook = &mut a.hooks[reading.direction.index()];
-            let interface = &mut totals.interfaces[a.interface];
+            let interface = &mut self.totals[a.interface];
             let sums = &mut interface.hooks[reading.direction.index()];
             let now = &reading.counters;
             for (sum, now, last) in [
@@ -319,19 +333,18 @@ impl Hooks {
                 });
             }
         }
-        self.publish(totals);
-        totals.conservation_violations =
-            totals.conservation_violations.wrapping_add(report.violations.len() as u64);
+        self.publish();
+        self.violations = self.violations.wrapping_add(report.violations.len() as u64);
     }
 
     /// How many attachments there were, spent ones included.
-    pub(crate) const fn attachments(&self) -> usize {
+    pub(super) const fn attachments(&self) -> usize {
         self.attachments.len()
     }
 
     /// What is known of interfaces and hooks, less the `live` flows of each attachment.
-    pub(crate) fn carry(&self, totals: &Totals, live: &[Traffic]) -> Carried {
-        let mut interfaces = totals.interfaces.clone();
+    pub(super) fn carry(&self, live: &[Traffic]) -> Carried {
+        let mut interfaces = self.totals.clone();
         let mut attachments = Vec::new();
         for (a, live) in self.attachments.iter().zip(live) {
             let Some(interface) = interfaces.get_mut(a.interface) else { continue };
@@ -362,16 +375,16 @@ impl Hooks {
     }
 
     /// Goes on from there.
-    pub(crate) fn take_over(&mut self, carried: Carried, totals: &mut Totals) {
+    pub(super) fn take_over(&mut self, carried: Carried) {
         let Carried { mut interfaces, attachments } = carried;
         interfaces.sort_by(|a, b| a.name.cmp(&b.name));
         let gone = interfaces.iter().filter(|i| i.ifindex.is_none() && i.name != OTHER);
         self.gone = gone.map(|i| i.name.clone()).collect();
-        totals.interfaces = interfaces;
+        self.totals = interfaces;
         self.attachments.clear();
         self.by_index.clear();
         for CarriedAttachment { ifindex, name, hooks } in attachments {
-            let at = self.attach(ifindex, &name, totals);
+            let at = self.attach(ifindex, &name);
             let Some(a) = self.attachments.get_mut(at as usize) else { continue };
             for (hook, carried) in a.hooks.iter_mut().zip(hooks) {
                 *hook = Hook {
@@ -386,9 +399,9 @@ impl Hooks {
 
     /// Brings the outcomes into the totals. They wait for that until the hooks' packets are there too,
     /// so that whoever looks in the middle of a drain does not find more accounted for than was seen.
-    pub(crate) fn publish(&mut self, totals: &mut Totals) {
+    pub(super) fn publish(&mut self) {
         for a in &mut self.attachments {
-            let sums = &mut totals.interfaces[a.interface].hooks;
+            let sums = &mut self.totals[a.interface].hooks;
             for (hook, sums) in a.hooks.iter_mut().zip(sums) {
                 for ((now, told), sum) in
                     hook.outcomes().into_iter().zip(&mut hook.told).zip(&mut sums.accounted)

@@ -1,0 +1,41 @@
+//! What differs where slots are those of a capture: they are read when their flows end.
+
+use monitor_common::abi::{self, Flow, FlowKey, Side, View};
+
+use super::Engine;
+
+impl Engine {
+    /// From now on beginnings of flows are noted by [`Self::begins`]: where slots are read when flows end, they
+    /// would come in another order.
+    pub(crate) const fn note_early(&mut self) {
+        self.flows.noted_early = true;
+    }
+
+    /// A flow began at `time`.
+    pub(crate) fn begins(&mut self, key: &FlowKey, seen: (Side, abi::ClientRule), time: u64) {
+        let Self { flows, books } = self;
+        let parties = flows.host.parties(key, seen, &books.config.services);
+        books.ledger.reached(key, parties, time);
+        books.tell_fanout(!flows.noted_early);
+    }
+
+    /// Which way the directions of a flow pass by its addresses, if one is this host's.
+    pub(crate) fn view_by_address(&self, key: &FlowKey) -> Option<View> {
+        self.flows.host.view(key)
+    }
+
+    /// Reads a slot for the first time whose flow's directions pass otherwise than its key says.
+    pub(crate) fn open_as(&mut self, slot: u32, flow: &Flow, view: View) {
+        self.flows.open_as(&mut self.books, slot, flow, view);
+    }
+
+    /// Gives the flow in a slot what is known of it by its payload.
+    pub(crate) fn learn(&mut self, slot: u32) {
+        self.flows.learn(slot);
+    }
+
+    /// Gives up waiting for responses of DNS.
+    pub(crate) fn expire_queries(&mut self, now: u64) {
+        self.flows.payloads.expire_queries(now);
+    }
+}

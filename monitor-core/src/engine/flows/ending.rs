@@ -1,0 +1,138 @@
+//! How flows end: by their deadlines, to make room, or with the program.
+
+use monitor_common::abi::Flow;
+
+use super::{Books, Flows, packets};
+use crate::{
+    engine::HookReading,
+    flow::{entry::Entry, expiry, table::Left},
+    label::{AttemptResult, EndReason},
+};
+
+impl Flows {
+    /// See [`crate::engine::Engine::expired`].
+    pub(in crate::engine) fn expired(
+        &mut self,
+        books: &mut Books,
+        others: &[HookReading],
+    ) -> Vec<(u32, EndReason)> {
+        self.settle(books);
+        self.name_waiting(books);
+        books.interfaces.others(others);
+        let mut ending = self.due(books);
+        let config = &books.config;
+        expiry::with_sightings(&self.table, &config.timeouts, books.now(), &mut ending);
+        let room = config.max_flows as usize / 10 * 9 + config.max_flows as usize % 10 * 9 / 10;
+        let wanted = (self.table.len() - ending.len()).saturating_sub(room);
+        let evicted = expiry::evict(&self.table, wanted, &ending);
+        ending.extend(evicted.into_iter().map(|slot| (slot, EndReason::Evicted)));
+        ending
+    }
+
+    /// Does what is due without a packet. Returns the slots whose flows end by that, sorted.
+    fn due(&mut self, books: &mut Books) -> Vec<(u32, EndReason)> {
+        let now = books.now();
+        let any_removed = books.interfaces.any_removed();
+        let mut ending = Vec::new();
+        for slot in self.table.slots() {
+            if !any_removed && self.table.line(slot).deadline > now {
+                continue;
+            }
+            let Some((line, entry)) = self.table.pair(slot) else { continue };
+            let (end, reason) = expiry::end(entry, &books.config.timeouts);
+            if end <= now {
+                ending.push((slot, reason));
+                continue;
+            }
+            if books.interfaces.is_removed(entry.attachment) {
+                ending.push((slot, EndReason::Idle));
+                continue;
+            }
+            let mut news = false;
+            if expiry::attempt(entry) <= now {
+                let before = entry.state();
+                if entry.track.give_up() && entry.counts {
+                    books.ledger.attempt(entry, AttemptResult::TimedOut);
+                    books.ledger.moved(before, entry.state());
+                    news = true;
+                }
+            }
+            if expiry::record(entry, &books.config.timeouts) <= now {
+                books.interim(entry);
+                news = true;
+            }
+            if news && let Some(moved) = &mut self.moved {
+                moved.push(slot);
+            }
+            line.deadline = expiry::deadline(entry, &books.config.timeouts);
+        }
+        ending
+    }
+
+    /// See [`crate::engine::Engine::close`].
+    pub(in crate::engine) fn close(&mut self, books: &mut Books, slot: u32, flow: &Flow, reason: EndReason) {
+        self.observe_changed(books, slot, flow, packets(flow));
+        // Whoever was never observed before counts now, under the name that its payload told.
+        self.learn(slot);
+        self.leave(books, slot, reason);
+    }
+
+    /// See [`crate::engine::Engine::shutdown`].
+    pub(in crate::engine) fn shutdown(&mut self, books: &mut Books) {
+        for slot in self.table.slots() {
+            self.leave(books, slot, EndReason::Shutdown);
+        }
+        books.interfaces.publish();
+    }
+
+    /// Takes the flow out of a slot.
+    pub(super) fn leave(&mut self, books: &mut Books, slot: u32, reason: EndReason) {
+        self.settle(books);
+        self.end_earlier(books, slot);
+        self.forget_payload(books, slot);
+        let Some((mut entry, left)) = self.table.remove(slot) else { return };
+        Self::name_silent(&self.payloads, &mut entry);
+        books.ledger.live_mut().timelines_mut().ended(entry.timeline, entry.id(slot));
+        books.interfaces.hold(entry.attachment, false);
+        books.ledger.slot_freed();
+        books.report.closed += 1;
+        match left {
+            Left::Duplicate => {}
+            Left::HandedOver(next) => self.hand_over(books, entry, next),
+            Left::Ended => books.end(entry, reason),
+        }
+    }
+
+    /// Another sighting of a flow counts from now on.
+    fn hand_over(&mut self, books: &mut Books, mut entry: Entry, next: u32) {
+        let Some((line, heir)) = self.table.pair(next) else { return };
+        books.name(&mut entry, true);
+        heir.findings.clone_from(&entry.findings);
+        heir.naming = std::mem::take(&mut entry.naming);
+        books.ledger.moved(entry.state(), None);
+        if let Some(result) = heir.track.inherit(&entry.track) {
+            books.ledger.attempt(heir, result);
+        }
+        books.ledger.moved(None, heir.state());
+        books.interim(&mut entry);
+        if let Some(unwritten) = &mut heir.unwritten {
+            unwritten.wrote(heir.reading, books.now());
+        }
+        line.deadline = expiry::deadline(heir, &books.config.timeouts);
+    }
+}
+
+impl Books {
+    /// A flow has ended.
+    fn end(&mut self, mut entry: Entry, reason: EndReason) {
+        self.name(&mut entry, true);
+        self.ledger.moved(entry.state(), None);
+        // When the program ends, an attempt that may still be answered has no result.
+        let failed = reason != EndReason::Shutdown || expiry::attempt(&entry) <= self.now();
+        if failed && entry.track.give_up() {
+            self.ledger.attempt(&entry, AttemptResult::TimedOut);
+        }
+        self.ledger.flow_ended(entry.transport(), reason);
+        self.last(&mut entry, reason);
+    }
+}

@@ -1,0 +1,232 @@
+//! The flows in slots: what each reading says of them.
+
+mod ending;
+mod sightings;
+
+use monitor_common::abi::{self, Flow, FlowKey, Side, Transport, View};
+
+use super::{EngineConfig, books::Books};
+use crate::{
+    flow::{
+        FlowId,
+        entry::{Entry, Fuller},
+        expiry,
+        reading::{Event, Reading},
+        record::Unwritten,
+        role::Host,
+        table::Table,
+    },
+    label::EndReason,
+    live::Sample,
+    payload::Understanding,
+};
+
+/// The flow table with what is known around it.
+#[derive(Debug)]
+pub(super) struct Flows {
+    pub(super) host: Host,
+    pub(super) table: Table,
+    pub(super) payloads: Understanding,
+    /// Slots whose flows began in this drain: which sighting counts is found out when all are known.
+    fresh: Vec<u32>,
+    /// Slots whose flows wait for their names, and when they began.
+    pub(super) unnamed: Vec<(u32, u64)>,
+    /// Slots whose 5-tuple began a new connection since samples were last read.
+    pub(super) anew: Vec<u32>,
+    /// Slots of further sightings that see both sides of their flow and changed in this drain.
+    fuller: Vec<u32>,
+    /// Beginnings of flows are noted by [`super::Engine::begins`], not when their slots are read.
+    pub(super) noted_early: bool,
+    /// Slots whose watermarks have moved, for a successor; none: there is to be no successor.
+    pub(super) moved: Option<Vec<u32>>,
+}
+
+impl Flows {
+    pub(super) fn new(config: &EngineConfig) -> Self {
+        let mut payloads = Understanding::new(config.payloads.clone());
+        payloads.set_wall_offset(config.wall_offset);
+        Self {
+            host: Host::default(),
+            table: Table::default(),
+            payloads,
+            fresh: Vec::new(),
+            unnamed: Vec::new(),
+            anew: Vec::new(),
+            fuller: Vec::new(),
+            noted_early: false,
+            moved: None,
+        }
+    }
+
+    /// Goes on with another configuration.
+    pub(super) fn reconfigure(&mut self, config: &EngineConfig) {
+        self.payloads.set_wall_offset(config.wall_offset);
+        self.payloads.reconfigure(&config.payloads);
+        self.review(config, |_| true);
+    }
+
+    /// Looks at flows again, because what is known around them has changed.
+    pub(super) fn review(&mut self, config: &EngineConfig, which: impl Fn(&Entry) -> bool) {
+        for slot in self.table.slots() {
+            if let Some((line, entry)) = self.table.pair(slot).filter(|(_, entry)| which(entry)) {
+                entry.parties = self.host.parties(&entry.key, entry.seen, &config.services);
+                entry.naming.review();
+                line.deadline = expiry::deadline(entry, &config.timeouts);
+            }
+        }
+    }
+
+    /// The client of a flow, from its key and what its packets said.
+    pub(super) fn client(&self, key: &FlowKey, seen: (Side, abi::ClientRule), config: &EngineConfig) -> Side {
+        self.host.parties(key, seen, &config.services).client
+    }
+
+    /// The flow with this id.
+    pub(super) fn entry(&self, id: FlowId) -> Option<&Entry> {
+        self.table.entry(id.slot).filter(|entry| entry.first == id.first)
+    }
+
+    /// Reads a slot. Costs next to nothing when no packet came since the last time.
+    #[inline]
+    pub(super) fn observe(&mut self, books: &mut Books, slot: u32, flow: &Flow) {
+        let packets = packets(flow);
+        let line = self.table.line(slot);
+        if line.packets == packets && line.settled {
+            return;
+        }
+        self.observe_changed(books, slot, flow, packets);
+    }
+
+    /// Reads a slot that may have changed.
+    #[inline(never)]
+    pub(super) fn observe_changed(&mut self, books: &mut Books, slot: u32, flow: &Flow, packets: [u64; 2]) {
+        if self.table.entry(slot).is_some_and(|e| e.was_replaced(flow, packets)) {
+            // Emptied without a word: what it counted last is lost, what comes is a new flow.
+            self.leave(books, slot, EndReason::Evicted);
+        }
+        if self.table.entry(slot).is_none() {
+            if packets == [0; 2] {
+                return;
+            }
+            self.open(books, slot, flow);
+        }
+        self.read(books, slot, flow, packets);
+    }
+
+    /// A flow has appeared in a slot.
+    pub(super) fn open(&mut self, books: &mut Books, slot: u32, flow: &Flow) {
+        let key = flow.head.key;
+        let seen = flow.head.client();
+        let entry = Entry {
+            key,
+            view: key.view(),
+            attachment: books.interfaces.attachment(key.ifindex),
+            first: flow.head.first.get(),
+            begun: flow.head.first.get(),
+            seen,
+            parties: self.host.parties(&key, seen, &books.config.services),
+            ..Entry::default()
+        };
+        books.interfaces.hold(entry.attachment, true);
+        self.table.insert(slot, entry);
+        self.fresh.push(slot);
+        books.ledger.slot_taken();
+        books.report.opened += 1;
+    }
+
+    /// Reads a slot for the first time whose flow's directions pass otherwise than its key says.
+    pub(super) fn open_as(&mut self, books: &mut Books, slot: u32, flow: &Flow, view: View) {
+        if self.table.entry(slot).is_none() {
+            self.open(books, slot, flow);
+        }
+        if let Some(entry) = self.table.entry_mut(slot) {
+            entry.view = view;
+        }
+    }
+
+    /// Takes a reading of a slot with a flow.
+    fn read(&mut self, books: &mut Books, slot: u32, flow: &Flow, packets: [u64; 2]) {
+        self.begin_anew(books, slot, flow);
+        let Self { table, host, fuller, moved, .. } = self;
+        let Some((line, entry)) = table.pair(slot) else { return };
+        if let Some(moved) = moved {
+            moved.push(slot);
+        }
+        line.settled = line.packets == packets;
+        line.packets = packets;
+        let reading = Reading::of(flow);
+        let delta = reading.since(&entry.reading);
+        let seen = flow.head.client();
+        if seen != entry.seen {
+            entry.seen = seen;
+            entry.parties = host.parties(&entry.key, seen, &books.config.services);
+        }
+        if books.config.records {
+            let (written, at) = (entry.reading, entry.begun);
+            entry.unwritten.get_or_insert_with(|| Unwritten::new(written, at)).take(flow);
+        } else {
+            entry.unwritten = None;
+        }
+        entry.take(flow, reading);
+        for (meter, gained) in entry.meters.iter_mut().zip(&delta.0) {
+            meter.update(&books.step, gained.packets, gained.bytes);
+        }
+        books.count_sighting(entry, &delta);
+        books.show(entry, slot, &delta);
+        if entry.linked {
+            let before = entry.state();
+            let results = entry.advance(&delta);
+            let state = entry.state();
+            if before != state
+                && let Some(state) = state
+            {
+                let now = books.now();
+                books.ledger.live_mut().timelines_mut().passed(entry.timeline, entry.id(slot), now, state);
+            }
+            if entry.counts {
+                books.count(entry, &delta, &results);
+                books.ledger.moved(before, entry.state());
+            } else if entry.fuller != Fuller::No && entry.reading.is_two_sided() {
+                fuller.push(slot);
+            }
+        }
+        line.deadline = expiry::deadline(entry, &books.config.timeouts);
+        books.report.changed += 1;
+    }
+
+    /// A drain at `now` has ended: those who watch look at it.
+    pub(super) fn watch(&mut self, books: &mut Books, now: u64) {
+        books.watch(now, &self.payloads);
+        let timelines = books.ledger.live_mut().timelines_mut();
+        timelines.settle(books.step.now(), |id, at| {
+            let entry = self.table.entry_mut(id.slot).filter(|entry| entry.first == id.first && entry.counts);
+            entry.map(|entry| entry.timeline = at).is_some()
+        });
+    }
+}
+
+impl Books {
+    /// Shows what a flow in `slot` gained to those who watch.
+    #[inline]
+    fn show(&mut self, entry: &Entry, slot: u32, delta: &Reading) {
+        if !self.ledger.live().is_on() {
+            return;
+        }
+        let client = entry.parties.client;
+        let sides = [client, client.other()].map(|side| delta.side(side));
+        let tcp = entry.transport() == Transport::Tcp;
+        let sample = Sample {
+            bytes: sides.map(|side| side.bytes),
+            packets: sides.map(|side| side.packets.min(u64::from(u32::MAX)) as u32),
+            retransmissions: sides.map(|side| if tcp { side.event(Event::Retransmissions) } else { 0 }),
+        };
+        let (bytes, now) = (entry.reading.bytes(), self.now());
+        self.ledger.live_mut().timelines_mut().gained(entry.timeline, entry.id(slot), bytes, now, sample);
+    }
+}
+
+/// Packets of a slot, by side.
+#[inline]
+pub(super) fn packets(flow: &Flow) -> [u64; 2] {
+    [flow.hot[0].packets.get(), flow.hot[1].packets.get()]
+}
