@@ -76,7 +76,7 @@ fn main() {
         let mut source = kernel_side::source(options);
         let engine = engine::engine(false, max_flows);
         if pins.is_some() {
-            engine.lock().unwrap_or_else(PoisonError::into_inner).keep_watermarks();
+            engine.lock().unwrap_or_else(PoisonError::into_inner).succession().keep_watermarks();
         }
         let program = kernel_side::program(&mut source, "weir_ingress");
         test_run(&program, &frame, if mask == 0x3ff { 50_000 } else { live });
