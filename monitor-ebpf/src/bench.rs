@@ -41,11 +41,11 @@ static NEXT_SEQ: PerCpuArray<u32> = PerCpuArray::with_max_entries(1, 0);
 /// What [`bench_flags`] ask for.
 #[inline(always)]
 pub(crate) fn change(packet: &mut Packet) {
-    if config::bench_flags() & bench_flags::ADVANCE != 0 {
-        if let Some(next) = this_cpu(&NEXT_SEQ) {
-            packet.seq = *next;
-            *next = next.wrapping_add(packet.payload_length);
-        }
+    if config::bench_flags() & bench_flags::ADVANCE != 0
+        && let Some(next) = this_cpu(&NEXT_SEQ)
+    {
+        packet.seq = *next;
+        *next = next.wrapping_add(packet.payload_length);
     }
     if config::bench_flags() & bench_flags::WITHOUT_TCP != 0 {
         packet.tcp_flags = 0;

@@ -6,7 +6,7 @@ use monitor_common::account::Clock;
 
 use crate::maps::{TEST_CLOCK, config};
 
-/// CLOCK_MONOTONIC: the coarse one is a third of the price, and a scheduler tick behind.
+/// `CLOCK_MONOTONIC`: the coarse one is a third of the price, and a scheduler tick behind.
 pub(crate) struct KernelClock;
 
 impl KernelClock {

@@ -85,7 +85,7 @@ pub(crate) static SAMPLE: PerCpuArray<Sample> = PerCpuArray::with_max_entries(1,
 /// What a CPU has sampled and lost.
 #[repr(C)]
 pub(crate) struct SampleState {
-    /// The second that `count` is of (CLOCK_MONOTONIC).
+    /// The second that `count` is of (`CLOCK_MONOTONIC`).
     pub(crate) second: u64,
     /// Samples in that second.
     pub(crate) count: u64,
@@ -148,6 +148,7 @@ pub(crate) mod config {
 }
 
 /// The value of this CPU in a per-CPU array.
+#[expect(clippy::mut_from_ref, reason = "each CPU has a value of its own behind the one map")]
 #[inline(always)]
 pub(crate) fn this_cpu<T>(map: &'static PerCpuArray<T>) -> Option<&'static mut T> {
     let pointer = map.get_ptr_mut(0)?;

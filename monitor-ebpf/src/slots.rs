@@ -39,10 +39,10 @@ pub(crate) fn create(key: &FlowKey, packet: &Packet, side: Side, now: u64) -> Op
     unsafe { pointer.write_volatile(*key) };
     account::open(flow, packet, side, now);
     flow.head.live.set(1);
-    if let Some(high) = this_cpu(&HIGH_WATER) {
-        if *high <= index {
-            *high = index + 1;
-        }
+    if let Some(high) = this_cpu(&HIGH_WATER)
+        && *high <= index
+    {
+        *high = index + 1;
     }
     let Err(code) = FLOWS.insert(key, index, BPF_NOEXIST as u64) else {
         return Some((index, flow));

@@ -57,8 +57,8 @@ pub(crate) fn kernel_cargo(
 ) -> Result<Program, Error> {
     // A target directory of its own: another compiler, other flags, another lock.
     Ok(compiler
-        .cargo()
-        .args([subcommand, "--quiet", "--release", "--package", "monitor-ebpf", "--bin", "weir-ebpf"])
+        .cargo(subcommand)
+        .args(["--quiet", "--release", "--package", "monitor-ebpf", "--bin", "weir-ebpf"])
         .args(["--target", TARGET, "-Z", "build-std=core"])
         .directory(project.root())
         .env("CARGO_TARGET_DIR", kernel_target(project))

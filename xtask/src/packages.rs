@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::error::Error;
 use crate::kernels;
 use crate::process::{Program, find};
-use crate::toolchain::{Llvm, OLDEST_COMPILER};
+use crate::toolchain::{DEBIAN_CLIPPY, Llvm, OLDEST_COMPILER};
 use crate::version::Version;
 
 /// A package and the reason to install it.
@@ -39,6 +39,11 @@ pub(crate) fn compiler() -> Vec<Package> {
             "/usr/lib/rustlib/src/rust/library",
         ),
     ]
+}
+
+/// What lints the kernel side with Debian's compiler.
+pub(crate) fn linter() -> Package {
+    file("rust-web-clippy", "lints the kernel side", DEBIAN_CLIPPY)
 }
 
 /// What bpf-linker is built with.
@@ -297,7 +302,7 @@ mod tests {
     #[test]
     fn every_package_stands_once_and_says_why() {
         let llvm = crate::toolchain::linker_llvms(0).next().unwrap();
-        let all: Vec<Package> = [compiler(), linker(llvm), tests()].concat();
+        let all: Vec<Package> = [compiler(), vec![linter()], linker(llvm), tests()].concat();
         let names: HashSet<_> = names(&all).into_iter().collect();
         assert_eq!(names.len(), all.len());
         assert!(all.iter().all(|package| !package.why.is_empty()));

@@ -36,7 +36,10 @@ pub(crate) fn run(project: &Project, scope: Scope) -> Result<(), Error> {
     match scope {
         Scope::Toolchain => {}
         Scope::Demo => wanted.extend(packages::demo()),
-        Scope::Everything => wanted.extend(packages::tests()),
+        Scope::Everything => {
+            wanted.extend(packages::tests());
+            wanted.extend(compiler.is_debians().then(packages::linter));
+        }
     }
     install(apt.as_ref(), &packages::missing(wanted))?;
     if scope != Scope::Toolchain {

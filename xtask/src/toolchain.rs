@@ -36,6 +36,8 @@ pub(crate) const RUSTFLAGS: &[&str] = &[
 
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
+/// In a package of its own (`rust-web-clippy`).
+pub(crate) const DEBIAN_CLIPPY: &str = "/usr/bin/cargo-clippy";
 
 /// Variables by which the caller's cargo, rustup or flags would leak into another compiler.
 const FOREIGN: &[&str] = &[
@@ -99,22 +101,25 @@ impl Compiler {
         self.llvm
     }
 
-    /// Its cargo, free of the caller's settings.
-    pub(crate) fn cargo(self) -> Program {
-        match self.origin {
-            Origin::Debian => Program::new(DEBIAN_CARGO)
-                .without(FOREIGN)
-                .env("RUSTC", DEBIAN_RUSTC)
-                .env("RUSTC_BOOTSTRAP", "1"),
-            Origin::Nightly => rustup().args(["run", "nightly", "cargo"]),
-        }
+    /// Whether its clippy is a package of Debian's, too.
+    pub(crate) fn is_debians(self) -> bool {
+        self.origin == Origin::Debian
     }
 
-    /// Whether its clippy is installed. Debian packages none.
-    pub(crate) fn has_clippy(self) -> bool {
-        self.origin == Origin::Nightly
-            && rustup().args(["run", "nightly", "cargo-clippy", "-V"]).probe().is_some()
+    /// A subcommand of its cargo, free of the caller's settings.
+    pub(crate) fn cargo(self, subcommand: &str) -> Program {
+        let program = match (self.origin, subcommand) {
+            // cargo would take the first cargo-clippy in PATH, which may be rustup's.
+            (Origin::Debian, "clippy") => debian(DEBIAN_CLIPPY).env("CARGO", DEBIAN_CARGO),
+            (Origin::Debian, _) => debian(DEBIAN_CARGO),
+            (Origin::Nightly, _) => rustup().args(["run", "nightly", "cargo"]),
+        };
+        program.arg(subcommand)
     }
+}
+
+fn debian(program: &str) -> Program {
+    Program::new(program).without(FOREIGN).env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1")
 }
 
 fn choose(debian: Option<Facts>, nightly: Option<Facts>) -> Result<Compiler, Error> {
