@@ -2,9 +2,9 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     net::{IpAddr, UdpSocket},
-    path::PathBuf,
-    process::Command,
+    path::{Path, PathBuf},
 };
 
 use crate::netns::{Namespace, Process, run, wait_for};
@@ -48,6 +48,8 @@ pub struct Captured {
 
 /// UDP port of the packet that says "the capture has everything before me".
 pub const MARK: u16 = 61_001;
+/// What is in it.
+const PAYLOAD: &[u8; 4] = b"mark";
 
 impl Capture {
     /// Captures the headers of packets on a device; returns when it listens.
@@ -88,18 +90,26 @@ impl Capture {
     /// The same, without reading it.
     pub fn end(self, send_mark: impl FnOnce()) -> Captured {
         send_mark();
-        let filter = format!("udp.dstport == {MARK}");
-        wait_for("the mark in the capture", || {
-            let output = Command::new("tshark")
-                .args(["-n", "-r", self.captured.file.to_str().expect("a path"), "-Y", &filter])
-                .output()
-                .expect("tshark");
-            (!output.stdout.is_empty()).then_some(())
-        });
+        wait_for_mark(&self.captured.file);
         let (_, _, said) = self.process.finish();
         assert!(said.contains("0 packets dropped by kernel"), "tcpdump lost packets: {said}");
         self.captured
     }
+}
+
+/// Waits until a capture that is being written has the mark.
+pub fn wait_for_mark(file: &Path) {
+    wait_for("the mark in the capture", || {
+        let bytes = fs::read(file).expect("the capture");
+        // Little comes behind it.
+        has_mark(&bytes[bytes.len().saturating_sub(1 << 20)..]).then_some(())
+    });
+}
+
+/// Whether the mark is among these bytes: its UDP header from the port on, and its payload.
+fn has_mark(bytes: &[u8]) -> bool {
+    let [high, low] = MARK.to_be_bytes();
+    bytes.windows(6 + PAYLOAD.len()).any(|at| at.starts_with(&[high, low, 0, 12]) && at.ends_with(PAYLOAD))
 }
 
 /// Sends the mark from a namespace to an address.
@@ -108,7 +118,7 @@ pub fn mark(ns: &Namespace, to: &str) {
     ns.enter(move || {
         let any = if to.contains(':') { "[::]:0" } else { "0.0.0.0:0" };
         let socket = UdpSocket::bind(any).expect("a socket");
-        let _ = socket.send_to(b"mark", (to.as_str(), MARK));
+        let _ = socket.send_to(PAYLOAD, (to.as_str(), MARK));
     });
 }
 
@@ -119,7 +129,7 @@ pub fn is_the_stacks_own(destination: IpAddr) -> bool {
 }
 
 /// Reads a capture with tshark, without its opinion on reassembly.
-pub fn read(file: &std::path::Path) -> Table {
+pub fn read(file: &Path) -> Table {
     let fields = [
         "frame.len",
         "ip.src",
@@ -191,4 +201,21 @@ pub fn read(file: &std::path::Path) -> Table {
         }
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frames::{ethernet, ipv4, udp};
+
+    #[test]
+    fn the_mark_is_found_whole_and_no_other_datagram_to_its_port() {
+        let packet = |payload: &[u8]| {
+            ethernet(0x0800, &ipv4([10, 7, 0, 1], [10, 7, 0, 2], 17, &udp(5, MARK, payload)))
+        };
+        let marked = packet(PAYLOAD);
+        assert!(has_mark(&[&[0; 40][..], &marked].concat()));
+        let half = marked.iter().rposition(|byte| *byte == b'k').unwrap();
+        assert!(!has_mark(&marked[..half]) && !has_mark(&packet(b"some")) && !has_mark(&[]));
+    }
 }

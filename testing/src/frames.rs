@@ -2,12 +2,14 @@
 
 use std::{
     fs::File,
-    io::{Read as _, Write as _},
+    io::{self, Read as _, Write as _},
     os::fd::{AsRawFd, FromRawFd as _, OwnedFd, RawFd},
-    time::Duration,
 };
 
-use crate::netns::Namespace;
+use crate::{
+    netns::Namespace,
+    wait::{uninterrupted, wait_readable},
+};
 
 /// RFC 1071.
 fn checksum(bytes: &[u8]) -> u16 {
@@ -85,7 +87,7 @@ impl Raw {
         ns.enter(|| {
             // SAFETY: no pointers; the descriptor is ours.
             let fd = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
-            assert!(fd >= 0, "{}", std::io::Error::last_os_error());
+            assert!(fd >= 0, "{}", io::Error::last_os_error());
             // SAFETY: just made.
             let socket = unsafe { OwnedFd::from_raw_fd(fd) };
             let address = libc::sockaddr_ll {
@@ -100,16 +102,19 @@ impl Raw {
             // SAFETY: the address is a local of the given size.
             let done =
                 unsafe { libc::bind(fd, (&raw const address).cast(), size_of::<libc::sockaddr_ll>() as u32) };
-            assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
+            assert_eq!(done, 0, "{}", io::Error::last_os_error());
             Self { socket }
         })
     }
 
     /// Sends a frame as it is.
     pub fn send(&self, frame: &[u8]) {
-        // SAFETY: the buffer is valid for its length.
-        let n = unsafe { libc::send(self.socket.as_raw_fd(), frame.as_ptr().cast(), frame.len(), 0) };
-        assert_eq!(n, frame.len() as isize, "{}", std::io::Error::last_os_error());
+        let sent = uninterrupted(|| {
+            // SAFETY: the buffer is valid for its length.
+            let n = unsafe { libc::send(self.socket.as_raw_fd(), frame.as_ptr().cast(), frame.len(), 0) };
+            if n < 0 { Err(io::Error::last_os_error()) } else { Ok(n as usize) }
+        });
+        assert_eq!(sent.expect("send"), frame.len());
     }
 }
 
@@ -139,7 +144,7 @@ impl Tun {
             request.ifr_ifru.ifru_flags = (libc::IFF_TUN | libc::IFF_NO_PI) as i16;
             // SAFETY: the request is a local.
             let done = unsafe { libc::ioctl(file.as_raw_fd(), TUNSETIFF, &raw mut request) };
-            assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
+            assert_eq!(done, 0, "{}", io::Error::last_os_error());
             Self { file }
         })
     }
@@ -152,11 +157,8 @@ impl Tun {
     /// Waits for a packet from the stack.
     pub fn read(&self) -> Vec<u8> {
         let mut buffer = vec![0; 2048];
-        let timeout = Duration::from_secs(10).as_millis() as u16;
-        let mut poll =
-            [nix::poll::PollFd::new(std::os::fd::AsFd::as_fd(&self.file), nix::poll::PollFlags::POLLIN)];
-        assert_eq!(nix::poll::poll(&mut poll, timeout).expect("poll"), 1, "no packet came");
-        let n = (&self.file).read(&mut buffer).expect("read from the tunnel");
+        wait_readable("a packet of the tunnel", &self.file);
+        let n = uninterrupted(|| (&self.file).read(&mut buffer)).expect("read from the tunnel");
         buffer.truncate(n);
         buffer
     }

@@ -14,6 +14,7 @@ pub mod capture;
 pub mod frames;
 pub mod hooks;
 pub mod netns;
+pub mod skip;
 pub mod test_run;
 pub mod tmux;
 pub mod traffic;

@@ -12,7 +12,9 @@ use std::{
 
 use nix::sched::{CloneFlags, setns};
 
-pub use crate::wait::{DEADLINE, Over, poll, wait_at_most, wait_for};
+pub use crate::wait::{DEADLINE, Over, poll, uninterrupted, wait_at_most, wait_for};
+
+use crate::wait::wait_readable;
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
@@ -42,9 +44,7 @@ pub struct Namespace {
 impl Namespace {
     /// A new one, loopback up.
     pub fn new() -> Self {
-        let name = format!("weir-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        ip(&format!("netns add {name}"));
-        let this = Self { name };
+        let this = Self { name: added() };
         this.ip("link set lo up");
         // Router solicitations and duplicate address detection are packets that no test sent.
         this.sh("sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.router_solicitations=0");
@@ -131,6 +131,19 @@ impl Drop for Namespace {
     }
 }
 
+/// Adds a namespace and returns its name. One that a killed run left may have the process number of this one.
+fn added() -> String {
+    loop {
+        let name = format!("weir-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let output = Command::new("ip").args(["netns", "add", &name]).output().expect("ip");
+        let said = String::from_utf8_lossy(&output.stderr);
+        if output.status.success() {
+            return name;
+        }
+        assert!(said.contains("File exists"), "ip netns add {name}: {said}");
+    }
+}
+
 /// A child process that ends with the value.
 pub struct Process {
     child: Child,
@@ -160,7 +173,8 @@ impl Process {
         let mut seen = Vec::new();
         let mut byte = [0];
         while !String::from_utf8_lossy(&seen).contains(text) {
-            match stderr.read(&mut byte) {
+            wait_readable(text, stderr);
+            match uninterrupted(|| stderr.read(&mut byte)) {
                 Ok(1) => seen.push(byte[0]),
                 _ => panic!("ended before saying {text:?}: {}", String::from_utf8_lossy(&seen)),
             }

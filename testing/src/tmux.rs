@@ -5,13 +5,16 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use crate::wait::{DEADLINE, poll};
+use crate::{
+    skip::skip,
+    wait::{DEADLINE, poll},
+};
 
 /// Whether there is a terminal to look at; says so where there is none.
 pub fn is_there() -> bool {
     let there = Command::new("tmux").arg("-V").output().is_ok();
     if !there {
-        eprintln!("not run: tmux is not installed; `cargo xtask test` brings it");
+        skip("tmux", "it is not installed; `cargo xtask test` brings it");
     }
     there
 }

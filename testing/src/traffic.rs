@@ -4,7 +4,6 @@ use std::{
     io::{Read as _, Write as _},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket},
     sync::mpsc,
-    time::Duration,
 };
 
 use nix::sys::{
@@ -15,7 +14,10 @@ use nix::sys::{
     time::TimeVal,
 };
 
-use crate::netns::{DEADLINE, Namespace};
+use crate::{
+    netns::Namespace,
+    wait::{DEADLINE, uninterrupted},
+};
 
 /// How a TCP client leaves.
 #[derive(Clone, Copy)]
@@ -40,7 +42,7 @@ pub fn tcp(client: &Namespace, server: &Namespace, address: &str, up: usize, dow
                 // A client that fails ends the test: nobody waits for it for ever.
                 let patience = TimeVal::new(DEADLINE.as_secs() as i64, 0);
                 setsockopt(&listener, ReceiveTimeout, &patience).expect("timeout");
-                let (mut stream, _) = listener.accept().expect("accept");
+                let (mut stream, _) = uninterrupted(|| listener.accept()).expect("accept");
                 stream.set_read_timeout(Some(DEADLINE)).expect("timeout");
                 read_exactly(&mut stream, up);
                 let _ = stream.write_all(&vec![b'd'; down]);
@@ -74,7 +76,7 @@ fn read_exactly(stream: &mut TcpStream, count: usize) {
     let mut left = count;
     let mut buffer = vec![0; 65536];
     while left > 0 {
-        let n = stream.read(&mut buffer[..left.min(65536)]).expect("read");
+        let n = uninterrupted(|| stream.read(&mut buffer[..left.min(65536)])).expect("read");
         assert!(n > 0, "the peer ended {left} bytes early");
         left -= n;
     }
@@ -83,7 +85,7 @@ fn read_exactly(stream: &mut TcpStream, count: usize) {
 /// A connection attempt to a port where nobody listens.
 pub fn refused(client: &Namespace, address: &str) {
     let address = SocketAddr::new(address.parse().expect("an address"), 9);
-    client.enter(|| assert!(TcpStream::connect_timeout(&address, Duration::from_secs(5)).is_err()));
+    client.enter(|| assert!(TcpStream::connect_timeout(&address, DEADLINE).is_err()));
 }
 
 /// `count` datagrams of `size` bytes and as many answers of one byte.
@@ -99,7 +101,7 @@ pub fn udp(client: &Namespace, server: &Namespace, address: &str, count: usize, 
                 ready.send(socket.local_addr().expect("address").port()).expect("send");
                 let mut buffer = vec![0; 65536];
                 for _ in 0..count {
-                    let (n, from) = socket.recv_from(&mut buffer).expect("receive");
+                    let (n, from) = uninterrupted(|| socket.recv_from(&mut buffer)).expect("receive");
                     assert_eq!(n, size);
                     socket.send_to(b"a", from).expect("answer");
                 }
@@ -113,7 +115,7 @@ pub fn udp(client: &Namespace, server: &Namespace, address: &str, count: usize, 
             let mut buffer = [0; 16];
             for _ in 0..count {
                 socket.send_to(&payload, SocketAddr::new(host, port)).expect("send");
-                socket.recv_from(&mut buffer).expect("the answer");
+                uninterrupted(|| socket.recv_from(&mut buffer)).expect("the answer");
             }
         });
     });

@@ -1,9 +1,13 @@
 //! Waiting for what happens on its own: by polling, with one generous deadline, so that a busy machine fails no test.
 
 use std::{
+    io,
+    os::fd::AsFd,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
+
+use nix::poll::{PollFd, PollFlags, PollTimeout};
 
 /// How long anything may take before a test gives up. It is reached only where something is broken.
 pub const DEADLINE: Duration = Duration::from_mins(2);
@@ -39,6 +43,29 @@ pub fn poll<T>(deadline: Duration, mut done: impl FnMut() -> Option<T>) -> Optio
     }
 }
 
+/// Repeats a call while signals interrupt it. The kernel does that itself unless the socket has a timeout
+/// (`signal(7)`), and a signal is also what a debugger, a freezer and a stop are to a call.
+pub fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// Waits until there is something to read.
+pub fn wait_readable(what: &str, from: &impl AsFd) {
+    wait_for(what, || is_readable(from, PAUSE).then_some(()));
+}
+
+/// Whether there is something to read, or comes within a time.
+pub fn is_readable(from: &impl AsFd, at_most: Duration) -> bool {
+    let mut asked = [PollFd::new(from.as_fd(), PollFlags::POLLIN)];
+    let at_most = PollTimeout::try_from(at_most).expect("a time that poll(2) knows");
+    uninterrupted(|| nix::poll::poll(&mut asked, at_most).map_err(io::Error::from)).expect("poll") != 0
+}
+
 /// Tells threads of a scope that it is over, however it ends: they are waited for.
 pub struct Over<'a>(pub &'a AtomicBool);
 
@@ -51,4 +78,35 @@ impl Drop for Over<'_> {
 #[expect(clippy::disallowed_methods, reason = "a deadline of a test")]
 fn now() -> Instant {
     Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_signals_interrupt_is_made_again_and_other_errors_are_told() {
+        let mut left = 3;
+        let value = uninterrupted(|| {
+            left -= 1;
+            if left > 0 { Err(io::ErrorKind::Interrupted.into()) } else { Ok("read") }
+        });
+        assert_eq!((value.unwrap(), left), ("read", 0));
+        let refused = uninterrupted(|| Err::<(), _>(io::ErrorKind::ConnectionRefused.into()));
+        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[test]
+    fn what_is_polled_for_comes_or_is_none() {
+        let mut asked = 0;
+        let third = poll(DEADLINE, || {
+            asked += 1;
+            (asked == 3).then_some(asked)
+        });
+        assert_eq!(third, Some(3));
+        let (reader, writer) = io::pipe().unwrap();
+        assert!(!is_readable(&reader, Duration::ZERO));
+        io::Write::write_all(&mut &writer, b"x").unwrap();
+        wait_readable("a byte", &reader);
+    }
 }

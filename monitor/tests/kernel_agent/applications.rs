@@ -1,7 +1,11 @@
 //! What real programs do, as both ends of them see it.
 
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::{
+    io::{Read as _, Write as _},
+    net::{IpAddr, SocketAddr, TcpListener, TcpStream},
+};
 
+use monitor::clock::Stopwatch;
 use nix::sys::signal::Signal;
 
 use crate::{
@@ -64,9 +68,11 @@ fn both_ends_of_http_requests_agree_with_the_wire() {
     let client = Agent::start(&here, &["--interface=eth0", service]);
     let server = Agent::start(&there, &["--interface=eth1", service]);
     let capture = Capture::start(&here, "eth0");
+    let clock = Stopwatch::start();
     for _ in 0..REQUESTS as u32 {
         here.sh(&format!("curl -sf -o /dev/null http://{THERE}:8080/page"));
     }
+    let all = clock.elapsed().as_secs_f64();
     let table = capture.finish(|| capture::mark(&here, THERE));
     let (up, down) = (sent(&table, 6, HERE, Some(8080)), sent(&table, 6, THERE, Some(8080)));
     assert!(down.bytes > 1_000_000 && up.fin >= 5, "{up:?} {down:?}");
@@ -94,25 +100,25 @@ fn both_ends_of_http_requests_agree_with_the_wire() {
             assert_eq!(page.sum(&format!("{name}_count"), &peer), REQUESTS, "{name}");
             assert_eq!(page.sum(&format!("{name}_count"), &[]), REQUESTS, "{name}");
             let sum = page.sum(&format!("{name}_sum"), &peer);
-            assert!(sum > 0.0 && sum < 1.0 * REQUESTS, "{name}: {sum}");
+            assert!(sum > 0.0 && sum < all, "{name}: {sum} of {all}");
         }
         let samples = page.sum("weir_tcp_rtt_seconds_count", &peer);
         assert!(samples >= 1.0, "no round trip at the {role}");
-        assert!(page.sum("weir_tcp_rtt_seconds_sum", &peer) / samples < 0.1);
+        assert!(page.sum("weir_tcp_rtt_seconds_sum", &peer) / samples < all);
     }
 }
 
 #[test]
 fn latencies_are_those_of_the_path() {
-    // Requests that wait 300 ms for their answer: in no other bucket than around that.
+    // A request that waits 300 ms for its answer.
     let (here, there) = cable();
     let agent = Agent::start(&here, &["--interface=eth0"]);
     let address = SocketAddr::new(THERE.parse().expect("an address"), 7000);
     let listener = there.enter(|| TcpListener::bind(address)).expect("listen");
+    let (mut connecting, mut all) = (0.0, 0.0);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             there.enter(|| {
-                use std::io::{Read as _, Write as _};
                 let (mut stream, _) = listener.accept().expect("accept");
                 stream.read_exact(&mut [0; 7]).expect("the request");
                 // The time that a server takes is what is measured here.
@@ -121,18 +127,22 @@ fn latencies_are_those_of_the_path() {
             });
         });
         here.enter(|| {
-            use std::io::{Read as _, Write as _};
+            let begin = Stopwatch::start();
             let mut stream = TcpStream::connect(address).expect("connect");
+            connecting = begin.elapsed().as_secs_f64();
             stream.write_all(b"request").expect("ask");
             stream.read_exact(&mut [0; 6]).expect("the answer");
+            all = begin.elapsed().as_secs_f64();
         });
     });
     let name = "weir_tcp_first_response_seconds";
     let page = agent.wait_for_sum(&format!("{name}_count"), &[], 1.0);
     let seconds = page.sum(&format!("{name}_sum"), &[]);
-    assert!((0.29..0.6).contains(&seconds), "{seconds}");
+    // Whoever asks waits longer than is seen on the wire.
+    assert!((0.29..all).contains(&seconds), "{seconds} of {all}");
     assert!(page.quantile(name, &[], 1.0) >= 0.3);
-    assert!(page.sum("weir_tcp_handshake_seconds_sum", &[]) < 0.1);
+    let handshake = page.sum("weir_tcp_handshake_seconds_sum", &[]);
+    assert!(handshake > 0.0 && handshake <= connecting, "{handshake} of {connecting}");
 }
 
 #[test]
@@ -224,7 +234,11 @@ fn attempts_end_each_in_their_own_way_and_open_connections_are_a_gauge() {
     let listener = here.enter(|| TcpListener::bind(address)).expect("listen");
     let open = there.enter(|| TcpStream::connect(address)).expect("connect");
     let (accepted, _) = listener.accept().expect("accept");
-    agent.wait_for_sum("weir_tcp_connections", &established, 1.0);
+    agent.wait_for("an open connection", |page| {
+        // Nor is it idle for two seconds while a busy machine takes its time.
+        (&open).write_all(b"on").expect("write");
+        page.sum("weir_tcp_connections", &established) == 1.0
+    });
     drop((open, accepted));
     agent.wait_for_sum("weir_tcp_connections", &[], 0.0);
     agent.wait_for_sum("weir_flows_active", &[("transport", "tcp")], 0.0);

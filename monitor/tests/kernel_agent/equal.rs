@@ -13,8 +13,9 @@ use crate::{
 };
 
 /// How far times may lie apart, seconds: the hook and the tap of a packet are two places, and between them the
-/// kernel may do other work; when a packet was seen last is known to a tick of the scheduler (10 ms at most).
-const TOLERANCE: f64 = 0.025;
+/// kernel may do other work, or a virtual machine none for a while; when a packet was seen last is known to a tick of
+/// the scheduler (10 ms at most).
+const TOLERANCE: f64 = 0.25;
 
 /// Sums of what a flow's records tell, and what the last of them knows.
 type Flows = BTreeMap<String, BTreeMap<String, Value>>;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::{
     agent::{ADDRESS, Agent, THERE, cable},
     names::http_server,
-    netns::{DEADLINE, Namespace, wait_for},
+    netns::{DEADLINE, Namespace, uninterrupted, wait_for},
 };
 
 fn json(agent: &Agent<'_>, path: &str) -> Value {
@@ -123,7 +123,7 @@ impl Events {
                 }
             }
             let mut buffer = vec![0; 65_536];
-            let n = self.stream.read(&mut buffer).expect("more of the stream");
+            let n = uninterrupted(|| self.stream.read(&mut buffer)).expect("more of the stream");
             if n == 0 {
                 return None;
             }

@@ -183,7 +183,7 @@ fn a_recording_ends_by_itself_and_can_be_taken_away() {
     let directory = tempfile::tempdir().expect("a directory");
     let output = directory.path().join("taken");
     let record = |here: &Namespace, more: &[&str]| {
-        let mut arguments = vec!["record", "--interface=eth0", "--duration=2s", "-o", text(&output)];
+        let mut arguments = vec!["record", "--interface=eth0", "--duration=10s", "-o", text(&output)];
         arguments.extend(more);
         Running::start(weir(here, &arguments))
     };

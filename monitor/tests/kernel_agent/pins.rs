@@ -14,7 +14,7 @@ use crate::{
     agent::{Agent, HERE, Running, THERE, cable, weir},
     bpffs::BpfFs,
     hooks::programs,
-    netns::{DEADLINE, Namespace, Over, wait_for},
+    netns::{DEADLINE, Namespace, Over, uninterrupted, wait_for},
     outputs::{lines, text},
     traffic,
 };
@@ -67,7 +67,7 @@ impl Exchange {
             while !self.stop.load(Relaxed) {
                 socket.send(&[b'q'; 50]).expect("send");
                 // A packet that is lost ends the test here.
-                socket.recv(&mut buffer).expect("the answer");
+                uninterrupted(|| socket.recv(&mut buffer)).expect("the answer");
                 self.answered.fetch_add(1, Relaxed);
                 // The instances need the processor as well.
                 std::thread::park_timeout(PAUSE);

@@ -1,12 +1,10 @@
 //! More flows than the table holds.
 
-use std::{
-    net::{SocketAddr, TcpStream, UdpSocket},
-    time::Duration,
-};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 
 use crate::{
     agent::{Agent, THERE, cable},
+    netns::DEADLINE,
     traffic::{self, Ending},
 };
 
@@ -14,7 +12,7 @@ use crate::{
 fn every_packet_is_accounted_for_when_the_table_is_full() {
     const FLOWS: u16 = 3000;
     let (here, there) = cable();
-    let agent = Agent::start(&here, &["--interface=eth0", "--max-flows=64"]);
+    let agent = Agent::start(&here, &["--interface=eth0", "--max-flows=64", "--drain-interval=1s"]);
     here.enter(|| {
         let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
         for port in 10_000..10_000 + FLOWS {
@@ -25,7 +23,7 @@ fn every_packet_is_accounted_for_when_the_table_is_full() {
         }
         for port in 1..200 {
             let address = SocketAddr::new(THERE.parse().expect("an address"), port);
-            assert!(TcpStream::connect_timeout(&address, Duration::from_secs(5)).is_err());
+            assert!(TcpStream::connect_timeout(&address, DEADLINE).is_err());
         }
     });
     let udp = [("interface", "eth0"), ("direction", "transmit"), ("transport", "udp")];

@@ -3,12 +3,13 @@
 use std::{fs, path::PathBuf, process::Command};
 
 use nix::sys::signal::Signal;
+use testing::skip::skip;
 
 use crate::{
     agent::{Agent, Running, THERE, cable, weir, without_settings},
     frames::{Raw, ethernet, ipv4, udp},
     hooks::programs,
-    netns::{Namespace, run, wait_for},
+    netns::{DEADLINE, Namespace, poll, run},
     outputs::text,
     traffic,
 };
@@ -30,7 +31,7 @@ impl Group {
         let made = fs::create_dir(&path).and_then(|()| fs::write(path.join(limit), bytes.to_string()));
         if made.is_err() {
             let _ = fs::remove_dir(&path);
-            println!("SKIPPED: no controller of memory below {}", parent.display());
+            skip("memory controller", &format!("no controller of memory below {}", parent.display()));
             return None;
         }
         Some(Self(path))
@@ -52,7 +53,7 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         // Processes leave it in the kernel's own time.
-        wait_for("the group to be empty", || fs::remove_dir(&self.0).ok());
+        let _ = poll(DEADLINE, || fs::remove_dir(&self.0).ok());
     }
 }
 

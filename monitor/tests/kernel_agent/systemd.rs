@@ -1,6 +1,6 @@
 //! What systemd sees of a running instance, and what it gives it; the other side is played here.
 
-use std::{os::unix::net::UnixDatagram, path::Path, time::Duration};
+use std::{io, os::unix::net::UnixDatagram, path::Path, time::Duration};
 
 use nix::{
     sys::{
@@ -13,7 +13,7 @@ use nix::{
 
 use crate::{
     agent::{ADDRESS, Agent, Running, cable, file, get, pause, weir, without_settings},
-    netns::{DEADLINE, wait_for},
+    netns::{DEADLINE, uninterrupted, wait_for},
 };
 
 /// Systemd's end of the socket.
@@ -28,7 +28,7 @@ impl Notified {
 
     fn next(&self) -> String {
         let mut buffer = [0; 256];
-        let length = self.0.recv(&mut buffer).expect("word of the agent");
+        let length = uninterrupted(|| self.0.recv(&mut buffer)).expect("word of the agent");
         String::from_utf8_lossy(&buffer[..length]).into_owned()
     }
 
@@ -61,14 +61,16 @@ fn ready_watchdog_and_stopping_are_said_and_a_counter_that_stands_still_says_not
     let mut command = weir(&here, &["run", "--interface=eth0", "--drain-interval=100ms"]);
     command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "400000");
     let agent = Running::start(command);
-    let first = [systemd.next(), systemd.next()];
-    assert!(first.contains(&"READY=1".to_owned()) && first.contains(&"WATCHDOG=1".to_owned()), "{first:?}");
+    // Two threads say them: a drain may come before, and more than one.
+    wait_for("word that it is ready", || (systemd.next() == "READY=1").then_some(()));
+    assert_eq!(systemd.next(), "WATCHDOG=1");
     assert_eq!(systemd.next(), "WATCHDOG=1");
     // One thread is held; the others go on.
     let counter = counter(agent.id());
     ptrace::seize(counter, ptrace::Options::empty()).expect("seize");
     ptrace::interrupt(counter).expect("interrupt");
-    waitpid(counter, Some(WaitPidFlag::__WALL)).expect("it to stop");
+    let stopped = || waitpid(counter, Some(WaitPidFlag::__WALL)).map_err(io::Error::from);
+    uninterrupted(stopped).expect("it to stop");
     systemd.waiting();
     let mut answers = 0;
     for _ in 0..20 {

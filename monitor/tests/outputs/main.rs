@@ -1,7 +1,7 @@
 //! What `weir pcap` writes into files, read by others: Python's csv, pyarrow and tshark.
 #![expect(clippy::unwrap_used, reason = "a helper of tests that fails is a test that fails")]
 
-use testing::{tmux, webdriver};
+use testing::{skip::skip, tmux, webdriver};
 
 mod browser;
 mod capture;
@@ -89,7 +89,7 @@ fn compared(form: &str, interpreter: &str) -> HashMap<String, u64> {
 #[test]
 fn csv_holds_what_json_says_and_pythons_csv_reads_it() {
     if !program("python3") {
-        eprintln!("not run: no python3");
+        skip("python3", "it is not installed");
         return;
     }
     let rows = compared("csv", "python3");
@@ -99,7 +99,7 @@ fn csv_holds_what_json_says_and_pythons_csv_reads_it() {
 #[test]
 fn parquet_holds_what_json_says_typed_and_pyarrow_reads_it() {
     let Ok(interpreter) = std::env::var(PYTHON_VARIABLE) else {
-        eprintln!("not run: {PYTHON_VARIABLE} names no Python with pyarrow; `cargo xtask test` brings one");
+        skip("pyarrow", &format!("{PYTHON_VARIABLE} names no Python with it; `cargo xtask test` brings one"));
         return;
     };
     let rows = compared("parquet", &interpreter);
@@ -109,7 +109,7 @@ fn parquet_holds_what_json_says_typed_and_pyarrow_reads_it() {
 #[test]
 fn packets_are_what_tshark_reads() {
     if !program("tshark") || !program("python3") {
-        eprintln!("not run: no tshark or no python3");
+        skip("tshark", "it or python3 is not installed");
         return;
     }
     let place = Place::new();

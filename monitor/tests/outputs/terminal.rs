@@ -3,20 +3,15 @@
 use std::{
     fs::File,
     io::{Read as _, Write as _},
-    os::fd::{AsFd as _, OwnedFd},
+    os::fd::OwnedFd,
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use nix::{
-    poll::{PollFd, PollFlags, PollTimeout, poll},
-    pty::{OpenptyResult, Winsize, openpty},
-};
+use nix::pty::{OpenptyResult, Winsize, openpty};
+use testing::wait::{is_readable, wait_for};
 
 use crate::{Place, capture};
-
-/// How long something may take on a busy machine.
-const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A terminal of this many columns: our end, and the end for a program.
 fn terminal(columns: u16) -> (File, OwnedFd) {
@@ -75,12 +70,6 @@ fn the_report_is_as_wide_as_the_terminal_and_coloured_unless_told() {
     assert!(!report(100, false).contains('\x1b'));
 }
 
-/// Whether somebody wrote on the terminal, within a moment.
-fn is_written(ours: &File) -> bool {
-    let mut ask = [PollFd::new(ours.as_fd(), PollFlags::POLLIN)];
-    poll(&mut ask, PollTimeout::from(20_u8)).unwrap() != 0
-}
-
 /// What stands on the terminal of a program that reads a small file.
 fn bar_over_little() -> String {
     let place = Place::new();
@@ -92,12 +81,11 @@ fn bar_over_little() -> String {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "the deadline of a test")]
 fn a_bar_shows_how_far_it_is_when_it_takes_long_and_not_when_it_does_not() {
     let capture = capture::capture();
     let (header, packets) = capture.split_at(24);
-    // A busy machine may take its time once.
-    assert!((0..3).any(|_| bar_over_little().is_empty()), "what is done at once needs no bar");
+    // A busy machine may take its time.
+    wait_for("what is done at once to need no bar", || bar_over_little().is_empty().then_some(()));
 
     let (ours, theirs) = terminal(80);
     let mut command = weir(&["pcap", "--json", "-"]);
@@ -106,11 +94,10 @@ fn a_bar_shows_how_far_it_is_when_it_takes_long_and_not_when_it_does_not() {
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(header).unwrap();
     let chunk = packets.repeat((1 << 20) / packets.len() + 1);
-    let begin = Instant::now();
-    while !is_written(&ours) {
-        assert!(begin.elapsed() < DEADLINE, "no bar");
+    wait_for("a bar", || {
         stdin.write_all(&chunk).unwrap();
-    }
+        is_readable(&ours, Duration::from_millis(20)).then_some(())
+    });
     drop(stdin);
     let bar = said(&ours, &mut child);
     assert!(bar.contains(" MB, ") && bar.contains("/s"), "{bar:?}");

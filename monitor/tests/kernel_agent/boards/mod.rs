@@ -14,8 +14,9 @@ use panels::{Question, choices, questions};
 
 use crate::netns::{poll, wait_at_most, wait_for};
 
-/// Until everything that the traffic does has happened, and the range of every query is full of it.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// Until everything that the traffic does has happened, and the range of every query is full of it, which takes a
+/// minute of its own.
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// What every board should show while all is well; else the queries that stay dark.
 fn lit<'q>(demo: &Demo, questions: &'q [Question], patience: Duration) -> Result<(), Vec<[&'q str; 3]>> {
@@ -97,7 +98,7 @@ fn wait_for_alert(demo: &Demo, alert: &str, instance: &str) {
 #[test]
 fn a_demo_ends_after_its_seconds_and_leaves_nothing() {
     // Long enough for four scrapes on a machine that does much else.
-    let mut demo = Demo::start(&["--seconds=12"]);
+    let mut demo = Demo::start(&["--seconds=30"]);
     let up = || demo.ask("count(up{job=\"weir\"} == 1)").first().map(|series| series.value);
     wait_for("four hosts", || (up() == Some(4.0)).then_some(()));
     let places = demo.places();

@@ -19,7 +19,7 @@ fn open(ns: &Namespace, directory: &tempfile::TempDir, url: &str, options: &str)
                  --disable-default-apps --disable-extensions";
     // What hangs is ended: nothing of a browser is to stay.
     ns.sh(&format!(
-        "HOME={home} timeout -k 5 25 chromium --headless --no-sandbox --disable-gpu --disable-dev-shm-usage {quiet} \
+        "HOME={home} timeout -k 5 120 chromium --headless --no-sandbox --disable-gpu --disable-dev-shm-usage {quiet} \
          --user-data-dir={home} --host-resolver-rules='MAP * {THERE}' {options} --dump-dom {url}"
     ))
 }

@@ -99,7 +99,7 @@ fn questions_and_answers_are_counted_and_an_answer_names_the_flow_that_follows()
             assert_eq!(page.sum("weir_dns_queries_total", &[("qtype", qtype)]), count, "{qtype}");
         }
         assert_eq!(page.sum("weir_dns_latency_seconds_count", &[]), 6.0);
-        assert!((0.0..6.0).contains(&page.sum("weir_dns_latency_seconds_sum", &[])));
+        assert!(page.sum("weir_dns_latency_seconds_sum", &[]) > 0.0);
         for name in
             ["weir_dns_unanswered_total", "weir_dns_unasked_responses_total", "weir_parse_failures_total"]
         {

@@ -28,7 +28,7 @@ fn s_server(ns: &Namespace, certificate: &Certificate, kind: &str, port: u16, op
 /// `openssl s_client` asks for a page and returns what it says of the session.
 fn s_client(ns: &Namespace, port: u16, options: &str) -> String {
     ns.sh(&format!(
-        "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | timeout 25 openssl s_client -connect {THERE}:{port} -ign_eof {options} 2>&1"
+        "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | timeout 120 openssl s_client -connect {THERE}:{port} -ign_eof {options} 2>&1"
     ))
 }
 
@@ -89,12 +89,12 @@ fn a_hello_over_datagrams_names_its_flow() {
     let directory = tempfile::tempdir().expect("a directory");
     let certificate = Certificate::new(&directory, &["dtls.example.org"]);
     let _server = s_server(&there, &certificate, "u", 4433, &["-dtls1_2"]);
-    let options = ["--timeout.udp=2s"];
+    let options = ["--timeout.udp=5s"];
     let start = |ns, interface| Agent::start(ns, &[&[interface][..], &options].concat());
     let agents = [start(&here, "--interface=eth0"), start(&there, "--interface=eth1")];
     let capture = truth::capture(&here);
     let said = here.sh(&format!(
-        "echo CLOSE | timeout 25 openssl s_client -dtls1_2 -connect {THERE}:4433 -servername dtls.example.org 2>&1"
+        "echo CLOSE | timeout 120 openssl s_client -dtls1_2 -connect {THERE}:4433 -servername dtls.example.org 2>&1"
     ));
     assert!(said.contains("DTLSv1.2"), "{said}");
     let truth = Truth::of(capture, &here);
@@ -140,7 +140,7 @@ fn a_hello_after_starttls_names_its_flow() {
         let name = format!("{protocol}.example.org");
         let _ = writeln!(
             script,
-            "echo bye | timeout 25 openssl s_client -connect {THERE}:{port} -starttls {protocol} -name {name} \
+            "echo bye | timeout 120 openssl s_client -connect {THERE}:{port} -starttls {protocol} -name {name} \
              -servername {name} -ign_eof 2>&1 | grep -q 'New, TLSv1.3' || {{ echo no TLS after {protocol}; exit 1; }}"
         );
     }

@@ -1,13 +1,11 @@
 //! Finding one's way: drill-down, filter, sort, and what happens when weir is away.
 
-use std::time::Duration;
-
 use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::{
     agent::{Agent, cable},
-    netns::{wait_at_most, wait_for},
+    netns::wait_for,
 };
 
 use super::rig::{ENTER, Page, Site, agent};
@@ -76,13 +74,13 @@ fn a_name_without_a_domain_leads_to_its_flows_too() {
     assert_eq!(page.complaints(), [""; 0]);
 }
 
-/// Counts streams and what they say without news, and gives a silent one up after half the time.
+/// Counts streams and what they say without news, and gives a silent one up after two thirds of the time.
 const WATCHED: &str = "window.streams = 0; window.quiet = 0; const Real = EventSource; \
     window.EventSource = class extends Real { constructor(...all) { super(...all); streams += 1; \
     this.addEventListener('quiet', () => { quiet += 1; }); } }; const later = setTimeout; \
-    window.setTimeout = (what, time, ...all) => later(what, time === 30000 ? 15000 : time, ...all);";
+    window.setTimeout = (what, time, ...all) => later(what, time === 30000 ? 20000 : time, ...all);";
 
-/// It lasts 20 s, most of which it waits: so long it takes to see that nothing is given up.
+/// It lasts 30 s, most of which it waits: so long it takes to see that nothing is given up.
 #[test]
 fn a_stream_whose_drains_are_rare_is_not_given_up() {
     let (here, _there) = cable();
@@ -90,9 +88,7 @@ fn a_stream_whose_drains_are_rare_is_not_given_up() {
     let page = Page::open(&here, "");
     page.browser.devtools("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": WATCHED }));
     page.browser.devtools("Page.reload", &json!({}));
-    wait_at_most(Duration::from_mins(1), "two events without news", || {
-        (page.value("window.quiet >= 2") == true).then_some(())
-    });
+    page.wait_for("three events without news", "window.quiet >= 3");
     assert_eq!(page.value("streams"), 1);
     page.wait_for_status("Live");
 }

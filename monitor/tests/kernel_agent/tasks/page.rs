@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use crate::{
     agent::{Running, without_settings},
     capture,
-    netns::{Namespace, wait_for},
+    netns::Namespace,
 };
 
 /// A command of the page, and the output that the page shows below it.
@@ -80,12 +80,7 @@ impl Page {
         tcpdump.wait_for_log(&["listening on"]);
         traffic();
         capture::mark(here, there);
-        wait_for("the mark in the capture", || {
-            let filter = format!("udp.dstport == {}", capture::MARK);
-            let path = file.to_str().expect("a path");
-            let read = Command::new("tshark").args(["-n", "-r", path, "-Y", &filter]).output();
-            (!read.expect("tshark").stdout.is_empty()).then_some(())
-        });
+        capture::wait_for_mark(&file);
         // As Ctrl-C does.
         tcpdump.signal(Signal::SIGINT);
         tcpdump.end();

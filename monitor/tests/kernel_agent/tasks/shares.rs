@@ -24,7 +24,7 @@ fn shares_by_domain_are_those_of_the_bytes_on_the_wire() {
     addresses(&there, "eth1", &[NAMELESS]);
     let _servers = Servers::start(&there, &["443", "80"]);
     // The flows are asked for last, when they have ended for as long as the other commands took.
-    let _agent = Agent::start(&here, &["--interface=eth0", "--timeout.fin=5m"]);
+    let _agent = Agent::start(&here, &["--interface=eth0", "--timeout.fin=1h"]);
     let mut page = Page::open("traffic-share-by-domain");
     let file = page.capture(&here, THERE, || {
         for (name, port, address, bytes) in SITES {

@@ -11,7 +11,7 @@ use nix::sys::socket::{setsockopt, sockopt::RcvBuf};
 use super::{Servers, addresses, fetch, page::Page, script};
 use crate::{
     agent::{Agent, HERE, Running, THERE, plain},
-    netns::{DEADLINE, Namespace, wait_for},
+    netns::{DEADLINE, Namespace, uninterrupted, wait_for},
 };
 
 const FAR: &str = "10.7.0.13";
@@ -90,7 +90,7 @@ fn whose_fault_it_is_is_told_for_server_network_loss_and_client() {
         // For those who ask what is going on now.
         let mut stream = here.enter(|| TcpStream::connect((FAR, 80))).expect("connect");
         stream.write_all(b"GET /1000/0 HTTP/1.1\r\nHost: far.example.net\r\n\r\n").expect("a request");
-        let _ = stream.read(&mut [0; 2_000]).expect("an answer");
+        let _ = uninterrupted(|| stream.read(&mut [0; 2_000])).expect("an answer");
         open = Some(stream);
     });
     agent.wait_for_drains();
