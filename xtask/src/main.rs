@@ -19,6 +19,7 @@ mod python;
 mod run;
 mod sbom;
 mod setup;
+mod skips;
 mod soak;
 mod suite;
 mod toolchain;

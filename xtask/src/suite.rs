@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every check and test, in one order, with what each took.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::audit;
@@ -14,6 +15,7 @@ use crate::project::Project;
 use crate::python::{self, PYTHON_VARIABLE};
 use crate::sbom;
 use crate::setup::{self, Scope};
+use crate::skips::{self, Skips};
 use crate::toolchain::Compiler;
 
 /// The feature of `monitor` that its tests of the kernel side need.
@@ -43,6 +45,13 @@ impl Report {
             eprintln!("xtask: {error}");
             Outcome::Failed
         });
+        let outcome = match outcome {
+            Outcome::Skipped(why) if !skips::is_allowed(name) => {
+                eprintln!("xtask: not run: {why}; xtask/src/skips.rs does not allow that");
+                Outcome::Failed
+            }
+            outcome => outcome,
+        };
         let took = now().duration_since(start);
         eprintln!("== {}", line(name, outcome, took));
         self.steps.push((name, outcome, took));
@@ -138,7 +147,9 @@ fn rust_steps(project: &Project, report: &mut Report) {
     report.step("tests", || {
         // As a user has it who types `cargo test`: without the object, without root.
         let test = project.cargo().args(["test", "--locked", "--no-fail-fast"]).without(&[OBJECT_VARIABLE]);
-        test.env(PYTHON_VARIABLE, python::interpreter(project)).run().map(passed)
+        let skips = Skips::file(project)?;
+        test.env(PYTHON_VARIABLE, python::interpreter(project)).env(skips::VARIABLE, &skips).run()?;
+        Skips::read(&skips)?.judge().map(passed)
     });
 }
 
@@ -162,16 +173,7 @@ fn kernel_steps(project: &Project, report: &mut Report) {
     });
     report.step("tests that need root, as root", || match &object {
         None => Ok(Outcome::Skipped("the kernel side did not build")),
-        Some(object) => build::cargo_as_root(
-            project,
-            "test",
-            object,
-            &[(PYTHON_VARIABLE, python::interpreter(project)), (AXE_VARIABLE, page::axe(project))],
-        )?
-        .args(["--locked", "--no-fail-fast", "--package", "monitor", "--features", ROOT_FEATURE])
-        .args(["--test", "kernel*"])
-        .run()
-        .map(passed),
+        Some(object) => root_tests(project, object).map(passed),
     });
     report.step("oldest and newest kernel", || match &object {
         None => Ok(Outcome::Skipped("the kernel side did not build")),
@@ -185,6 +187,20 @@ fn kernel_steps(project: &Project, report: &mut Report) {
     });
 }
 
+fn root_tests(project: &Project, object: &PathBuf) -> Result<(), Error> {
+    let skips = Skips::file(project)?;
+    let variables = [
+        (PYTHON_VARIABLE, python::interpreter(project)),
+        (AXE_VARIABLE, page::axe(project)),
+        (skips::VARIABLE, skips.clone()),
+    ];
+    build::cargo_as_root(project, "test", object, &variables)?
+        .args(["--locked", "--no-fail-fast", "--package", "monitor", "--features", ROOT_FEATURE])
+        .args(["--test", "kernel*"])
+        .run()?;
+    Skips::read(&skips)?.judge()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,13 +209,20 @@ mod tests {
     fn a_failed_step_stands_in_the_summary_and_keeps_no_other_from_running() {
         let mut report = Report::default();
         assert!(!report.step("one", || Err(Error::NoRustVersion)));
-        assert!(report.step("two", || Ok(Outcome::Skipped("no tool"))));
+        assert!(report.step("advisories", || Ok(Outcome::Skipped("no tool"))));
         assert!(report.step("three", || Ok(Outcome::Passed)));
         assert_eq!(report.failed(), ["one"]);
         let summary = report.summary();
         assert!(summary.contains("not run: no tool"), "{summary}");
         assert_eq!(summary.matches("passed").count(), 1, "{summary}");
         assert_eq!(summary.matches("FAILED").count(), 2, "{summary}");
+    }
+
+    #[test]
+    fn a_step_that_is_skipped_fails_unless_that_is_allowed() {
+        let mut report = Report::default();
+        assert!(!report.step("planted", || Ok(Outcome::Skipped("no tool"))));
+        assert_eq!(report.failed(), ["planted"]);
     }
 
     #[test]
