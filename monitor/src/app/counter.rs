@@ -15,9 +15,9 @@ use super::{RunError, clock_is_off};
 use crate::clock::{self, Stopwatch};
 use crate::config::Config;
 use crate::host::{Host, Link, Promiscuous, Selection, Watcher};
-use crate::lock::{InterfaceLock, PinLock};
+use crate::lock::{InterfaceLock, LockError, Locks, PinLock};
 use crate::sink::live::{Queue, Recorder, Tap};
-use crate::source::ebpf::{Interface, Source};
+use crate::source::ebpf::{self, Interface, Source, probe};
 use crate::state::{State, lock};
 use crate::systemd::Watchdog;
 use crate::telemetry::Event;
@@ -59,6 +59,7 @@ pub(super) struct Counter {
     inherited: BTreeMap<u32, String>,
     drains: u64,
     told: Told,
+    locks: Locks,
     _pins: Option<PinLock>,
 }
 
@@ -94,10 +95,15 @@ impl Counter {
             return Err(RunError::NoInterface { known: names(&host) });
         }
         // Locks first: they cost nothing, and no program may be attached beside another instance's.
-        let mut locks = Vec::with_capacity(meant.len());
+        let locks = Locks::open();
+        let mut locked = Vec::with_capacity(meant.len());
         for link in meant {
-            let lock = InterfaceLock::take(link.ifindex, &link.name)?;
-            locks.push((link, lock));
+            let lock = locks.take(link.ifindex, &link.name)?;
+            locked.push((link, lock));
+        }
+        if let Some(directory) = &config.pin {
+            // What is locked is the directory.
+            ebpf::make_pins(directory)?;
         }
         let pins = config.pin.as_deref().map(PinLock::take).transpose()?;
         let mut source = Source::open(settings::source(&config))?;
@@ -128,14 +134,18 @@ impl Counter {
             inherited,
             drains: 0,
             told: Told::default(),
+            locks,
             _pins: pins,
         };
-        for (link, lock) in locks {
+        for (link, lock) in locked {
             counter.attach(link, lock)?;
         }
         counter.leave_others()?;
         counter.tell_engine();
         counter.source.keep_pins();
+        if let Some(reason) = counter.locks.lack() {
+            counter.state.events.emit(&Event::Unlocked { reason });
+        }
         Ok(counter)
     }
 
@@ -160,6 +170,7 @@ impl Counter {
     }
 
     fn attach(&mut self, link: Link, lock: InterfaceLock) -> Result<(), RunError> {
+        self.is_free(&link)?;
         let promiscuous = self.promiscuous(&link)?;
         // Before the hook: what is counted is also in the file.
         let tap = self.tap(&link)?;
@@ -173,6 +184,16 @@ impl Counter {
         self.state.events.emit(&Event::Attached { interface: &link.name });
         let counted = Counted { link, _lock: lock, _promiscuous: promiscuous, _tap: tap, baseline: None };
         self.counted.insert(counted.link.ifindex, counted);
+        Ok(())
+    }
+
+    /// Refuses an interface to which programs of ours are attached that are not ours: locks are not seen from
+    /// everywhere. Where that cannot be asked for, it is taken as free. Pins of this instance are its own.
+    fn is_free(&self, link: &Link) -> Result<(), LockError> {
+        let ours = self.source.unclaimed().contains(&link.ifindex);
+        if !ours && probe::is_counted(&link.name, &link.xdp) {
+            return Err(LockError::Attached { interface: link.name.clone() });
+        }
         Ok(())
     }
 
@@ -351,7 +372,9 @@ impl Counter {
                 continue;
             }
             let name = link.name.clone();
-            let attached = InterfaceLock::take(link.ifindex, &name)
+            let attached = self
+                .locks
+                .take(link.ifindex, &name)
                 .map_err(RunError::from)
                 .and_then(|lock| self.attach(link, lock));
             if let Err(error) = attached {

@@ -10,7 +10,7 @@ mod told;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use monitor_core::engine::Engine;
 use tokio::runtime::{Builder, Runtime};
@@ -20,7 +20,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::clock;
 use crate::config::{Config, ConfigError, DEFAULT_PATH, Loaded, Overrides};
-use crate::confine::{Confinement, Report, Role};
+use crate::confine::{Confinement, Identity, Reader, Report, Role, UserError};
 use crate::host::HostError;
 use crate::lock::LockError;
 use crate::sink::{
@@ -48,6 +48,9 @@ pub enum RunError {
     /// The log could not be set up.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// The user that was named cannot be had.
+    #[error(transparent)]
+    User(#[from] UserError),
     /// The server could not.
     #[error(transparent)]
     Web(#[from] WebError),
@@ -135,7 +138,7 @@ pub fn run(overrides: &Overrides, plan: &Plan) -> Result<(), RunError> {
     let log = Log::start(loaded.config.log_level, loaded.config.log_format)?;
     // For signals and the end; what is asked over HTTP runs on threads with fewer rights.
     let runtime = Builder::new_current_thread().enable_all().build().map_err(system("starting threads"))?;
-    App { overrides, plan, log, running: loaded.config.clone() }.run(&runtime, &loaded)
+    App { overrides, plan, log, running: loaded.config.clone(), reader: None }.run(&runtime, &loaded)
 }
 
 /// A run.
@@ -144,6 +147,8 @@ struct App<'a> {
     plan: &'a Plan,
     log: Log,
     running: Config,
+    /// Reads the configuration again.
+    reader: Option<Reader>,
 }
 
 impl App<'_> {
@@ -166,8 +171,11 @@ impl App<'_> {
         let web =
             Web::new(Arc::clone(&state), config.web_telemetry_path.clone(), config.web_config_file.clone())?
                 .with_hosts(config.web_hosts.clone());
-        let confinement = self.confinement(loaded, &web);
-        let server = self.server(config, web)?;
+        let confinement = self.confinement(loaded, &web)?;
+        let (reader, report) = Reader::start(&confinement).map_err(system("starting threads"))?;
+        confined(&state, Role::Files, report.as_ref());
+        self.reader = Some(reader.clone());
+        let server = self.server(config, web.with_reader(reader))?;
         let notifier = Arc::new(Notifier::from_environment());
         let mut signals =
             runtime.block_on(async { Signals::new() }).map_err(system("listening to signals"))?;
@@ -205,6 +213,7 @@ impl App<'_> {
             recorder.begin();
         }
 
+        identified(&state, &confinement);
         self.hello(&server, &counter, &state);
         let (orders, received) = channel();
         let (ended, mut end) = oneshot::channel();
@@ -219,10 +228,14 @@ impl App<'_> {
                 let _ = ended.send(());
             })
             .map_err(system("starting threads"))?;
-        // Threads from here on begin with nothing but what this one keeps.
-        confined(&state, Role::Main, confinement.enter(Role::Main).as_ref());
         let (stop, stopped) = watch::channel(false);
-        let serving = self.plan.serves().then(|| serve(server, stopped, &state, &confinement)).transpose()?;
+        let (go, gone) = channel();
+        let serving =
+            self.plan.serves().then(|| serve(server, stopped, gone, &state, &confinement)).transpose()?;
+        // No thread comes after this one but what those that are there start, with what they keep.
+        confined(&state, Role::Main, confinement.enter(Role::Main).as_ref());
+        // The first connection is accepted when all have given up their rights. An error: nobody serves.
+        let _ = go.send(());
         notifier.say("READY=1");
 
         let duration = self.plan.duration();
@@ -267,16 +280,17 @@ impl App<'_> {
     }
 
     /// What threads keep of their rights.
-    fn confinement(&self, loaded: &Loaded, web: &Web) -> Confinement {
+    fn confinement(&self, loaded: &Loaded, web: &Web) -> Result<Confinement, UserError> {
         let default = std::path::PathBuf::from(DEFAULT_PATH);
-        Confinement {
+        Ok(Confinement {
             off: !loaded.config.confine,
+            identity: identity(&loaded.config)?,
             packets: loaded.config.promiscuous || !self.plan.serves(),
             configuration: vec![loaded.file.clone().unwrap_or(default)],
             web: web.files(),
             outputs: self.plan.directories(),
             pins: loaded.config.pin.clone(),
-        }
+        })
     }
 
     /// Listens, unless somebody did already.
@@ -318,7 +332,10 @@ impl App<'_> {
     }
 
     fn reload(&mut self, state: &State, orders: &Sender<Order>) {
-        match self.overrides.load() {
+        // The files may be root's, whom this thread is not any more.
+        let overrides = self.overrides.clone();
+        let read = self.reader.as_ref().and_then(|reader| reader.run(move || overrides.load()));
+        match read.unwrap_or_else(|| self.overrides.load()) {
             Ok(loaded) => {
                 let mut config = loaded.config;
                 let waiting = config.keep_fixed(&self.running);
@@ -336,10 +353,21 @@ impl App<'_> {
     }
 }
 
+/// Whom threads become.
+fn identity(config: &Config) -> Result<Identity, UserError> {
+    if config.confine { Identity::choose(config.user.as_deref()) } else { Ok(Identity::Kept) }
+}
+
+/// Says in a line if threads stay root.
+fn identified(state: &State, confinement: &Confinement) {
+    if let Identity::Root(reason) = &confinement.identity {
+        state.events.emit(&Event::StaysRoot { reason });
+    }
+}
+
 /// Says what a thread has given up.
 fn confined(state: &State, role: Role, report: Option<&Report>) {
-    let holds =
-        report.map_or([("capabilities", false), ("seccomp", false), ("landlock", false)], Report::holds);
+    let holds = report.map_or_else(|| Report::MEANS.map(|by| (by, false)), Report::holds);
     for (by, holds) in holds {
         state.own.confined.with_label_values(&[role.as_str(), by]).set(holds.into());
     }
@@ -348,10 +376,11 @@ fn confined(state: &State, role: Role, report: Option<&Report>) {
     }
 }
 
-/// Serves on threads that have given up their rights before the first connection is accepted.
+/// Serves on threads that have given up their rights, from the word on.
 fn serve(
     server: Server,
     stopped: watch::Receiver<bool>,
+    go: Receiver<()>,
     state: &Arc<State>,
     confinement: &Confinement,
 ) -> Result<std::thread::JoinHandle<()>, RunError> {
@@ -368,6 +397,8 @@ fn serve(
             match runtime {
                 Ok(runtime) => {
                     drop(ready.send(Ok(())));
+                    // An error: the run has ended, and `stopped` says so.
+                    let _ = go.recv();
                     runtime.block_on(server.run(stopped));
                 }
                 Err(error) => drop(ready.send(Err(error))),

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use monitor_core::engine::Engine;
 
 use super::counter::{Counter, Order};
-use super::{RunError, confined, settings, system};
+use super::{RunError, confined, identified, identity, settings, system};
 use crate::clock;
 use crate::config::Config;
 use crate::confine::{Confinement, Role};
@@ -38,9 +38,14 @@ impl OwnRun {
         let state = Arc::new(State::new(engine, own));
         // What is pinned is another instance's to go on from.
         let config = Config { pin: None, ..config.clone() };
-        let confinement =
-            Confinement { off: !config.confine, packets: config.promiscuous, ..Confinement::default() };
+        let confinement = Confinement {
+            off: !config.confine,
+            identity: identity(&config)?,
+            packets: config.promiscuous,
+            ..Confinement::default()
+        };
         let counter = Counter::open(Arc::clone(&state), config, None, None)?;
+        identified(&state, &confinement);
         let (orders, received) = channel();
         let (shared, rights) = (Arc::clone(&state), confinement.clone());
         let thread = std::thread::Builder::new()

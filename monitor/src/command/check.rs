@@ -13,7 +13,7 @@ use crate::config::types::Ingress;
 use crate::config::{Config, Overrides};
 use crate::confine::{self, Confinement, Role};
 use crate::host::{Link, Selection, Watcher};
-use crate::lock::InterfaceLock;
+use crate::lock::Locks;
 use crate::source::ebpf::{self, Source, probe};
 
 /// How a check came out.
@@ -214,11 +214,15 @@ impl Report {
         } else if meant.is_empty() {
             self.add("interfaces", Outcome::Missing, "none is meant; name one with --interface");
         }
+        let locks = Locks::open();
+        if let Some(lack) = locks.lack() {
+            self.add("locks", Outcome::Limited, lack);
+        }
         for link in meant {
             let name = format!("interface {}", link.name);
             self.xdp(link, config.ingress);
             self.order(&watcher, link);
-            match InterfaceLock::take(link.ifindex, &link.name) {
+            match locks.take(link.ifindex, &link.name) {
                 Err(error) => self.add(name, Outcome::Missing, error.to_string()),
                 Ok(_) if !link.up => self.add(name, Outcome::Limited, "free, and down"),
                 Ok(_) => {

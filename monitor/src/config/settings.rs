@@ -203,7 +203,9 @@ settings! {
     /// Names by which a page without a password may be asked for on a loopback address, beside `localhost` and this host's own: a web site cannot make a browser read it under another.
     web_hosts: Vec<String> = "web.hosts", "NAME,…", "", Restart;
 
-    /// Give up rights that are not needed after the start: capabilities, system calls, files. Off for debugging alone.
+    /// Whom root becomes after the start, a name or a number; none: `weir` where there is such a user, else a number that nobody has.
+    user: Option<String> = "user", "NAME", "", Restart;
+    /// Give up rights that are not needed after the start: root's number, capabilities, system calls, files. Off for debugging alone.
     confine: bool = "confine", "BOOL", "true", Restart;
 
     /// Least severe event to log: `error`, `warn`, `info`, `debug` or `trace`.

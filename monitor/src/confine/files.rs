@@ -51,12 +51,9 @@ pub(super) fn restrict(role: Role, plan: &Confinement) -> Result<Landlock, Rules
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(NEWEST))?
         // No rule lets anything of it through: sockets that listen are there already, and nobody connects.
-        .handle_access(AccessNet::from_all(NEWEST))?;
-    let ruleset = match role {
-        // Theirs are the word to systemd and the locks of interfaces, which are abstract sockets.
-        Role::Main | Role::Counter => ruleset,
-        Role::Server | Role::Outputs | Role::Screen => ruleset.scope(Scope::from_all(NEWEST))?,
-    };
+        .handle_access(AccessNet::from_all(NEWEST))?
+        // Nor a signal to another process, nor a way to an abstract socket: systemd's is connected already.
+        .scope(Scope::from_all(NEWEST))?;
     let mut created = ruleset.create()?;
     for (path, access) in rules(role, plan) {
         // What is not there cannot be read either.
@@ -78,9 +75,9 @@ fn rules(role: Role, plan: &Confinement) -> Vec<(std::path::PathBuf, BitFlags<Ac
         files.iter().flat_map(|file| directories(file)).map(|path| (path, reading())).collect()
     };
     let mut rules = match role {
-        Role::Main => [around(&plan.configuration), around(&plan.web)].concat(),
+        Role::Files => [around(&plan.configuration), around(&plan.web)].concat(),
         // What the process takes stands in /proc.
-        Role::Server => around(&plan.web),
+        Role::Main | Role::Server => Vec::new(),
         // Processors in /sys, listening sockets in /proc.
         Role::Counter => {
             let pins = plan.pins.iter().map(|path| (path.clone(), writing()));
@@ -117,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_server_reads_its_web_config_again_and_nothing_else() {
+    fn the_reader_reads_the_web_config_again_and_nothing_else() {
         let directory = tempfile::tempdir().unwrap();
         let (web, other) = (directory.path().join("web"), directory.path().join("other"));
         for path in [&web, &other] {
@@ -130,7 +127,7 @@ mod tests {
             fs::write(web.join("new"), "new").unwrap();
             fs::rename(web.join("new"), web.join("file")).unwrap();
         };
-        let seen = confined(Role::Server, &plan, || {
+        let seen = confined(Role::Files, &plan, || {
             let denied = [
                 fs::read(other.join("file")).map(drop),
                 fs::read("/etc/passwd").map(drop),
@@ -146,7 +143,7 @@ mod tests {
         assert!(denied.iter().all(|d| *d == Err(std::io::ErrorKind::PermissionDenied)), "{denied:?}");
         assert_eq!((read.unwrap().as_str(), proc), ("old", true));
         replace();
-        let again = confined(Role::Server, &plan, || fs::read_to_string(web.join("file")).unwrap());
+        let again = confined(Role::Files, &plan, || fs::read_to_string(web.join("file")).unwrap());
         assert_eq!(again.as_deref(), Some("new"));
     }
 

@@ -1,24 +1,30 @@
-//! What a running instance gives up once it has begun: capabilities, system calls, files.
+//! What a running instance gives up once it has begun: root's number, capabilities, system calls, files.
 //!
-//! Linux keeps all three per thread, and a thread hands them to those that it starts. So each thread gives up
+//! Linux keeps all four per thread, and a thread hands them to those that it starts. So each thread gives up
 //! what it does not need before it begins its work: the counter keeps its hooks and maps, all others keep
 //! nothing. Best effort by kernel: what one does not have is reported, and counting goes on.
 
 mod capabilities;
 mod files;
+mod reader;
 mod syscalls;
+mod user;
 
 use std::path::{Path, PathBuf};
 
 use rustix::thread::CapabilitySet;
 
 pub use files::Landlock;
+pub use reader::Reader;
+pub use user::{Identity, User, UserError};
 
 /// What a thread is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Waits for signals and reads the configuration again.
+    /// Waits for signals.
     Main,
+    /// Reads configuration and web config again.
+    Files,
     /// Reads and empties the maps, understands samples, hangs programs on interfaces that come.
     Counter,
     /// Serves HTTP.
@@ -31,12 +37,14 @@ pub enum Role {
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Main, Self::Counter, Self::Server, Self::Outputs, Self::Screen];
+    pub const ALL: [Self; 6] =
+        [Self::Main, Self::Files, Self::Counter, Self::Server, Self::Outputs, Self::Screen];
 
     /// The label of its metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Main => "main",
+            Self::Files => "files",
             Self::Counter => "counter",
             Self::Server => "server",
             Self::Outputs => "outputs",
@@ -50,6 +58,8 @@ impl Role {
 pub struct Confinement {
     /// Nothing is given up: for debugging.
     pub off: bool,
+    /// Whom threads become.
+    pub identity: Identity,
     /// Packet sockets are opened for interfaces that come.
     pub packets: bool,
     /// Files that are read again when somebody asks for it.
@@ -69,6 +79,10 @@ pub struct Report {
     pub role: Role,
     /// Names of the capabilities that it kept.
     pub kept: Vec<&'static str>,
+    /// Why it is not the user that it was to become.
+    pub user: Result<(), String>,
+    /// Whether it is still root.
+    pub root: bool,
     /// Why it could not give up the others.
     pub capabilities: Result<(), String>,
     /// Why system calls are not filtered.
@@ -78,10 +92,14 @@ pub struct Report {
 }
 
 impl Report {
+    /// By what rights are given up.
+    pub const MEANS: [&'static str; 4] = ["user", "capabilities", "seccomp", "landlock"];
+
     /// What holds, by name.
-    pub fn holds(&self) -> [(&'static str, bool); 3] {
+    pub fn holds(&self) -> [(&'static str, bool); 4] {
         let files = matches!(self.files, Ok(Landlock::Whole | Landlock::Part));
-        [("capabilities", self.capabilities.is_ok()), ("seccomp", self.syscalls.is_ok()), ("landlock", files)]
+        let values = [!self.root, self.capabilities.is_ok(), self.syscalls.is_ok(), files];
+        std::array::from_fn(|at| (Self::MEANS[at], values[at]))
     }
 
     /// What does not hold and why, in a line; empty: all holds.
@@ -92,6 +110,7 @@ impl Report {
             Err(error) => Some(error.as_str()),
         };
         [
+            part("user", self.user.as_ref().err().map(String::as_str)),
             part("capabilities", self.capabilities.as_ref().err().map(String::as_str)),
             part("seccomp", self.syscalls.as_ref().err().map(String::as_str)),
             part("landlock", files),
@@ -113,13 +132,24 @@ impl Confinement {
         let keep = match role {
             Role::Counter if self.packets => capabilities::COUNTER | capabilities::PACKETS,
             Role::Counter => capabilities::COUNTER,
-            Role::Main | Role::Server | Role::Outputs | Role::Screen => CapabilitySet::empty(),
+            Role::Main | Role::Files | Role::Server | Role::Outputs | Role::Screen => CapabilitySet::empty(),
+        };
+        // Of root's files those that are written to or read again are opened by root's number and no capability.
+        let files_of_root = match role {
+            Role::Files | Role::Outputs => true,
+            Role::Counter => self.pins.is_some(),
+            Role::Main | Role::Server | Role::Screen => false,
+        };
+        // Files first: what is opened for it may be root's. The filter of system calls last: it makes some of its own.
+        let files = files::restrict(role, self).map_err(|e| e.to_string());
+        let user = match self.identity {
+            Identity::Becomes(user) => user.become_it(files_of_root).map_err(|e| e.to_string()),
+            Identity::Kept | Identity::Root(_) => Ok(()),
         };
         let capabilities = capabilities::keep(keep).map_err(|e| e.to_string());
-        // Before the filter of system calls: it makes some of its own.
-        let files = files::restrict(role, self).map_err(|e| e.to_string());
-        let syscalls = syscalls::filter(role, self.pins.is_some()).map_err(|e| e.to_string());
-        Some(Report { role, kept: capabilities::names(capabilities::held()), capabilities, syscalls, files })
+        let syscalls = syscalls::filter(role, self).map_err(|e| e.to_string());
+        let kept = capabilities::names(capabilities::held());
+        Some(Report { role, kept, user, root: user::is_root(), capabilities, syscalls, files })
     }
 
     /// Does something on a thread of a role: what it starts belongs to that role.
@@ -144,8 +174,8 @@ impl Confinement {
 
 /// Filters system calls as [`Confinement::enter`] does, and leaves the rest, for tests that ask who refuses.
 #[doc(hidden)]
-pub fn filter_alone(role: Role, pins: bool) -> Result<(), String> {
-    syscalls::filter(role, pins).map_err(|e| e.to_string())
+pub fn filter_alone(role: Role, plan: &Confinement) -> Result<(), String> {
+    syscalls::filter(role, plan).map_err(|e| e.to_string())
 }
 
 /// Names of the capabilities that this thread holds.

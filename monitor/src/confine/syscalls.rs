@@ -1,95 +1,143 @@
-//! System calls that a thread may not make (`seccomp(2)`).
+//! System calls that a thread may make (`seccomp(2)`): what its role needs, and nothing else.
 //!
-//! What is forbidden is listed, not what is allowed: a C library that is newer than this list must not end the
-//! counting. A forbidden call returns `EPERM`. The list is what changes the machine, what reaches other processes,
-//! what loads programs, and what could get rights back.
+//! What is not listed returns `EPERM`. Calls with numbers that Linux gave away after this list was written return
+//! `ENOSYS`, as on a kernel that has none of them: a C library that is newer than the list then does without, as it
+//! must on older kernels. Files are opened for reading by all but those that write, whatever Landlock says.
 
 use std::collections::BTreeMap;
 
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, TargetArch, apply_filter,
+    SeccompRule, TargetArch, apply_filter, sock_filter,
 };
 
-use super::Role;
+use super::{Confinement, Role};
 
-/// Forbidden to all threads. Of bpf(2) the counter keeps some commands.
-const FORBIDDEN: &[libc::c_long] = &[
-    // Other programs.
-    libc::SYS_execve,
-    libc::SYS_execveat,
-    // Other processes.
-    libc::SYS_ptrace,
-    libc::SYS_process_vm_readv,
-    libc::SYS_process_vm_writev,
-    libc::SYS_process_madvise,
-    libc::SYS_pidfd_getfd,
-    libc::SYS_kcmp,
-    // The kernel's insides.
-    libc::SYS_perf_event_open,
-    libc::SYS_init_module,
-    libc::SYS_finit_module,
-    libc::SYS_delete_module,
-    libc::SYS_kexec_load,
-    libc::SYS_kexec_file_load,
-    libc::SYS_syslog,
-    libc::SYS_userfaultfd,
-    libc::SYS_io_uring_setup,
-    libc::SYS_io_uring_enter,
-    libc::SYS_io_uring_register,
-    // Mounts and namespaces.
-    libc::SYS_mount,
-    libc::SYS_umount2,
-    libc::SYS_pivot_root,
-    libc::SYS_chroot,
-    libc::SYS_open_tree,
-    libc::SYS_move_mount,
-    libc::SYS_fsopen,
-    libc::SYS_fsconfig,
-    libc::SYS_fsmount,
-    libc::SYS_fspick,
-    libc::SYS_mount_setattr,
-    libc::SYS_unshare,
-    libc::SYS_setns,
-    // Files by number instead of by name.
-    libc::SYS_name_to_handle_at,
-    libc::SYS_open_by_handle_at,
-    // The machine.
-    libc::SYS_reboot,
-    libc::SYS_swapon,
-    libc::SYS_swapoff,
-    libc::SYS_sethostname,
-    libc::SYS_setdomainname,
-    libc::SYS_settimeofday,
-    libc::SYS_clock_settime,
-    libc::SYS_clock_adjtime,
-    libc::SYS_adjtimex,
-    libc::SYS_acct,
-    libc::SYS_quotactl,
-    // Keys, users and personalities.
-    libc::SYS_keyctl,
-    libc::SYS_add_key,
-    libc::SYS_request_key,
-    libc::SYS_setuid,
-    libc::SYS_setgid,
-    libc::SYS_setreuid,
-    libc::SYS_setregid,
-    libc::SYS_setresuid,
-    libc::SYS_setresgid,
-    libc::SYS_setfsuid,
-    libc::SYS_setfsgid,
-    libc::SYS_setgroups,
-    libc::SYS_personality,
+/// The highest number of a system call when this list was written (Linux 6.18, `file_setattr`).
+const NEWEST: u32 = 469;
+
+/// Without a look at their arguments, by every thread: memory, waiting, time, descriptors that are open already,
+/// looking at files, what it is itself. Signals of the process are handled on any thread, which wakes the main one.
+const EVERY: &[libc::c_long] = &[
+    libc::SYS_brk,
+    libc::SYS_munmap,
+    libc::SYS_mremap,
+    libc::SYS_madvise,
+    libc::SYS_futex,
+    libc::SYS_set_robust_list,
+    libc::SYS_rseq,
+    libc::SYS_sched_yield,
+    libc::SYS_sched_getaffinity,
+    libc::SYS_getcpu,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+    libc::SYS_restart_syscall,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_sigaltstack,
+    libc::SYS_clock_gettime,
+    libc::SYS_clock_getres,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_nanosleep,
+    libc::SYS_gettimeofday,
+    libc::SYS_getrandom,
+    libc::SYS_read,
+    libc::SYS_write,
+    libc::SYS_readv,
+    libc::SYS_writev,
+    libc::SYS_pread64,
+    libc::SYS_lseek,
+    libc::SYS_close,
+    libc::SYS_fcntl,
+    libc::SYS_dup,
+    libc::SYS_fstat,
+    libc::SYS_newfstatat,
+    libc::SYS_statx,
+    libc::SYS_faccessat,
+    libc::SYS_faccessat2,
+    libc::SYS_readlinkat,
+    libc::SYS_getdents64,
+    libc::SYS_recvfrom,
+    libc::SYS_ppoll,
+    libc::SYS_getpid,
+    libc::SYS_gettid,
+    libc::SYS_getuid,
+    libc::SYS_geteuid,
+    libc::SYS_getgid,
+    libc::SYS_getegid,
+    libc::SYS_capget,
+    libc::SYS_getrusage,
+    libc::SYS_uname,
+    libc::SYS_sysinfo,
 ];
 
-/// Of x86 alone.
+/// The same under the numbers that x86 alone has.
 #[cfg(target_arch = "x86_64")]
-const FORBIDDEN_HERE: &[libc::c_long] = &[libc::SYS_iopl, libc::SYS_ioperm, libc::SYS_modify_ldt];
+const EVERY_HERE: &[libc::c_long] = &[
+    libc::SYS_stat,
+    libc::SYS_lstat,
+    libc::SYS_access,
+    libc::SYS_readlink,
+    libc::SYS_poll,
+    libc::SYS_time,
+    libc::SYS_getrlimit,
+];
 #[cfg(not(target_arch = "x86_64"))]
-const FORBIDDEN_HERE: &[libc::c_long] = &[];
+const EVERY_HERE: &[libc::c_long] = &[];
 
-/// Forbidden to the threads that serve, that write and that show: whoever takes one over opens no way out.
-const SOCKETS: &[libc::c_long] = &[libc::SYS_socket, libc::SYS_connect, libc::SYS_bind, libc::SYS_listen];
+/// Waiting for many descriptors, as tokio and the terminal's library do.
+const EVENTS: &[libc::c_long] =
+    &[libc::SYS_epoll_create1, libc::SYS_epoll_ctl, libc::SYS_epoll_pwait, libc::SYS_eventfd2];
+#[cfg(target_arch = "x86_64")]
+const EVENTS_HERE: &[libc::c_long] = &[libc::SYS_epoll_wait];
+#[cfg(not(target_arch = "x86_64"))]
+const EVENTS_HERE: &[libc::c_long] = &[];
+
+/// Connections of a socket that listens already.
+const CONNECTIONS: &[libc::c_long] = &[
+    libc::SYS_accept4,
+    libc::SYS_shutdown,
+    libc::SYS_getpeername,
+    libc::SYS_getsockname,
+    libc::SYS_getsockopt,
+];
+
+/// Files that are written, rotated and removed. No owners, modes, attributes or times.
+const WRITING: &[libc::c_long] = &[
+    libc::SYS_openat,
+    libc::SYS_pwrite64,
+    libc::SYS_ftruncate,
+    libc::SYS_fallocate,
+    libc::SYS_fsync,
+    libc::SYS_fdatasync,
+    libc::SYS_copy_file_range,
+    libc::SYS_fstatfs,
+    libc::SYS_unlinkat,
+    libc::SYS_renameat2,
+    // Of the sockets that packets come from.
+    libc::SYS_getsockopt,
+];
+/// The same under names that not every machine has.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+const WRITING_HERE: &[libc::c_long] = &[libc::SYS_renameat];
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+const WRITING_HERE: &[libc::c_long] = &[];
+/// The same under numbers that x86 alone has.
+#[cfg(target_arch = "x86_64")]
+const NAMES_HERE: &[libc::c_long] = &[libc::SYS_unlink, libc::SYS_rename];
+#[cfg(not(target_arch = "x86_64"))]
+const NAMES_HERE: &[libc::c_long] = &[];
+
+/// What draining takes beside bpf(2): a barrier, the host's interfaces by netlink, and who holds their locks.
+const COUNTING: &[libc::c_long] =
+    &[libc::SYS_membarrier, libc::SYS_bind, libc::SYS_getsockname, libc::SYS_getsockopt, libc::SYS_pwrite64];
+
+/// Pins come and go with interfaces.
+const PINNING: &[libc::c_long] = &[libc::SYS_unlinkat, libc::SYS_renameat2];
+
+/// Signals that are waited for.
+const WAITING: &[libc::c_long] = &[libc::SYS_rt_sigtimedwait, libc::SYS_pipe2];
 
 /// Commands of bpf(2) that the counter goes on using (include/uapi/linux/bpf.h, enum `bpf_cmd`): elements of its
 /// maps, singly and in batches; links of its programs to interfaces, and what is known of them. It can neither load a
@@ -119,58 +167,199 @@ const BPF_PIN_COMMANDS: [u64; 2] = [
     7, // OBJ_GET
 ];
 
-/// `CLONE_NEWUSER`: a namespace of its own has all capabilities within it.
-const CLONE_NEWUSER: u64 = 0x1000_0000;
+/// Options of prctl(2): the names of threads and of memory.
+const NAMING: [u64; 3] = [libc::PR_SET_NAME as u64, libc::PR_GET_NAME as u64, libc::PR_SET_VMA as u64];
 
-/// The second way into the kernel of 64-bit x86 (`__X32_SYSCALL_BIT`): the same calls by other numbers.
-#[cfg(target_arch = "x86_64")]
-const X32: libc::c_long = 0x4000_0000;
+/// Requests of ioctl(2): whether a descriptor waits, and whether it is a terminal, how large.
+const DESCRIPTOR_REQUESTS: [u64; 5] =
+    [libc::FIONBIO, libc::FIONREAD, libc::FIOCLEX, libc::TCGETS, TIOCGWINSZ];
+const TIOCGWINSZ: u64 = libc::TIOCGWINSZ;
+/// Settings of the terminal.
+const TERMINAL_REQUESTS: [u64; 7] = [
+    libc::TCSETS,
+    libc::TCSETSW,
+    libc::TCSETSF,
+    libc::TCGETS2,
+    libc::TCSETS2,
+    libc::TCSETSW2,
+    libc::TCSETSF2,
+];
+/// The index of an interface by its name (`SIOCGIFINDEX`, include/uapi/linux/sockios.h).
+const INTERFACE_REQUESTS: [u64; 1] = [0x8933];
 
-type Rules = BTreeMap<i64, Vec<SeccompRule>>;
+/// Levels of setsockopt(2): of sockets, and of TCP.
+const CONNECTION_LEVELS: [u64; 2] = [libc::SOL_SOCKET as u64, libc::IPPROTO_TCP as u64];
+/// Levels of setsockopt(2): of sockets, of netlink and of packet sockets.
+const COUNTING_LEVELS: [u64; 3] =
+    [libc::SOL_SOCKET as u64, libc::SOL_NETLINK as u64, libc::SOL_PACKET as u64];
+
+/// Flags of open(2) that change files.
+const CHANGES: u64 =
+    (libc::O_CREAT | libc::O_TRUNC | libc::O_APPEND | libc::O_TMPFILE & !libc::O_DIRECTORY) as u64;
+/// A thread of this process, in the namespaces that it has. A namespace of its own has all capabilities within it.
+const THREAD: u64 = libc::CLONE_THREAD as u64;
+const NAMESPACES: u64 = (libc::CLONE_NEWUSER
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWCGROUP) as u64;
+
+/// By number: whatever the arguments are, if there are no rules.
+type Allowed = BTreeMap<i64, Vec<SeccompRule>>;
 
 /// Filters this thread's system calls, and those of the threads that it starts.
-pub(super) fn filter(role: Role, pins: bool) -> Result<(), seccompiler::Error> {
-    // The C library asks for threads by clone3, whose flags no filter can see; told that there is none, it uses clone.
-    let no_clone3 = Rules::from([(libc::SYS_clone3, Vec::new())]);
-    apply_filter(&program(no_clone3, libc::ENOSYS)?)?;
-    apply_filter(&program(rules(role, pins)?, libc::EPERM)?)
+pub(super) fn filter(role: Role, plan: &Confinement) -> Result<(), seccompiler::Error> {
+    apply_filter(&program(role, plan)?)
 }
 
-fn program(rules: Rules, answer: libc::c_int) -> Result<BpfProgram, BackendError> {
+fn program(role: Role, plan: &Confinement) -> Result<BpfProgram, BackendError> {
     let architecture = TargetArch::try_from(std::env::consts::ARCH)?;
-    SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(answer as u32), architecture)?
-        .try_into()
+    let refused = SeccompAction::Errno(libc::EPERM as u32);
+    let filter = SeccompFilter::new(allowed(role, plan)?, refused, SeccompAction::Allow, architecture)?;
+    let mut program = unknown();
+    program.extend(BpfProgram::try_from(filter)?);
+    Ok(program)
 }
 
-/// What is forbidden: calls, and of some only those with certain arguments.
-fn rules(role: Role, pins: bool) -> Result<Rules, BackendError> {
-    let mut rules: Rules =
-        FORBIDDEN.iter().chain(FORBIDDEN_HERE).map(|number| (*number, Vec::new())).collect();
-    let none = |command: &u64| SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, *command);
-    let bpf = match role {
+/// Answers that there is no such call: to all that are newer than this list, among them the other numbers of 64-bit
+/// x86 (`__X32_SYSCALL_BIT`), and to clone3, whose flags no filter can see. The C library then asks for threads by
+/// clone. For all others the rest of the program goes on.
+fn unknown() -> BpfProgram {
+    // include/uapi/linux/bpf_common.h and seccomp.h: load a word of struct seccomp_data, compare, return.
+    let step = |code, jt, jf, k| sock_filter { code, jt, jf, k };
+    vec![
+        step(0x20, 0, 0, 0),
+        step(0x25, 1, 0, NEWEST),
+        step(0x15, 0, 1, libc::SYS_clone3 as u32),
+        step(0x06, 0, 0, 0x0005_0000 | libc::ENOSYS as u32),
+    ]
+}
+
+/// An argument that has one of these values, in its lower half: most are of C's `int`.
+fn one_of(argument: u8, values: &[u64]) -> Result<Vec<SeccompRule>, BackendError> {
+    values.iter().map(|value| SeccompRule::new(vec![is(argument, *value)?])).collect()
+}
+
+fn is(argument: u8, value: u64) -> Result<SeccompCondition, BackendError> {
+    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)
+}
+
+/// A pointer or number of 64 bits that is zero.
+fn none(argument: u8) -> Result<SeccompCondition, BackendError> {
+    SeccompCondition::new(argument, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0)
+}
+
+/// An argument that has these of the bits of a mask.
+fn bits(argument: u8, mask: u64, value: u64) -> Result<SeccompCondition, BackendError> {
+    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(mask), value)
+}
+
+fn when(conditions: Vec<SeccompCondition>) -> Result<Vec<SeccompRule>, BackendError> {
+    Ok(vec![SeccompRule::new(conditions)?])
+}
+
+/// What a thread of a role may call.
+fn allowed(role: Role, plan: &Confinement) -> Result<Allowed, BackendError> {
+    let mut allowed = Allowed::new();
+    let mut requests = DESCRIPTOR_REQUESTS.to_vec();
+    // Weaker conditions come later and take the place of stronger ones.
+    conditional(&mut allowed)?;
+    let mut numbers = vec![EVERY, EVERY_HERE];
+    match role {
+        Role::Main => numbers.extend([EVENTS, EVENTS_HERE]),
+        Role::Files => {}
         Role::Counter => {
-            let pins: &[u64] = if pins { &BPF_PIN_COMMANDS } else { &[] };
-            vec![SeccompRule::new(BPF_COMMANDS.iter().chain(pins).map(none).collect::<Result<_, _>>()?)?]
+            numbers.push(COUNTING);
+            requests.extend(INTERFACE_REQUESTS);
+            if plan.pins.is_some() {
+                numbers.extend([PINNING, WRITING_HERE, NAMES_HERE]);
+            }
+            counter(&mut allowed, plan)?;
         }
-        Role::Main | Role::Server | Role::Outputs | Role::Screen => Vec::new(),
-    };
-    rules.insert(libc::SYS_bpf, bpf);
-    if matches!(role, Role::Server | Role::Outputs | Role::Screen) {
-        rules.extend(SOCKETS.iter().map(|number| (*number, Vec::new())));
+        Role::Server => {
+            numbers.extend([EVENTS, EVENTS_HERE, CONNECTIONS]);
+            allowed.insert(libc::SYS_setsockopt, one_of(1, &CONNECTION_LEVELS)?);
+        }
+        Role::Outputs => numbers.extend([WRITING, WRITING_HERE, NAMES_HERE]),
+        Role::Screen => {
+            numbers.extend([EVENTS, EVENTS_HERE, WAITING]);
+            requests.extend(TERMINAL_REQUESTS);
+            allowed.insert(libc::SYS_socketpair, one_of(0, &[libc::AF_UNIX as u64])?);
+            allowed.insert(libc::SYS_openat, when(vec![bits(2, CHANGES, 0)?])?);
+        }
     }
-    #[cfg(target_arch = "x86_64")]
-    {
-        let other = rules.keys().map(|number| (number | X32, Vec::new())).collect::<Vec<_>>();
-        rules.extend(other);
-        // Calls that have numbers of their own there (arch/x86/entry/syscalls/syscall_64.tbl).
-        rules.extend((512..548).map(|number| (number | X32, Vec::new())));
+    allowed.insert(libc::SYS_ioctl, one_of(1, &requests)?);
+    allowed.extend(numbers.into_iter().flatten().map(|number| (*number, Vec::new())));
+    Ok(allowed)
+}
+
+/// What every thread may call with certain arguments alone.
+fn conditional(allowed: &mut Allowed) -> Result<(), BackendError> {
+    let us = u64::from(std::process::id());
+    let not_executable = |argument| when(vec![bits(argument, libc::PROT_EXEC as u64, 0)?]);
+    allowed.insert(libc::SYS_mmap, not_executable(2)?);
+    allowed.insert(libc::SYS_mprotect, not_executable(2)?);
+    allowed.insert(libc::SYS_clone, when(vec![bits(0, THREAD | NAMESPACES, THREAD)?])?);
+    // Of the limits of this process, not of others, and none is set.
+    allowed.insert(libc::SYS_prlimit64, when(vec![is(0, 0)?, none(2)?])?);
+    // abort(3) and raise(3): no other process.
+    allowed.insert(libc::SYS_tgkill, when(vec![is(0, us)?])?);
+    allowed.insert(libc::SYS_prctl, one_of(0, &NAMING)?);
+    // On what is connected: no address.
+    allowed.insert(libc::SYS_sendto, when(vec![none(4)?])?);
+    let reading = bits(2, CHANGES | libc::O_ACCMODE as u64, libc::O_RDONLY as u64)?;
+    allowed.insert(libc::SYS_openat, when(vec![reading])?);
+    Ok(())
+}
+
+/// What the counter may call with certain arguments alone.
+fn counter(allowed: &mut Allowed, plan: &Confinement) -> Result<(), BackendError> {
+    let pins: &[u64] = if plan.pins.is_some() { &BPF_PIN_COMMANDS } else { &[] };
+    allowed.insert(libc::SYS_bpf, one_of(0, &[&BPF_COMMANDS, pins].concat())?);
+    let family = |family: libc::c_int| is(0, family as u64);
+    let mut sockets = vec![
+        SeccompRule::new(vec![family(libc::AF_NETLINK)?, is(2, libc::NETLINK_ROUTE as u64)?])?,
+        // The C library asks for the index of an interface by one; it is connected to nobody.
+        SeccompRule::new(vec![family(libc::AF_UNIX)?, bits(1, 0xf, libc::SOCK_DGRAM as u64)?])?,
+    ];
+    if plan.packets {
+        sockets.push(SeccompRule::new(vec![family(libc::AF_PACKET)?])?);
     }
-    let user = SeccompCondition::new(
-        0,
-        SeccompCmpArgLen::Qword,
-        SeccompCmpOp::MaskedEq(CLONE_NEWUSER),
-        CLONE_NEWUSER,
-    )?;
-    rules.insert(libc::SYS_clone, vec![SeccompRule::new(vec![user])?]);
-    Ok(rules)
+    allowed.insert(libc::SYS_socket, sockets);
+    allowed.insert(libc::SYS_setsockopt, one_of(1, &COUNTING_LEVELS)?);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_role_has_a_call_that_changes_rights_or_reaches_out() {
+        let never = [
+            libc::SYS_fchmodat,
+            libc::SYS_fchmod,
+            libc::SYS_fchownat,
+            libc::SYS_setxattr,
+            libc::SYS_utimensat,
+            libc::SYS_kill,
+            libc::SYS_connect,
+            libc::SYS_listen,
+            libc::SYS_sendmsg,
+            libc::SYS_io_uring_setup,
+            libc::SYS_ptrace,
+            libc::SYS_execve,
+            libc::SYS_setresuid,
+            libc::SYS_setfsuid,
+        ];
+        let plan = Confinement { packets: true, pins: Some("/".into()), ..Confinement::default() };
+        for role in Role::ALL {
+            let allowed = allowed(role, &plan).unwrap();
+            assert_eq!(never.iter().find(|number| allowed.contains_key(number)), None, "{role:?}");
+            // What programs may have at most (include/uapi/linux/bpf_common.h, BPF_MAXINSNS).
+            assert!(program(role, &plan).unwrap().len() <= 4096);
+        }
+    }
 }

@@ -184,6 +184,16 @@ pub enum Event<'a> {
     },
     /// All rights are kept.
     Unconfined,
+    /// Threads keep root's number.
+    StaysRoot {
+        /// Why.
+        reason: &'a str,
+    },
+    /// Whether another instance counts an interface cannot be seen as well as it should.
+    Unlocked {
+        /// Why.
+        reason: &'a str,
+    },
     /// A signal ends the run.
     Stopping {
         /// Its name.
@@ -192,7 +202,7 @@ pub enum Event<'a> {
 }
 
 /// Number of variants of [`Event`].
-const KINDS: usize = 32;
+const KINDS: usize = 34;
 
 /// Names of the events, by [`Event::index`].
 const NAMES: [&str; KINDS] = [
@@ -228,13 +238,21 @@ const NAMES: [&str; KINDS] = [
     "passwords_in_clear",
     "unconfined",
     "web_config_read",
+    "stays_root",
+    "unlocked",
 ];
 
 /// How often each event happened.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Events {
     counts: [AtomicU64; KINDS],
     feed: Feed,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self { counts: std::array::from_fn(|_| AtomicU64::new(0)), feed: Feed::default() }
+    }
 }
 
 impl Events {
@@ -293,6 +311,8 @@ impl Event<'_> {
             Self::PasswordsInClear { .. } => 29,
             Self::Unconfined => 30,
             Self::WebConfigRead { .. } => 31,
+            Self::StaysRoot { .. } => 32,
+            Self::Unlocked { .. } => 33,
         }
     }
 
@@ -365,6 +385,8 @@ impl Event<'_> {
             Self::Listening { .. }
             | Self::Confined { .. }
             | Self::Unconfined
+            | Self::StaysRoot { .. }
+            | Self::Unlocked { .. }
             | Self::Unprotected { .. }
             | Self::PasswordsInClear { .. }
             | Self::UnknownVariable { .. }
@@ -485,6 +507,12 @@ impl Event<'_> {
                     event,
                     "confine is off, which is for debugging alone: no rights are given up after the start"
                 );
+            }
+            Self::StaysRoot { reason } => {
+                info!(event, reason, "threads stay root's, with no more capabilities than they need");
+            }
+            Self::Unlocked { reason } => {
+                info!(event, reason, "another instance on the same interfaces may go unseen");
             }
             Self::Confined { report } => {
                 let (thread, kept, missing) = (report.role.as_str(), report.kept.join(" "), report.missing());

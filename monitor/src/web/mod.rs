@@ -19,7 +19,7 @@ mod stall;
 mod tls;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -35,6 +35,7 @@ pub use metrics::compress;
 pub use server::{Server, listen};
 
 use crate::config::types::{ListenAddress, UrlPath};
+use crate::confine::Reader;
 use crate::state::{State, lock};
 use crate::systemd::ActivationError;
 use crate::telemetry::Event;
@@ -73,6 +74,9 @@ fn bind_reason(error: &io::Error) -> String {
     }
 }
 
+/// A web config that was read again, or why it was not.
+type Read = Result<WebConfig, WebConfigError>;
+
 /// What all requests share.
 #[derive(Debug)]
 pub struct Web {
@@ -84,6 +88,8 @@ pub struct Web {
     host: String,
     /// Other names of it.
     hosts: Vec<String>,
+    /// Has the rights to read the files again.
+    reader: Option<Reader>,
     guard: auth::Guard,
     writers: Semaphore,
     /// Places of those who watch.
@@ -110,6 +116,7 @@ impl Web {
             config: Mutex::new(Arc::new(config)),
             host: Self::host_name(),
             hosts: Vec::new(),
+            reader: None,
             guard: auth::Guard::new(),
             writers: Semaphore::new(WRITERS),
             watchers: Arc::new(Semaphore::new(WATCHERS)),
@@ -120,6 +127,12 @@ impl Web {
 
     fn host_name() -> String {
         rustix::system::uname().nodename().to_string_lossy().into_owned()
+    }
+
+    /// Who reads the files of the web config again; without one, whoever asks.
+    #[must_use]
+    pub fn with_reader(self, reader: Reader) -> Self {
+        Self { reader: Some(reader), ..self }
     }
 
     /// Names of this host beside its own.
@@ -138,11 +151,11 @@ impl Web {
     /// stood before.
     pub fn config(&self) -> Arc<WebConfig> {
         let mut config = lock(&self.config);
-        if let Some(path) = self.config_file.as_deref().filter(|_| config.is_stale()) {
-            // Taken note of before it is read: what is written meanwhile is read the next time.
-            let held = config.as_seen_now();
+        if let Some(path) = self.config_file.as_deref()
+            && let Some((held, read)) = self.changed(&config, path)
+        {
             let events = &self.state.events;
-            *config = Arc::new(match config.read_again(path) {
+            *config = Arc::new(match read {
                 Ok(new) => {
                     events.emit(&Event::WebConfigRead { path });
                     new
@@ -155,6 +168,18 @@ impl Web {
             });
         }
         Arc::clone(&config)
+    }
+
+    /// What its files have to say, if they are others than those that it was read from: the same with what they are
+    /// now taken note of, and what they say.
+    fn changed(&self, config: &Arc<WebConfig>, path: &Path) -> Option<(WebConfig, Read)> {
+        let look = |config: &WebConfig, path: &Path| {
+            // Taken note of before it is read: what is written meanwhile is read the next time.
+            config.is_stale().then(|| (config.as_seen_now(), config.read_again(path)))
+        };
+        let Some(reader) = &self.reader else { return look(config, path) };
+        let (config, path) = (Arc::clone(config), path.to_owned());
+        reader.run(move || look(&config, &path)).flatten()
     }
 
     /// All paths with what answers them, but for that of the metrics, which is set.

@@ -14,12 +14,17 @@ mod commit;
 mod equal;
 mod exposition;
 mod flood;
+#[cfg(target_arch = "x86_64")]
+mod forbidden;
 mod foreign;
 mod forwarding;
 mod guest;
+#[cfg(target_arch = "x86_64")]
+mod inject;
 mod interfaces;
 mod life;
 mod live;
+mod locks;
 mod names;
 mod neighbours;
 mod outputs;

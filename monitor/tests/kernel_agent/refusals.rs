@@ -2,10 +2,9 @@
 
 use std::{net::TcpListener, os::unix::fs::PermissionsExt as _, process::Command};
 
-use monitor::source::ebpf::{Ingress, Interface, Options, Source};
-
 use crate::{
     agent::{ADDRESS, Running, cable, file, weir, without_settings},
+    foreign::{Foreign, Hook, Place, XDP_PASS},
     hooks::programs,
     netns::Namespace,
 };
@@ -49,16 +48,7 @@ fn no_interface_that_could_be_meant() {
 #[test]
 fn a_taken_xdp_hook() {
     let (here, _there) = cable();
-    let options = || Options { max_flows: 64, ingress: Ingress::Xdp, ..Options::default() };
-    let mut holder = Source::open(options()).unwrap_or_else(|e| panic!("{e}"));
-    let eth0 = Interface {
-        ifindex: here.ifindex("eth0"),
-        name: "eth0".into(),
-        layer_3: false,
-        loopback: false,
-        mirror: false,
-    };
-    here.enter(|| holder.attach(&eth0)).unwrap_or_else(|e| panic!("{e}"));
+    let _holder = Foreign::attach(&here, "eth0", Hook::Xdp, Place::First, XDP_PASS);
     let before = programs(&here, "eth0");
     // On `spare` it would succeed: what is attached there leaves again.
     here.ip("link add spare type veth peer name spare-peer");
@@ -72,7 +62,6 @@ fn a_taken_xdp_hook() {
         assert_eq!(programs(&here, "eth0"), before);
         assert_eq!(programs(&here, "spare"), Vec::<String>::new());
     }
-    here.enter(move || drop(holder));
 }
 
 #[test]

@@ -126,6 +126,20 @@ impl Thread {
         let line = self.status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         line.unwrap_or_else(|| panic!("{name} of {}", self.name)).trim()
     }
+
+    /// Those of users and groups: real, effective, saved, and the one that file systems look at.
+    fn numbers(&self, name: &str) -> Vec<u32> {
+        self.field(name).split_whitespace().map(|number| number.parse().expect("a number")).collect()
+    }
+}
+
+/// Whom root becomes on a host without a user of Weir's own.
+const USER: u32 = 65_530;
+
+/// What a thread of that name has of a user: of root, those that write or read again have what opens files.
+fn ids(thread: &str, user: u32) -> Vec<u32> {
+    let files = if matches!(thread, "files" | "outputs" | "packets") { 0 } else { user };
+    vec![user, user, user, files]
 }
 
 fn threads(pid: u32) -> Vec<Thread> {
@@ -145,6 +159,9 @@ pub(crate) fn assert_confined(pid: u32, names: &[&str]) {
     let threads = threads(pid);
     for thread in &threads {
         let kept = if thread.name == "counter" { COUNTER } else { NONE };
+        assert_eq!(thread.numbers("Uid"), ids(&thread.name, USER), "{}", thread.name);
+        assert_eq!(thread.numbers("Gid"), ids(&thread.name, USER), "{}", thread.name);
+        assert_eq!(thread.field("Groups"), "", "{}", thread.name);
         for (field, value) in [
             ("CapPrm", kept),
             ("CapEff", kept),
@@ -169,13 +186,13 @@ fn every_thread_has_given_up_what_it_does_not_need() {
     let csv = format!("--csv={}", directory.path().display());
     let agent = Agent::start(&here, &["--interface=eth*", &csv]);
     let page = agent.page();
-    for thread in ["main", "counter", "server", "outputs"] {
-        for by in ["capabilities", "seccomp"] {
+    for thread in ["main", "files", "counter", "server", "outputs"] {
+        for by in ["user", "capabilities", "seccomp"] {
             let labels = [("thread", thread), ("by", by)];
             assert_eq!(page.sum("weir_confined", &labels), 1.0, "{thread} {by}");
         }
     }
-    assert_confined(agent.process.id(), &["weir", "counter", "server", "outputs"]);
+    assert_confined(agent.process.id(), &["weir", "files", "counter", "server", "outputs"]);
     // What comes later still works: an interface, and the files of records.
     here.join("eth7", &there, "eth8", 17);
     wait_for("the new interface", || (programs(&here, "eth7").len() == 2).then_some(()));
@@ -185,6 +202,48 @@ fn every_thread_has_given_up_what_it_does_not_need() {
     agent.stop(Signal::SIGTERM);
     let written = fs::read_dir(directory.path()).expect("files").count();
     assert!(written > 0);
+}
+
+#[test]
+fn root_becomes_the_user_that_is_named() {
+    let (here, there) = cable();
+    let agent = Agent::start(&here, &["--interface=eth0", "--user=54321"]);
+    for thread in threads(agent.process.id()) {
+        assert_eq!(thread.numbers("Uid"), ids(&thread.name, 54_321), "{}", thread.name);
+    }
+    traffic::udp(&here, &there, THERE, 3, 50);
+    agent.wait_for_sum(
+        "weir_network_io_packets_total",
+        &[("transport", "udp"), ("direction", "transmit")],
+        3.0,
+    );
+    agent.stop(Signal::SIGTERM);
+    for (user, says) in [("no-such-user", "no such user on this host"), ("root", "is root")] {
+        let flag = format!("--user={user}");
+        let said =
+            crate::refusals::refused(&here, crate::agent::weir(&here, &["run", "--interface=eth0", &flag]));
+        assert!(said.contains(user) && said.contains(says), "{said}");
+    }
+}
+
+#[test]
+fn root_that_may_not_become_somebody_else_says_so_in_a_line() {
+    let (here, _there) = cable();
+    let public = Public::new();
+    let three = "--bounding-set=-all,+bpf,+net_admin,+perfmon";
+    let arguments = ["run", "--interface=eth0", "--max-flows=64", "--drain-interval=100ms"];
+    let agent = Agent::of(&here, Running::start(public.weir(&here, &[three], &arguments)));
+    let page = agent.page();
+    assert_eq!(page.sum("weir_confined", &[("by", "user")]), 0.0);
+    assert_eq!(page.sum("weir_confined", &[("by", "seccomp")]), 4.0);
+    let log = agent.stop(Signal::SIGTERM);
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("root")).collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    assert!(lines[0].contains("CAP_SETUID and CAP_SETGID are not granted"), "{log}");
+    // Who is named has to be had.
+    let said =
+        refused(&here, &public, ",+bpf,+net_admin,+perfmon", &["run", "--interface=eth0", "--user=54321"]);
+    assert!(said.contains("54321") && said.contains("CAP_SETUID"), "{said}");
 }
 
 #[test]
@@ -218,7 +277,7 @@ fn bpf_is_refused_to_all_but_the_counter_which_cannot_load_anything() {
         // The capabilities stay: it is the filter that refuses.
         let answers = std::thread::scope(|scope| {
             let confined = scope.spawn(|| {
-                monitor::confine::filter_alone(role, false).expect("a filter");
+                monitor::confine::filter_alone(role, &Confinement::default()).expect("a filter");
                 (ALL.map(bpf), Command::new("true").status().map_err(|e| e.kind()))
             });
             confined.join().expect("its answers")
@@ -240,9 +299,10 @@ fn the_counter_keeps_the_commands_for_its_own_maps_and_links_alone() {
     // Pinned objects, of whomever, by their path.
     const PINS: [libc::c_int; 2] = [6, 7];
     for pins in [false, true] {
+        let plan = Confinement { pins: pins.then(|| "/".into()), ..Confinement::default() };
         let allowed = std::thread::scope(|scope| {
             let confined = scope.spawn(|| {
-                monitor::confine::filter_alone(Role::Counter, pins).expect("a filter");
+                monitor::confine::filter_alone(Role::Counter, &plan).expect("a filter");
                 (0..64).filter(|command| bpf(*command) != libc::EPERM).collect::<Vec<_>>()
             });
             confined.join().expect("its answers")

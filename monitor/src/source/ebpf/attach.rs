@@ -329,9 +329,15 @@ fn refused(program: &'static str, interface: &Interface, source: ProgramError) -
     match errno(&source) {
         Some(libc::ENODEV | libc::ENXIO) => Error::NoInterface { interface: name },
         Some(libc::EPERM) => Error::NotPermitted(std::io::Error::from_raw_os_error(libc::EPERM)),
-        Some(libc::EMFILE | libc::ENFILE) => {
-            Error::NoDescriptors(std::io::Error::from_raw_os_error(libc::EMFILE))
+        Some(libc::EMFILE | libc::ENFILE) => Error::NoDescriptors(out_of_descriptors()),
+        // The C library looks up an interface by a socket, and has another word for it when there can be none.
+        Some(libc::ENOENT) if std::fs::File::open("/proc/self/stat").is_err() => {
+            Error::NoDescriptors(out_of_descriptors())
         }
         _ => Error::Attach { program, interface: name, source: source.into() },
     }
+}
+
+fn out_of_descriptors() -> std::io::Error {
+    std::io::Error::from_raw_os_error(libc::EMFILE)
 }

@@ -32,7 +32,7 @@ use monitor_common::{
 pub use attach::Interface;
 pub use error::Error;
 pub use object::{is_embedded, object_bytes};
-pub use pin::{Removed, remove as remove_pins};
+pub use pin::{Removed, make as make_pins, remove as remove_pins};
 pub use samples::{LostSamples, Sample};
 pub use stats::{MapStats, ProgramStats};
 

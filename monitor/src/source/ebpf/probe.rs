@@ -58,6 +58,13 @@ pub fn tcx_order(interface: &str, direction: Direction) -> Option<Vec<String>> {
     Some(programs.iter().map(|p| p.name_as_str().unwrap_or("?").to_owned()).collect())
 }
 
+/// Whether programs of ours, of whichever process, are linked to an interface: at its TCX hooks, or at XDP under these
+/// numbers. Filters of clsact stay when their process ends, and so do not say that anybody counts.
+pub fn is_counted(interface: &str, xdp: &[u32]) -> bool {
+    let tcx = Direction::ALL.into_iter().filter_map(|direction| tcx_order(interface, direction)).flatten();
+    tcx.chain(xdp.iter().filter_map(|id| program_name(*id))).any(|name| is_ours(&name))
+}
+
 /// Name of a loaded program by its number; `None`: it is gone, or the right to ask is missing.
 pub fn program_name(id: u32) -> Option<String> {
     let programs = aya::programs::loaded_programs();

@@ -82,16 +82,22 @@ pub(super) fn prepare(directory: &Path, options: &Options, features: Features) -
     if found == Found::Pins {
         return Ok(true);
     }
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .map_err(failed("making the directory", directory))?;
+    make(directory)?;
     if found == Found::Unfinished {
         remove::clear(directory)?;
     }
     layout::begin(directory)?;
     Ok(false)
+}
+
+/// Makes the directory of pins, if it is not there.
+///
+/// # Errors
+/// When it is on no BPF file system, or cannot be made.
+pub fn make(directory: &Path) -> Result<(), Error> {
+    on_bpf_file_system(directory)?;
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    made.map_err(failed("making the directory", directory))
 }
 
 /// What [`prepare`] will find, without a change to it; refuses what that refuses.
