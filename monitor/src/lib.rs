@@ -9,6 +9,7 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod confine;
+pub mod files;
 pub mod host;
 pub mod lock;
 pub mod pem;

@@ -16,7 +16,7 @@ use crate::clock::{self, Stopwatch};
 use crate::config::Config;
 use crate::host::{Host, Link, Promiscuous, Selection, Watcher};
 use crate::lock::{InterfaceLock, LockError, Locks, PinLock};
-use crate::sink::live::{Queue, Recorder, Tap};
+use crate::sink::{Recorder, Tap, run::Feed};
 use crate::source::ebpf::{self, Interface, Source, probe};
 use crate::state::{State, lock};
 use crate::systemd::Watchdog;
@@ -26,8 +26,8 @@ use crate::view::prometheus::{KernelStatus, MapUse, ProgramRuns};
 /// What the counting thread is told.
 #[derive(Debug)]
 pub(super) enum Order {
-    /// Count by this configuration from now on.
-    Reconfigure(Box<Config>),
+    /// Count by this configuration from now on, and write records or not.
+    Reconfigure(Box<Config>, bool),
     /// Drain once more and end.
     Stop,
 }
@@ -45,7 +45,9 @@ pub(super) struct Counter {
     /// Interfaces that are counted, by index.
     counted: BTreeMap<u32, Counted>,
     /// Where records go, if anywhere.
-    records: Option<Queue>,
+    records: Option<Feed>,
+    /// Whether they were handed anything, be it nothing.
+    wrote: bool,
     /// Where packets go, if anywhere.
     packets: Option<Recorder>,
     /// The configuration was read again.
@@ -80,7 +82,7 @@ impl Counter {
     pub(super) fn open(
         state: Arc<State>,
         config: Config,
-        records: Option<Queue>,
+        records: Option<Feed>,
         packets: Option<Recorder>,
     ) -> Result<Self, RunError> {
         // Changes are listened to before the first look, so that none falls between.
@@ -127,6 +129,7 @@ impl Counter {
             host,
             counted: BTreeMap::new(),
             records,
+            wrote: false,
             packets,
             reselect: false,
             chosen_anew: false,
@@ -217,7 +220,7 @@ impl Counter {
                 watchdog.drained(clock::now());
             }
             match orders.recv_timeout(self.config.drain_interval.get()) {
-                Ok(Order::Reconfigure(config)) => self.reconfigure(*config),
+                Ok(Order::Reconfigure(config, records)) => self.reconfigure(*config, records),
                 Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -235,11 +238,11 @@ impl Counter {
         self.write_records();
     }
 
-    fn reconfigure(&mut self, config: Config) {
+    fn reconfigure(&mut self, config: Config, records: bool) {
         self.chosen_anew |= self.config.interface != config.interface;
         self.config = config;
         self.reselect = true;
-        match settings::engine(&self.config, clock::wall_offset(), self.records.is_some()) {
+        match settings::engine(&self.config, clock::wall_offset(), records) {
             Ok(config) => self.state.engine().reconfigure(config),
             Err(error) => self.state.events.emit(&Event::ReloadFailed { error: &error }),
         }
@@ -284,11 +287,14 @@ impl Counter {
         drained
     }
 
-    /// Hands the outputs what was written since the last time, also if that is nothing: time passes for them.
-    fn write_records(&self) {
-        if let Some(queue) = &self.records {
+    /// Hands the outputs what was written since the last time.
+    fn write_records(&mut self) {
+        if let Some(feed) = &self.records {
             let records = self.state.engine().outbox_mut().take_records();
-            queue.send(records);
+            // The first batch is the sign that counting has begun.
+            if !records.is_empty() || !std::mem::replace(&mut self.wrote, true) {
+                feed.send(records);
+            }
         }
     }
 

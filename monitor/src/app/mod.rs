@@ -23,10 +23,7 @@ use crate::config::{Config, ConfigError, DEFAULT_PATH, Loaded, Overrides};
 use crate::confine::{Confinement, Identity, Reader, Report, Role, UserError};
 use crate::host::HostError;
 use crate::lock::LockError;
-use crate::sink::{
-    OutputError,
-    live::{self, Place},
-};
+use crate::sink::{OutputError, Place, run::Outputs};
 use crate::source::ebpf;
 use crate::state::State;
 use crate::systemd::{self, Notifier, Watchdog};
@@ -36,6 +33,7 @@ use crate::web::{Server, Web, WebError};
 use counter::{Counter, LAST_DRAIN, Order};
 use hello::Hello;
 pub use outputs::{Plan, Recording, RunOutputs};
+pub(crate) use outputs::{given, named, short_forms};
 pub use own::OwnRun;
 pub(crate) use settings::source as source_options;
 
@@ -155,8 +153,8 @@ impl App<'_> {
     fn run(mut self, runtime: &Runtime, loaded: &Loaded) -> Result<(), RunError> {
         let config = &loaded.config;
         let place = self.plan.place()?;
-        let sinks = self.plan.sinks()?;
-        let packets = self.plan.packets();
+        let sinks = self.plan.prepare(config)?;
+        let packets = self.plan.packets()?;
         let records = !sinks.is_empty();
         let engine = Engine::new(settings::engine(config, clock::wall_offset(), records)?, clock::now());
         let own = Own::new().map_err(system("setting up instruments"))?;
@@ -179,20 +177,18 @@ impl App<'_> {
         let notifier = Arc::new(Notifier::from_environment());
         let mut signals =
             runtime.block_on(async { Signals::new() }).map_err(system("listening to signals"))?;
-        let mut writing = Vec::new();
-        let mut queue = None;
-        if records {
-            let start = || live::start(Arc::clone(&state), sinks);
-            let (to, thread) = confinement
-                .within(Role::Outputs, start)
-                .and_then(|(started, report)| {
-                    confined(&state, Role::Outputs, report.as_ref());
-                    started
-                })
-                .map_err(system("starting threads"))?;
-            queue = Some(to);
-            writing.push(thread);
-        }
+        // Also where there is none: a reload may bring one.
+        let outputs = if records || self.plan.serves() {
+            let start = || Outputs::start(Arc::clone(&state), sinks);
+            let started = confinement.within(Role::Outputs, start).and_then(|(started, report)| {
+                confined(&state, Role::Outputs, report.as_ref());
+                started
+            });
+            Some(started.map_err(system("starting threads"))?)
+        } else {
+            None
+        };
+        let mut writing = None;
         let mut recorder = None;
         if let Some(packets) = packets {
             let start = || packets.start(Arc::clone(&state));
@@ -204,9 +200,14 @@ impl App<'_> {
                 })
                 .map_err(system("starting threads"))?;
             recorder = Some(to);
-            writing.push(thread);
+            writing = Some(thread);
         }
-        let counter = Counter::open(Arc::clone(&state), config.clone(), queue, recorder.clone())?;
+        let counter = Counter::open(
+            Arc::clone(&state),
+            config.clone(),
+            outputs.as_ref().map(Outputs::feed),
+            recorder.clone(),
+        )?;
         // Nothing of an earlier recording goes, and nothing new comes, before it is sure that this one counts.
         place.map(Place::begin).transpose()?;
         if let Some(recorder) = recorder {
@@ -249,7 +250,7 @@ impl App<'_> {
                     _ = &mut end => break Err(RunError::CounterEnded),
                 };
                 match name {
-                    "SIGHUP" => self.reload(&state, &orders),
+                    "SIGHUP" => self.reload(&state, &orders, outputs.as_ref()),
                     name => {
                         if !name.is_empty() {
                             state.events.emit(&Event::Stopping { signal: name });
@@ -269,10 +270,10 @@ impl App<'_> {
         result?;
         // It has said that it is at its end: this waits for the programs to be detached.
         drop(thread.join());
-        // The queues went with it: what was handed over is written.
-        let failures: Vec<_> =
-            writing.into_iter().filter_map(|thread| thread.join().ok().flatten()).collect();
-        match failures.into_iter().next() {
+        // It hands over no more: what was handed over is written.
+        let records = outputs.and_then(Outputs::end);
+        let packets = writing.and_then(|thread| thread.join().ok().flatten());
+        match records.or(packets) {
             // What is there to take away is not all.
             Some(error) if !self.plan.serves() => Err(error.into()),
             _ => Ok(()),
@@ -288,7 +289,7 @@ impl App<'_> {
             packets: loaded.config.promiscuous || !self.plan.serves(),
             configuration: vec![loaded.file.clone().unwrap_or(default)],
             web: web.files(),
-            outputs: self.plan.directories(),
+            outputs: self.plan.directories(&loaded.config),
             pins: loaded.config.pin.clone(),
         })
     }
@@ -324,24 +325,32 @@ impl App<'_> {
             max_flows: self.running.max_flows.get(),
             table_bytes: counter.table_bytes(),
         };
-        if !self.plan.serves() || self.plan.takes_standard_output() {
+        if !self.plan.serves() || self.plan.takes_standard_output(&self.running) {
             return;
         }
         // It is for people; a closed standard output is no reason not to count.
         drop(crate::command::print(&hello.text()));
     }
 
-    fn reload(&mut self, state: &State, orders: &Sender<Order>) {
+    fn reload(&mut self, state: &State, orders: &Sender<Order>, outputs: Option<&Outputs>) {
+        // Files may have been moved away, whatever the configuration says.
+        if let Some(outputs) = outputs {
+            outputs.reopen();
+        }
         // The files may be root's, whom this thread is not any more.
         let overrides = self.overrides.clone();
         let read = self.reader.as_ref().and_then(|reader| reader.run(move || overrides.load()));
-        match read.unwrap_or_else(|| self.overrides.load()) {
-            Ok(loaded) => {
-                let mut config = loaded.config;
+        let loaded = read.unwrap_or_else(|| self.overrides.load()).map_err(RunError::from);
+        let loaded = loaded.and_then(|loaded| Ok((self.plan.outputs(&loaded.config)?, loaded.config)));
+        match loaded {
+            Ok((named, mut config)) => {
                 let waiting = config.keep_fixed(&self.running);
                 self.log.set_level(config.log_level);
                 self.running = config.clone();
-                drop(orders.send(Order::Reconfigure(Box::new(config))));
+                drop(orders.send(Order::Reconfigure(Box::new(config), !named.is_empty())));
+                if let Some(outputs) = outputs {
+                    outputs.change(named);
+                }
                 state.set_config_ok(true);
                 state.events.emit(&Event::Reloaded { waiting: &waiting });
             }

@@ -8,22 +8,28 @@ use std::{
 use clap::Args;
 
 use crate::{
-    config::value::{Number, Period, Scalar},
+    config::{
+        Config,
+        outputs::{Age, Destination, Files, Given, Output, Rotation, STANDARD, Size},
+        value::{Number, Period, Scalar},
+    },
     sink::{
-        Fields, Form, OutputError,
-        live::{self, Lines, PacketFiles, Place, Rotation, Sink, Tables},
+        LINES, OutputError, PacketFiles, Place,
+        build::Of,
+        run::{Named, Prepared},
     },
 };
 
-/// Bytes of a file.
-type Size = Number<1, { u32::MAX }>;
 /// Bytes of a packet: at least an Ethernet header with a tag of a VLAN.
 type Snaplen = Number<18, 262_144>;
-/// A second to a week.
-type Age = Period<1_000, 604_800_000>;
 
 fn read<T: Scalar>(text: &str) -> Result<T, String> {
     T::read(text).map_err(|error| error.to_string())
+}
+
+/// An output of the command line.
+pub(crate) fn given(text: &str) -> Result<Given, String> {
+    Given::read(text).map_err(|error| error.to_string())
 }
 
 /// What `weir run` writes beside its metrics.
@@ -39,6 +45,10 @@ pub struct RunOutputs {
     /// Write records as Parquet into a directory.
     #[arg(long, value_name = "DIR")]
     parquet: Option<PathBuf>,
+    /// Write records to an output of this kind, such as `kind=json,path=FILE`; may be given several times. `--json`,
+    /// `--csv` and `--parquet` are short for it. Keys: those of [outputs.NAME] of the config file, and `name`.
+    #[arg(long, value_name = "kind=KIND,…", value_parser = given)]
+    output: Vec<Given>,
     /// Fields to write, such as `start,name,sent.bytes`; `help` lists them.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     fields: Vec<String>,
@@ -63,9 +73,10 @@ struct Rotate {
 impl Rotate {
     /// What was given, with defaults for the rest.
     fn get(&self) -> Rotation {
+        let default = Rotation::default();
         Rotation {
-            bytes: self.size.map_or(256 << 20, |size| u64::from(size.get())),
-            age: self.age.map_or(Duration::from_hours(1), Period::get),
+            bytes: self.size.map_or(default.bytes, |size| u64::from(size.get())),
+            age: self.age.map_or(default.age, Period::get),
             keep: self.keep.map(|keep| keep as usize),
         }
     }
@@ -141,18 +152,37 @@ impl Plan {
         *fields == ["help"]
     }
 
-    /// Creates what is written to.
-    pub(super) fn sinks(&self) -> Result<Vec<Box<dyn Sink>>, OutputError> {
+    /// The outputs for records: those of the file and of the flags.
+    ///
+    /// # Errors
+    /// When two have one name.
+    pub(super) fn outputs(&self, config: &Config) -> Result<Vec<Named>, OutputError> {
         match self {
-            Self::Run(outputs) => outputs.sinks(),
-            Self::Record(recording) => recording.sinks(),
+            Self::Run(outputs) => {
+                let of_file = config.outputs.0.iter();
+                let of_file = of_file.map(|(name, output)| (name.as_str().to_owned(), output.clone()));
+                named(of_file.collect(), outputs.given())
+            }
+            // What is taken away is what was asked for here.
+            Self::Record(recording) => Ok(recording.outputs()),
         }
     }
 
+    /// Makes their sinks.
+    ///
+    /// # Errors
+    /// When one cannot be made.
+    pub(super) fn prepare(&self, config: &Config) -> Result<Prepared, OutputError> {
+        Prepared::new(self.outputs(config)?, if self.serves() { Of::Run } else { Of::Recording })
+    }
+
     /// Where packets go, if anywhere.
-    pub(super) fn packets(&self) -> Option<PacketFiles> {
+    ///
+    /// # Errors
+    /// When the directory cannot be opened.
+    pub(super) fn packets(&self) -> Result<Option<PacketFiles>, OutputError> {
         match self {
-            Self::Run(_) => None,
+            Self::Run(_) => Ok(None),
             Self::Record(recording) => recording.packets(),
         }
     }
@@ -163,11 +193,14 @@ impl Plan {
     }
 
     /// Directories that are written to.
-    pub(super) fn directories(&self) -> Vec<PathBuf> {
-        match self {
-            Self::Run(outputs) => outputs.directories(),
-            Self::Record(recording) => vec![recording.output.clone()],
+    pub(super) fn directories(&self, config: &Config) -> Vec<PathBuf> {
+        let outputs = self.outputs(config).unwrap_or_default();
+        let mut directories: Vec<PathBuf> =
+            outputs.iter().filter_map(|(_, output)| output.to.directory().map(Path::to_owned)).collect();
+        if let Self::Record(recording) = self {
+            directories.push(recording.output.clone());
         }
+        directories
     }
 
     /// How long it lasts; `None`: until a signal.
@@ -179,55 +212,69 @@ impl Plan {
     }
 
     /// Whether records go to standard output, which then is not for people.
-    pub(super) fn takes_standard_output(&self) -> bool {
-        matches!(self, Self::Run(RunOutputs { json: Some(path), .. }) if path == Path::new("-"))
+    pub(super) fn takes_standard_output(&self, config: &Config) -> bool {
+        let standard = |output: &Output| matches!(&output.to, Destination::Json(files) if files.path == Path::new(STANDARD));
+        self.outputs(config).is_ok_and(|outputs| outputs.iter().any(|(_, output)| standard(output)))
     }
 }
 
-impl RunOutputs {
-    fn directories(&self) -> Vec<PathBuf> {
-        let lines = self.json.as_deref().filter(|path| *path != Path::new("-")).and_then(Path::parent);
-        let here = |path: &Path| if path.as_os_str().is_empty() { Path::new(".") } else { path }.to_owned();
-        lines.map(here).into_iter().chain(self.csv.clone()).chain(self.parquet.clone()).collect()
+/// Gives outputs of the command line their names: that of their kind, if they have none of their own.
+pub(crate) fn named(mut outputs: Vec<Named>, given: Vec<Given>) -> Result<Vec<Named>, OutputError> {
+    for Given { name, output } in given {
+        let kind = output.to.kind();
+        let free = |name: &str| outputs.iter().all(|(other, _)| other != name);
+        let name = match name {
+            Some(name) if free(name.as_str()) => name.as_str().to_owned(),
+            Some(name) => return Err(OutputError::Name { name: name.as_str().to_owned() }),
+            None if free(kind) => kind.to_owned(),
+            None => (2..).map(|n| format!("{kind}-{n}")).find(|name| free(name)).unwrap_or_default(),
+        };
+        outputs.push((name, output));
     }
+    Ok(outputs)
+}
 
-    fn sinks(&self) -> Result<Vec<Box<dyn Sink>>, OutputError> {
-        let fields = Fields::choose(&self.fields)?;
-        let rotation = Some(self.rotate.get());
-        let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-        if let Some(path) = &self.json {
-            sinks.push(Box::new(Lines::create(path, &fields, rotation)?));
-        }
-        for (form, directory) in [(Form::Csv, &self.csv), (Form::Parquet, &self.parquet)] {
-            if let Some(directory) = directory {
-                sinks.push(Box::new(Tables::create(directory, form, &fields, rotation)?));
-            }
-        }
-        Ok(sinks)
+/// What `--json`, `--csv` and `--parquet` are short for.
+pub(crate) fn short_forms(
+    json: Option<&Path>,
+    csv: Option<&Path>,
+    parquet: Option<&Path>,
+    fields: &[String],
+    rotation: Option<Rotation>,
+) -> Vec<Given> {
+    type Kind = fn(Files) -> Destination;
+    let forms: [(Option<&Path>, Kind); 3] =
+        [(json, Destination::Json), (csv, Destination::Csv), (parquet, Destination::Parquet)];
+    let given = |(path, kind): (Option<&Path>, Kind)| {
+        let files = Files { path: path?.to_owned(), rotation };
+        Some(Given { name: None, output: Output::new(kind(files), fields.to_vec()) })
+    };
+    forms.into_iter().filter_map(given).collect()
+}
+
+impl RunOutputs {
+    fn given(&self) -> Vec<Given> {
+        let (json, csv, parquet) = (self.json.as_deref(), self.csv.as_deref(), self.parquet.as_deref());
+        let mut given = short_forms(json, csv, parquet, &self.fields, Some(self.rotate.get()));
+        given.extend(self.output.iter().cloned());
+        given
     }
 }
 
 impl Recording {
-    fn packets(&self) -> Option<PacketFiles> {
+    fn packets(&self) -> Result<Option<PacketFiles>, OutputError> {
         let snaplen = self.snaplen.map(Number::get);
-        self.packets.then(|| PacketFiles::new(&self.output, self.rotate.wanted(), snaplen))
+        let files = || PacketFiles::new(&self.output, self.rotate.wanted(), snaplen);
+        self.packets.then(files).transpose()
     }
 
-    fn sinks(&self) -> Result<Vec<Box<dyn Sink>>, OutputError> {
-        let fields = Fields::choose(&self.fields)?;
-        let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+    fn outputs(&self) -> Vec<Named> {
+        let lines = self.output.join(LINES.0).with_extension(LINES.1);
+        let wants = |form, path: &Path| self.form.contains(&form).then(|| path.to_owned());
+        let [csv, parquet] = [FileForm::Csv, FileForm::Parquet].map(|form| wants(form, &self.output));
+        let json = wants(FileForm::Json, &lines);
         let rotation = self.rotate.wanted();
-        let wants = |form| self.form.contains(&form);
-        for (wanted, form) in [(FileForm::Csv, Form::Csv), (FileForm::Parquet, Form::Parquet)] {
-            if wants(wanted) {
-                sinks.push(Box::new(Tables::create(&self.output, form, &fields, rotation)?));
-            }
-        }
-        if wants(FileForm::Json) {
-            let (stem, extension) = live::LINES;
-            let path = self.output.join(stem).with_extension(extension);
-            sinks.push(Box::new(Lines::later(path, &fields, rotation)));
-        }
-        Ok(sinks)
+        let given = short_forms(json.as_deref(), csv.as_deref(), parquet.as_deref(), &self.fields, rotation);
+        named(Vec::new(), given).unwrap_or_default()
     }
 }

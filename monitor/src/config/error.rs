@@ -103,6 +103,14 @@ pub enum ConflictReason {
         /// The other setting.
         other: &'static str,
     },
+    /// Outputs that would write over each other.
+    #[error("{one} and {other} would write the same files; give each a path of its own")]
+    SamePlace {
+        /// One.
+        one: String,
+        /// The other.
+        other: String,
+    },
     /// A family that no budget is kept for.
     #[error("{family:?} is no family with a budget; give one of {}", known.join(", "))]
     UnknownFamily {

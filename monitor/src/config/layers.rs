@@ -9,6 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::ConfigError;
+use super::outputs::escaped;
 use super::settings::{SETTINGS, Setting, variable};
 use super::value::{Shape, Value};
 
@@ -70,7 +71,7 @@ pub struct Layers {
 pub(super) fn split(shape: Shape, text: &str) -> Vec<String> {
     match shape {
         Shape::One | Shape::Switch => vec![text.to_owned()],
-        Shape::List | Shape::Map => {
+        Shape::List | Shape::Map | Shape::Tables => {
             text.split(',').map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned).collect()
         }
     }
@@ -94,7 +95,8 @@ impl Layers {
     ) -> Result<Self, ConfigError> {
         for (name, value) in variables {
             let Some(name) = name.to_str().filter(|n| n.starts_with("WEIR_")) else { continue };
-            let Some(setting) = SETTINGS.iter().find(|s| s.variable() == name) else {
+            let of_name = |s: &&Setting| s.shape.is_flag() && s.variable() == name;
+            let Some(setting) = SETTINGS.iter().find(of_name) else {
                 if ![&*variable("config.file"), "WEIR_URL", "WEIR_EBPF_OBJECT"].contains(&name) {
                     self.unknown_variables.push(name.to_owned());
                 }
@@ -226,7 +228,7 @@ impl File<'_> {
                 .map(|i| scalar(i.get_ref()).ok_or_else(|| error("a list of single values", i.get_ref())))
                 .collect(),
             (Shape::List, other) => scalar(other).map(|t| vec![t]).ok_or_else(|| error("a list", other)),
-            (Shape::Map, DeValue::Table(table)) => table
+            (Shape::Map | Shape::Tables, DeValue::Table(table)) => table
                 .iter()
                 .map(|(k, v)| {
                     let v = scalar(v.get_ref()).or_else(|| fields(v.get_ref())).ok_or_else(|| {
@@ -235,7 +237,7 @@ impl File<'_> {
                     Ok(format!("{}={v}", k.get_ref()))
                 })
                 .collect(),
-            (Shape::Map, other) => Err(error("a table", other)),
+            (Shape::Map | Shape::Tables, other) => Err(error("a table", other)),
             (Shape::One | Shape::Switch, other) => {
                 scalar(other).map(|t| vec![t]).ok_or_else(|| error("a single value", other))
             }
@@ -262,10 +264,11 @@ fn fields(value: &DeValue<'_>) -> Option<String> {
     for (name, value) in table {
         let text = match value.get_ref() {
             DeValue::Array(items) => {
-                let items: Option<Vec<String>> = items.iter().map(|item| scalar(item.get_ref())).collect();
+                let items: Option<Vec<String>> =
+                    items.iter().map(|item| scalar(item.get_ref()).map(|text| escaped(&text))).collect();
                 items?.join("+")
             }
-            other => scalar(other)?,
+            other => escaped(&scalar(other)?),
         };
         out.push(format!("{}={text}", name.get_ref()));
     }

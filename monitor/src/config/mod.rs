@@ -2,6 +2,7 @@
 
 mod error;
 mod layers;
+pub mod outputs;
 mod print;
 mod settings;
 pub mod types;
@@ -147,6 +148,11 @@ impl Config {
             }
             spoken.push(*port);
         }
+        if let Some((one, other)) = self.outputs.same_place() {
+            let reason =
+                ConflictReason::SamePlace { one: one.as_str().to_owned(), other: other.as_str().to_owned() };
+            return Err(ConfigError::Conflict { key: "outputs", reason });
+        }
         for family in self.series_family.keys() {
             if !FAMILIES.contains(&family.as_str()) {
                 let family = family.as_str().to_owned();
@@ -160,7 +166,7 @@ impl Config {
 
 /// What holds of all settings, below their list.
 const ABOUT_SETTINGS: &str = "\
-Each setting is also a key of the config file and an environment variable: --web.telemetry-path is
+Each setting is also a key of the config file, where [outputs.NAME] is another, and an environment variable: --web.telemetry-path is
 telemetry-path in the table [web], and WEIR_WEB_TELEMETRY_PATH. WEIR_CONFIG_FILE names the file. Flags win over
 variables, variables over the file, each setting as a whole. `weir config` prints all in the form of a file.
 
@@ -175,7 +181,7 @@ impl Args for Overrides {
             .value_parser(clap::value_parser!(PathBuf))
             .help(format!("Config file (TOML) [default: {DEFAULT_PATH}, if it exists]"))
             .display_order(0);
-        SETTINGS.iter().enumerate().fold(
+        SETTINGS.iter().filter(|setting| setting.shape.is_flag()).enumerate().fold(
             command.arg(file).after_help(ABOUT_SETTINGS),
             |command, (i, setting)| {
                 let default = if setting.default.is_empty() {
@@ -191,7 +197,7 @@ impl Args for Overrides {
                 command.arg(match setting.shape {
                     Shape::Switch => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
                     Shape::One => arg,
-                    Shape::List | Shape::Map => arg.action(ArgAction::Append),
+                    Shape::List | Shape::Map | Shape::Tables => arg.action(ArgAction::Append),
                 })
             },
         )
@@ -206,6 +212,7 @@ impl FromArgMatches for Overrides {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let flags = SETTINGS
             .iter()
+            .filter(|setting| setting.shape.is_flag())
             .filter_map(|s| {
                 let texts: Vec<String> = matches.get_many(s.key)?.cloned().collect();
                 Some((s, texts))

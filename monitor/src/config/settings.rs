@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use super::error::ConfigError;
 use super::layers::{Effective, Layers};
+use super::outputs::Outputs;
 use super::types::{
     Ingress, ListenAddress, LogFormat, LogLevel, Name, NamedPort, Pattern, Protocol, UrlPath,
 };
@@ -207,6 +208,9 @@ settings! {
     user: Option<String> = "user", "NAME", "", Restart;
     /// Give up rights that are not needed after the start: root's number, capabilities, system calls, files. Off for debugging alone.
     confine: bool = "confine", "BOOL", "true", Restart;
+
+    /// Where records go, each a table `[outputs.NAME]` (keys: docs/outputs.md).
+    outputs: Outputs = "outputs", "TABLES", "", Live;
 
     /// Least severe event to log: `error`, `warn`, `info`, `debug` or `trace`.
     log_level: LogLevel = "log.level", "LEVEL", "info", Live;

@@ -52,6 +52,29 @@ pub enum ValueError {
     /// No port of a service, or no name for one.
     #[error(transparent)]
     Service(#[from] ServiceError),
+    /// A key that has to be there.
+    #[error("{key} is missing; give it")]
+    Missing {
+        /// Which.
+        key: &'static str,
+    },
+    /// A key that is there twice.
+    #[error("{key} is given twice; leave one out")]
+    Twice {
+        /// Which.
+        key: String,
+    },
+    /// A key that is none of a table.
+    #[error("unknown key {key:?}; {}", nearest.as_ref().map_or_else(
+        || format!("give some of {known}"), |nearest| format!("did you mean {nearest:?}?")))]
+    UnknownKey {
+        /// What was given.
+        key: String,
+        /// The key that is most like it.
+        nearest: Option<String>,
+        /// Those that there are.
+        known: String,
+    },
     /// A list where one value belongs, or nothing.
     #[error("{count} values where one belongs; give one")]
     Count {
@@ -71,6 +94,15 @@ pub enum Shape {
     List,
     /// Many, each `key=value`; a table in the file.
     Map,
+    /// Tables of the file, each with keys of its own; no flag and no variable.
+    Tables,
+}
+
+impl Shape {
+    /// Whether it can be given as a flag and as a variable.
+    pub const fn is_flag(self) -> bool {
+        !matches!(self, Self::Tables)
+    }
 }
 
 /// A value of a setting.

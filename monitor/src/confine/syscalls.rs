@@ -113,6 +113,7 @@ const WRITING: &[libc::c_long] = &[
     libc::SYS_fdatasync,
     libc::SYS_copy_file_range,
     libc::SYS_fstatfs,
+    libc::SYS_flock,
     libc::SYS_unlinkat,
     libc::SYS_renameat2,
     // Of the sockets that packets come from.

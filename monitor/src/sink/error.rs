@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::files::Refusal;
+
 /// Why an output failed. Displayed in one line: what, why, what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
@@ -34,6 +36,20 @@ pub enum OutputError {
     /// Packets cannot be taken from their sockets.
     #[error("packets: {0}; run as root or grant CAP_NET_RAW")]
     Packets(#[source] io::Error),
+    /// An output has no thread.
+    #[error("{output}: starting its thread: {source}; raise the limits of this process (ulimit)")]
+    Thread {
+        /// Its name.
+        output: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// Two outputs of the command line and the file have one name.
+    #[error("{name}: two outputs have this name; give another with --output name=…")]
+    Name {
+        /// Which.
+        name: String,
+    },
     /// No flow has that frame.
     #[error(
         "--flow: frame {frame} is of no flow; `first_frame` of a flow's record is one, and from standard input it must be the first"
@@ -67,7 +83,13 @@ fn meant(nearest: Option<&str>) -> String {
 
 /// What to do about a file that cannot be written.
 fn remedy(source: &io::Error) -> &'static str {
+    if let Some(refusal) = Refusal::of(source) {
+        return refusal.remedy();
+    }
     match source.kind() {
+        io::ErrorKind::FileTooLarge => {
+            "raise the limit of this process (ulimit -f), or let files be rotated before"
+        }
         io::ErrorKind::NotFound => "make the directory first, or choose another place",
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             "choose a place that you may write to"
@@ -83,7 +105,8 @@ impl OutputError {
     }
 
     /// For `map_err`: something about a file failed.
-    pub(super) fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::File { path: path.to_owned(), source }
+    pub(super) fn file(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::File { path, source }
     }
 }

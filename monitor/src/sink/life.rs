@@ -17,7 +17,7 @@ use monitor_core::{
 };
 
 use super::{
-    Output, OutputError, PacketView,
+    OutputError, PacketView, Sink, Tally,
     packets::flags,
     waits::{SILENCE, Waits},
 };
@@ -261,7 +261,7 @@ fn ends(identity: &Identity) -> Ends {
     [client.min(server), client.max(server)]
 }
 
-impl Output for Life {
+impl Sink for Life {
     fn wants_packets(&self) -> bool {
         true
     }
@@ -283,7 +283,7 @@ impl Output for Life {
         Ok(())
     }
 
-    fn records(&mut self, records: &[AnyRecord]) -> Result<(), OutputError> {
+    fn write(&mut self, records: &[AnyRecord], _: &mut Tally) -> Result<(), OutputError> {
         for record in records {
             if let AnyRecord::Flow(flow) = record
                 && self.flow.is_none()
@@ -316,7 +316,7 @@ impl Output for Life {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<(), OutputError> {
+    fn finish(&mut self, _: &mut Tally) -> Result<(), OutputError> {
         let Some(flow) = &self.flow else {
             return Err(OutputError::NoFlow { frame: self.target.frame });
         };

@@ -1,19 +1,30 @@
-//! Where records, and on request packets, go: one [`Output`] a form and destination.
+//! Where records, and on request packets, go: one trait, [`Sink`], for captures and for a running instance.
 //!
-//! The same outputs serve a capture and a running instance.
+//! [`build`] makes the sink of an output as it is configured. Of a running instance each has a thread, a bounded queue
+//! and counters of its own ([`run`]), so that one that is slow or blocked delays no other and nothing else. A capture
+//! waits for its sinks, which see each packet before it is gone.
 
-mod directory;
+pub mod build;
 mod error;
 mod fields;
 mod json;
+mod leftover;
 mod life;
-pub mod live;
+mod lines;
 mod packets;
 mod part;
 mod pcapng;
+mod place;
+mod recorder;
 mod report;
+mod rotation;
+pub mod run;
+#[cfg(test)]
+mod samples;
 mod save;
 mod table;
+mod tables;
+mod tally;
 mod waits;
 
 use std::collections::BTreeMap;
@@ -24,40 +35,49 @@ use monitor_core::{
     record::AnyRecord,
 };
 
-pub use directory::Directory;
 pub use error::OutputError;
 pub use fields::{Fields, list as list_fields};
-pub use json::Json;
 pub use life::{Find, Found, Life};
 pub use packets::Packets;
+pub use place::{LINES, Place};
+pub use recorder::{PacketFiles, Recorder, Tap};
 pub use report::{Destination, ReportOutput};
 pub use save::Save;
-pub use table::Form;
+pub use tally::{Note, Reason, Tally};
 
 use crate::source::pcap::Interface;
 
+/// The first thing that went wrong, if anything did.
+pub type Failure = Option<OutputError>;
+
 /// Takes what was understood, in the order in which it was.
-pub trait Output {
-    /// Whether [`Output::packet`] is to be called; it costs something on every packet.
+pub trait Sink {
+    /// Whether [`Sink::packet`] is to be called; it costs something on every packet.
     fn wants_packets(&self) -> bool {
         false
     }
 
-    /// A packet, after it was counted and before the records that it completed.
+    /// A packet of a capture, after it was counted and before the records that it completed.
     fn packet(&mut self, _packet: &PacketView<'_>) -> Result<(), OutputError> {
         Ok(())
     }
 
-    /// Records that are whole now.
-    fn records(&mut self, records: &[AnyRecord]) -> Result<(), OutputError>;
+    /// Writes records; none, when only time has passed. What will be nowhere is counted in `tally`. After an error a
+    /// running instance goes on with the next records, a capture ends.
+    fn write(&mut self, records: &[AnyRecord], tally: &mut Tally) -> Result<(), OutputError>;
 
-    /// All was read: what no packet and no record told.
+    /// Files were moved away, or are to be: what comes next goes to new ones (SIGHUP).
+    fn reopen(&mut self, _tally: &mut Tally) -> Result<(), OutputError> {
+        Ok(())
+    }
+
+    /// All of a capture was read: what no packet and no record told.
     fn ended(&mut self, _ending: &Ending<'_>) -> Result<(), OutputError> {
         Ok(())
     }
 
     /// Nothing more comes: everything is to be where it belongs.
-    fn finish(&mut self) -> Result<(), OutputError>;
+    fn finish(&mut self, tally: &mut Tally) -> Result<(), OutputError>;
 }
 
 /// What is known when all captures were read.

@@ -1,11 +1,12 @@
 //! The report of a capture, at its end.
 
-use std::{fs, io::Write, path::PathBuf};
+use std::{io::Write, path::PathBuf};
 
 use monitor_core::{record::AnyRecord, report::Report};
 
-use super::{Ending, Output, OutputError, PacketView, part::Part};
+use super::{Ending, OutputError, PacketView, Sink, Tally, part::Part};
 use crate::{
+    files::{Directory, device},
     terminal as console,
     view::report::{Options, html, sections, terminal},
 };
@@ -37,7 +38,7 @@ impl ReportOutput {
     }
 }
 
-impl Output for ReportOutput {
+impl Sink for ReportOutput {
     fn wants_packets(&self) -> bool {
         true
     }
@@ -48,7 +49,7 @@ impl Output for ReportOutput {
         Ok(())
     }
 
-    fn records(&mut self, records: &[AnyRecord]) -> Result<(), OutputError> {
+    fn write(&mut self, records: &[AnyRecord], _: &mut Tally) -> Result<(), OutputError> {
         for record in records {
             self.report.record(record);
         }
@@ -61,7 +62,7 @@ impl Output for ReportOutput {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<(), OutputError> {
+    fn finish(&mut self, tally: &mut Tally) -> Result<(), OutputError> {
         self.report.capture.settle();
         let sections = sections(&self.report, &self.options);
         match &self.to {
@@ -73,11 +74,13 @@ impl Output for ReportOutput {
             }
             Destination::Html(path) => {
                 let page = html::render(&sections, &self.report, &self.options);
-                if path.metadata().is_ok_and(|there| !there.is_file()) {
-                    // A device or a pipe, which is not to be replaced.
-                    return fs::write(path, page).map_err(OutputError::file(path));
+                if device(path) {
+                    // Which is not to be replaced.
+                    return Directory::around(path)
+                        .and_then(|(directory, name)| directory.append(&name)?.write_all(page.as_bytes()))
+                        .map_err(OutputError::file(path));
                 }
-                let (part, mut file) = Part::create(path, true)?;
+                let (part, mut file) = Part::at(path, true, tally)?;
                 file.write_all(page.as_bytes()).map_err(OutputError::file(path))?;
                 part.commit(&file)?;
             }

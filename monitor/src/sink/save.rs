@@ -10,7 +10,7 @@ use std::{
 use monitor_core::record::AnyRecord;
 
 use super::{
-    Output, OutputError, PacketView,
+    OutputError, PacketView, Sink, Tally,
     part::Part,
     pcapng::{Blocks, Packet},
 };
@@ -58,23 +58,20 @@ impl Save {
     ///
     /// # Errors
     /// When it cannot be created or written.
-    pub fn create(path: &Path, replace: bool) -> Result<Self, OutputError> {
+    pub fn create(path: &Path, replace: bool, tally: &mut Tally) -> Result<Self, OutputError> {
         const BUFFER: usize = 1 << 18;
         let to = if path.as_os_str() == "-" {
             Target::Standard(BufWriter::with_capacity(BUFFER, io::stdout()))
         } else {
-            let (part, file) = Part::create(path, replace)?;
+            let (part, file) = Part::at(path, replace, tally)?;
             Target::File { part, to: BufWriter::with_capacity(BUFFER, file) }
         };
         let mut save = Self { to: Some(Blocks::new(to)), interfaces: HashMap::new() };
-        save.write(Blocks::section)?;
+        save.put(Blocks::section)?;
         Ok(save)
     }
 
-    fn write(
-        &mut self,
-        write: impl FnOnce(&mut Blocks<Target>) -> io::Result<()>,
-    ) -> Result<(), OutputError> {
+    fn put(&mut self, write: impl FnOnce(&mut Blocks<Target>) -> io::Result<()>) -> Result<(), OutputError> {
         let Some(to) = &mut self.to else { return Ok(()) };
         write(to).map_err(|error| to.to_mut().error(error))
     }
@@ -90,12 +87,12 @@ impl Save {
         let known = view.interfaces.get(view.interface as usize);
         let name = known.map(|interface| interface.name.as_slice()).unwrap_or_default();
         let snapshot = known.map_or(0, |interface| interface.snapshot);
-        self.write(|to| to.interface(name, view.link_type as u16, snapshot))?;
+        self.put(|to| to.interface(name, view.link_type as u16, snapshot))?;
         Ok(number)
     }
 }
 
-impl Output for Save {
+impl Sink for Save {
     fn wants_packets(&self) -> bool {
         true
     }
@@ -108,14 +105,14 @@ impl Output for Save {
             way: view.frame.way,
             bytes: view.captured,
         };
-        self.write(|to| to.packet(&packet))
+        self.put(|to| to.packet(&packet))
     }
 
-    fn records(&mut self, _: &[AnyRecord]) -> Result<(), OutputError> {
+    fn write(&mut self, _: &[AnyRecord], _: &mut Tally) -> Result<(), OutputError> {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<(), OutputError> {
+    fn finish(&mut self, _: &mut Tally) -> Result<(), OutputError> {
         match self.to.take().map(Blocks::into_inner) {
             Some(Target::Standard(mut to)) => to.flush().map_err(OutputError::Standard),
             Some(Target::File { part, to }) => {

@@ -161,14 +161,44 @@ pub enum Event<'a> {
     /// Records could not be written; each further failure is counted by the metric alone.
     OutputFailed {
         /// Which output.
-        output: &'static str,
+        output: &'a str,
         /// Why.
         error: &'a (dyn std::error::Error + 'static),
     },
     /// Records can be written again.
     OutputRecovered {
         /// Which output.
-        output: &'static str,
+        output: &'a str,
+    },
+    /// A file of records was removed while it was written; what comes is in a new one.
+    OutputRemoved {
+        /// Which output.
+        output: &'a str,
+        /// The file.
+        path: &'a Path,
+        /// Records that were in it.
+        records: u64,
+    },
+    /// An output did not end in time; what it had not written is lost.
+    OutputUnfinished {
+        /// Which output.
+        output: &'a str,
+        /// Records that it had not written.
+        records: u64,
+    },
+    /// A file that an earlier run left unfinished has its name now.
+    LeftoverFinished {
+        /// Which output.
+        output: &'a str,
+        /// The file.
+        path: &'a Path,
+    },
+    /// A file that an earlier run left unfinished could not be read and was removed.
+    LeftoverDiscarded {
+        /// Which output.
+        output: &'a str,
+        /// The file.
+        path: &'a Path,
     },
     /// Packets of an interface are in no file: they came faster than they could be written.
     PacketsDropped {
@@ -202,7 +232,7 @@ pub enum Event<'a> {
 }
 
 /// Number of variants of [`Event`].
-const KINDS: usize = 34;
+const KINDS: usize = 38;
 
 /// Names of the events, by [`Event::index`].
 const NAMES: [&str; KINDS] = [
@@ -240,6 +270,10 @@ const NAMES: [&str; KINDS] = [
     "web_config_read",
     "stays_root",
     "unlocked",
+    "output_removed",
+    "output_unfinished",
+    "leftover_finished",
+    "leftover_discarded",
 ];
 
 /// How often each event happened.
@@ -313,6 +347,10 @@ impl Event<'_> {
             Self::WebConfigRead { .. } => 31,
             Self::StaysRoot { .. } => 32,
             Self::Unlocked { .. } => 33,
+            Self::OutputRemoved { .. } => 34,
+            Self::OutputUnfinished { .. } => 35,
+            Self::LeftoverFinished { .. } => 36,
+            Self::LeftoverDiscarded { .. } => 37,
         }
     }
 
@@ -379,10 +417,18 @@ impl Event<'_> {
                 (Warning, format!("{output}: records cannot be written: {error}"))
             }
             Self::OutputRecovered { output } => (Info, format!("{output}: records can be written again")),
+            Self::OutputRemoved { output, records, .. } => {
+                (Warning, format!("{output}: a file with {records} records was removed while it was written"))
+            }
+            Self::OutputUnfinished { output, records } => {
+                (Warning, format!("{output}: {records} records could not be written before the end"))
+            }
             Self::PacketsDropped { interface, packets } => {
                 (Warning, format!("{interface}: {packets} packets are in no file"))
             }
             Self::Listening { .. }
+            | Self::LeftoverFinished { .. }
+            | Self::LeftoverDiscarded { .. }
             | Self::Confined { .. }
             | Self::Unconfined
             | Self::StaysRoot { .. }
@@ -496,6 +542,29 @@ impl Event<'_> {
                 "records cannot be written; counting goes on, and every batch is tried"
             ),
             Self::OutputRecovered { output } => info!(event, output, "records can be written again"),
+            Self::OutputRemoved { output, path, records } => warn!(
+                event,
+                output,
+                path = %path.display(),
+                records,
+                "a file was removed while it was written; what comes is in a new one"
+            ),
+            Self::OutputUnfinished { output, records } => error!(
+                event,
+                output, records, "the output did not end in time; what it had not written is lost"
+            ),
+            Self::LeftoverFinished { output, path } => warn!(
+                event,
+                output,
+                path = %path.display(),
+                "an earlier run left this file unfinished; what was whole in it is there"
+            ),
+            Self::LeftoverDiscarded { output, path } => warn!(
+                event,
+                output,
+                path = %path.display(),
+                "an earlier run left this file unfinished; nothing in it could be read, and it was removed"
+            ),
             Self::PacketsDropped { interface, packets } => warn!(
                 event,
                 interface,

@@ -331,6 +331,26 @@ fn what_is_not_ours_is_neither_used_nor_removed() {
 }
 
 #[test]
+fn a_directory_that_others_may_write_to_is_no_place_for_pins() {
+    use std::os::unix::fs::{PermissionsExt as _, chown};
+    let (here, _there) = cable();
+    let bpf = BpfFs::new();
+    std::fs::create_dir(bpf.pins()).expect("a directory");
+    let run = ["run", "--interface=eth0", &flag(&bpf)];
+    // Where nobody can remove ours, others could still be first.
+    for mode in [0o777, 0o1777] {
+        std::fs::set_permissions(bpf.pins(), std::fs::Permissions::from_mode(mode)).expect("permissions");
+        let said = refused(&here, &run);
+        assert!(said.contains("other users may write") && said.contains("--pin"), "{said}");
+    }
+    std::fs::set_permissions(bpf.pins(), std::fs::Permissions::from_mode(0o700)).expect("permissions");
+    chown(bpf.pins(), Some(65_534), Some(65_534)).expect("another owner");
+    let said = refused(&here, &run);
+    assert!(said.contains("belongs to another user (uid 65534)"), "{said}");
+    assert_eq!(std::fs::read_dir(bpf.pins()).expect("the directory").count(), 0);
+}
+
+#[test]
 fn a_start_with_pins_that_fails_leaves_none() {
     let (here, _there) = cable();
     let bpf = BpfFs::new();

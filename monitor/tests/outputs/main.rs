@@ -309,40 +309,144 @@ fn an_output_that_fails_leaves_no_file_that_looks_whole() {
     assert_eq!(place.names("out"), [""; 0]);
 }
 
+/// Every writer of files, as it is asked for, with the names that it gives in a directory `out`.
+fn writers(directory: &str) -> Vec<(Vec<String>, Vec<String>)> {
+    let path = |name: &str| format!("{directory}/{name}");
+    let tables =
+        |form: &str| monitor_core::record::RECORDS.iter().map(|(kind, _)| format!("{kind}.{form}")).collect();
+    let one = |name: &str| vec![name.to_owned()];
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    vec![
+        (words(&["--csv", directory]), tables("csv")),
+        (words(&["--parquet", directory]), tables("parquet")),
+        (words(&["--output", &format!("kind=json,path={}", path("r.json"))]), one("r.json")),
+        (words(&["--packets", &path("p.csv")]), one("p.csv")),
+        (words(&["--packets", &path("p.parquet")]), one("p.parquet")),
+        (words(&["--html", &path("p.html")]), one("p.html")),
+        (words(&["--filter", "tcp", "-w", &path("p.pcapng")]), one("p.pcapng")),
+    ]
+}
+
 #[test]
-fn what_finds_the_disk_full_fails_in_one_line_and_leaves_nothing_under_a_final_name() {
+fn what_finds_no_room_fails_in_one_line_and_leaves_nothing_under_a_final_name() {
     let place = Place::new();
     let directory = place.path("out");
-    let path = |name: &str| format!("{directory}/{name}");
-    let fails = |arguments: &[&str]| {
-        let mut all = vec!["pcap", &place.capture];
-        all.extend(arguments);
-        let output = weir(&all);
-        let said = text(&output.stderr);
-        assert!(!output.status.success(), "{arguments:?}");
-        assert!(said.lines().count() == 1 && said.contains("No space left"), "{arguments:?}: {said}");
-    };
-    for form in ["csv", "parquet"] {
+    for (arguments, _) in writers(&directory) {
         fs::create_dir(&directory).unwrap();
-        // A file under its passing name is where no byte finds room.
-        for (kind, _) in monitor_core::record::RECORDS {
-            std::os::unix::fs::symlink("/dev/full", path(&format!("{kind}.{form}.part"))).unwrap();
-        }
-        fails(&[&format!("--{form}"), &directory]);
-        assert_eq!(place.names("out"), [""; 0]);
+        // No file may have a byte: RLIMIT_FSIZE, whose signal must not end the process without a word.
+        let script = "ulimit -f 0; exec \"$0\" \"$@\"";
+        let mut command = Command::new("sh");
+        command.args(["-c", script, env!("CARGO_BIN_EXE_weir"), "pcap", &place.capture]).args(&arguments);
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(said.lines().count() == 1 && said.contains("File too large"), "{arguments:?}: {said}");
+        assert_eq!(place.names("out"), [""; 0], "{arguments:?}");
         fs::remove_dir(&directory).unwrap();
     }
-    fs::create_dir(&directory).unwrap();
-    for arguments in [
-        ["--packets", "p.csv"].as_slice(),
-        &["--packets", "p.parquet"],
-        &["--html", "p.html"],
-        &["--filter", "tcp", "-w", "p.pcapng"],
+}
+
+#[test]
+fn a_link_at_the_name_of_a_file_is_never_followed_by_any_writer() {
+    let place = Place::new();
+    let (directory, victim) = (place.path("out"), place.path("victim"));
+    fs::write(&victim, "precious").unwrap();
+    for (arguments, names) in writers(&directory) {
+        for (suffix, force) in [(".part", true), (".part", false), ("", true), ("", false)] {
+            fs::create_dir(&directory).unwrap();
+            for name in &names {
+                std::os::unix::fs::symlink(&victim, format!("{directory}/{name}{suffix}")).unwrap();
+            }
+            let mut all = vec!["pcap", &place.capture];
+            all.extend(arguments.iter().map(String::as_str));
+            all.extend(force.then_some("--force"));
+            let output = weir(&all);
+            let said = text(&output.stderr);
+            assert_eq!(fs::read_to_string(&victim).unwrap(), "precious", "{all:?}");
+            // A link at the final name is replaced where that was asked for; at a passing name it is an error.
+            let replaced = suffix.is_empty() && (force || arguments[0] == "--html");
+            assert_eq!(output.status.success(), replaced, "{all:?}: {said}");
+            if !replaced {
+                assert_eq!(said.lines().count(), 1, "{all:?}: {said}");
+            }
+            fs::remove_dir_all(&directory).unwrap();
+        }
+    }
+}
+
+#[test]
+fn no_writer_writes_where_others_can_exchange_names_and_files_are_their_owners_alone() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let place = Place::new();
+    let directory = place.path("out");
+    for (arguments, names) in writers(&directory) {
+        let mut all = vec!["pcap", &place.capture];
+        all.extend(arguments.iter().map(String::as_str));
+        fs::create_dir(&directory).unwrap();
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).unwrap();
+        let output = weir(&all);
+        let said = text(&output.stderr);
+        assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{all:?}: {said}");
+        assert!(said.contains("other users may write") && said.contains("chmod go-w"), "{all:?}: {said}");
+        assert_eq!(place.names("out"), [""; 0], "{all:?}");
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o1777)).unwrap();
+        let output = weir(&all);
+        assert!(output.status.success(), "{all:?}: {}", text(&output.stderr));
+        for name in names {
+            let mode = fs::metadata(format!("{directory}/{name}")).unwrap().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+        fs::remove_dir_all(&directory).unwrap();
+    }
+}
+
+#[test]
+fn what_a_killed_run_left_unfinished_is_said_and_goes() {
+    let place = Place::new();
+    let directory = place.path("out");
+    for (arguments, names) in writers(&directory) {
+        fs::create_dir(&directory).unwrap();
+        for name in &names {
+            fs::write(format!("{directory}/{name}.part"), "half of a").unwrap();
+        }
+        let mut all = vec!["pcap", &place.capture];
+        all.extend(arguments.iter().map(String::as_str));
+        let output = weir(&all);
+        let said = text(&output.stderr);
+        assert!(output.status.success(), "{all:?}: {said}");
+        assert_eq!(said.matches(".part: an earlier run left this unfinished").count(), names.len(), "{said}");
+        assert!(place.names("out").iter().all(|name| !name.contains("part")), "{all:?}");
+        fs::remove_dir_all(&directory).unwrap();
+    }
+}
+
+#[test]
+fn an_output_by_its_kind_is_what_the_short_form_is() {
+    let place = Place::new();
+    let (file, one, other) = (place.path("r.json"), place.path("one"), place.path("other"));
+    let by_kind = weir(&[
+        "pcap",
+        &place.capture,
+        "--output",
+        &format!("kind=json,path={file}"),
+        "--output",
+        &format!("kind=csv,path={one},fields=name+sent.bytes"),
+    ]);
+    assert!(by_kind.status.success(), "{}", text(&by_kind.stderr));
+    let short = weir(&["pcap", &place.capture, "--json"]);
+    assert_eq!(fs::read(&file).unwrap(), short.stdout);
+    assert!(weir(&["pcap", &place.capture, "--csv", &other, "--fields", "name,sent.bytes"]).status.success());
+    let table = |directory: &str| fs::read(format!("{directory}/flow.csv")).unwrap();
+    assert_eq!(table(&one), table(&other));
+    for (wrong, expected) in [
+        ("kind=xml,path=x", "give one of json, csv, parquet"),
+        ("kind=csv", "path is missing"),
+        ("kind=csv,path=x,feilds=name", "did you mean \"fields\"?"),
     ] {
-        let (last, before) = arguments.split_last().unwrap();
-        std::os::unix::fs::symlink("/dev/full", path(&format!("{last}.part"))).unwrap();
-        fails(&[before, &[&path(last)]].concat());
-        assert_eq!(place.names("out"), [""; 0]);
+        let output = weir(&["pcap", &place.capture, "--output", wrong]);
+        let said = text(&output.stderr);
+        assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{said}");
+        assert!(said.contains(expected), "{said}");
     }
 }
 

@@ -1,11 +1,15 @@
 //! The flags of `weir pcap`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use monitor_core::{engine::Timeouts, filter::Network, offline::PATIENCE};
 
-use crate::view::report::SectionId;
+use crate::{
+    app::short_forms,
+    config::outputs::{Given, STANDARD},
+    view::report::SectionId,
+};
 
 /// What `--help` says of filters.
 fn after_help() -> String {
@@ -52,8 +56,8 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
     /// Browse flows, domains, services, TCP and DNS on the screens of `weir top`.
-    #[arg(long, conflicts_with_all = ["json", "html", "section", "csv", "parquet", "packets", "flow", "write",
-        "prometheus", "top", "asn_db"])]
+    #[arg(long, conflicts_with_all = ["json", "html", "section", "csv", "parquet", "output", "packets", "flow",
+        "write", "prometheus", "top", "asn_db"])]
     pub(super) tui: bool,
     /// Show these sections of the report alone, such as `domains,tcp`.
     #[arg(long, value_name = "SECTION", value_delimiter = ',', conflicts_with_all = ["json", "html"])]
@@ -73,6 +77,10 @@ pub struct Arguments {
     /// Write records as Apache Parquet: a file a kind of record, such as flow.parquet.
     #[arg(long, value_name = "DIR")]
     pub(super) parquet: Option<PathBuf>,
+    /// Write records to an output of this kind, such as `kind=json,path=FILE`; may be given several times. `--json`,
+    /// `--csv` and `--parquet` are short for it.
+    #[arg(long, value_name = "kind=KIND,…", value_parser = crate::app::given)]
+    pub(super) output: Vec<Given>,
     /// Write a row a packet, as CSV or Parquet by the end of the file's name.
     #[arg(long, value_name = "FILE.csv|FILE.parquet")]
     pub(super) packets: Option<PathBuf>,
@@ -107,4 +115,14 @@ pub struct Arguments {
     /// Report a damaged file and count what stands before the damage (default).
     #[arg(long)]
     pub(super) lenient: bool,
+}
+
+impl Arguments {
+    /// Where records go.
+    pub(super) fn given(&self) -> Vec<Given> {
+        let json = self.json.then_some(Path::new(STANDARD));
+        let mut given = short_forms(json, self.csv.as_deref(), self.parquet.as_deref(), &self.fields, None);
+        given.extend(self.output.iter().cloned());
+        given
+    }
 }

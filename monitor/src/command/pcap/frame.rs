@@ -10,7 +10,7 @@ use super::{
     read::{self, How},
     select::{self, Selection},
 };
-use crate::sink::{Find, Found, Life, Output, OutputError};
+use crate::sink::{Find, Found, Life, OutputError, Sink};
 
 /// The output that tells the life of the flow that `given` names: a frame, or one of a file.
 pub(super) fn life(given: &str, paths: &[PathBuf], progress: &mut Progress) -> Result<Life, CommandError> {
@@ -21,8 +21,7 @@ pub(super) fn life(given: &str, paths: &[PathBuf], progress: &mut Progress) -> R
         return Ok(Life::new(Found { file, frame, flow: None }, files));
     }
     let mut found = None;
-    let mut outputs: [Box<dyn Output + '_>; 1] =
-        [Box::new(Find::new(file, frame, files.clone(), &mut found))];
+    let mut outputs: [Box<dyn Sink + '_>; 1] = [Box::new(Find::new(file, frame, files.clone(), &mut found))];
     let how =
         How { paths, strict: false, complain: false, selection: &Selection::All, page: false, local: &[] };
     read::run(how, &mut outputs, progress)?;

@@ -9,7 +9,7 @@ mod select;
 
 use std::{
     fmt::Display,
-    io::{self, BufWriter, Write},
+    io::{self, Write},
     path::PathBuf,
 };
 
@@ -20,8 +20,10 @@ use read::How;
 
 use super::CommandError;
 use crate::{
+    app,
     sink::{
-        Destination, Directory, Fields, Form, Json, Output, OutputError, Packets, ReportOutput, Save,
+        Destination, Fields, Note, OutputError, Packets, ReportOutput, Save, Sink, Tally,
+        build::{Of, build},
         list_fields,
     },
     source::pcap::expand,
@@ -60,9 +62,11 @@ pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
         return screens::run(how, screens::called(&paths), arguments.no_color, &mut progress);
     }
     let damage = read::run(how, &mut outputs, &mut progress)?;
+    let mut tally = Tally::default();
     for output in &mut outputs {
-        output.finish()?;
+        output.finish(&mut tally)?;
     }
+    report_notes(&tally);
     damage.map_or(Ok(()), |damage| Err(damage.into()))
 }
 
@@ -77,20 +81,16 @@ fn paths(arguments: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
 
 /// What the arguments ask for; a report on standard output when they ask for nothing. Files are created
 /// before anything is read: what cannot be written is known at once.
-fn outputs(arguments: &Arguments, paths: &[PathBuf]) -> Result<Vec<Box<dyn Output>>, CommandError> {
+fn outputs(arguments: &Arguments, paths: &[PathBuf]) -> Result<Vec<Box<dyn Sink>>, CommandError> {
     let fields = Fields::choose(&arguments.fields)?;
-    let mut outputs: Vec<Box<dyn Output>> = Vec::new();
-    if arguments.json {
-        let to = BufWriter::with_capacity(1 << 20, io::stdout().lock());
-        outputs.push(Box::new(Json::new(to, &fields)));
-    }
-    for (form, directory) in [(Form::Csv, &arguments.csv), (Form::Parquet, &arguments.parquet)] {
-        if let Some(directory) = directory {
-            outputs.push(Box::new(Directory::create(directory, form, &fields, arguments.force)?));
-        }
+    let mut outputs: Vec<Box<dyn Sink>> = Vec::new();
+    let mut tally = Tally::default();
+    for (_, output) in app::named(Vec::new(), arguments.given())? {
+        outputs.push(build(&output, Of::Capture { replace: arguments.force }, &mut tally)?);
     }
     if let Some(path) = &arguments.packets {
-        outputs.push(Box::new(Packets::create(path, &fields, read::files(paths), arguments.force)?));
+        let files = read::files(paths);
+        outputs.push(Box::new(Packets::create(path, &fields, files, arguments.force, &mut tally)?));
     }
     if outputs.is_empty() && !arguments.fields.is_empty() {
         return Err(OutputError::FieldsAlone.into());
@@ -99,19 +99,25 @@ fn outputs(arguments: &Arguments, paths: &[PathBuf]) -> Result<Vec<Box<dyn Outpu
         outputs.push(report(arguments, paths, Destination::Html(path.clone()))?);
     }
     if let Some(path) = &arguments.write {
-        outputs.push(Box::new(Save::create(path, arguments.force)?));
+        outputs.push(Box::new(Save::create(path, arguments.force, &mut tally)?));
     }
     if outputs.is_empty() && !arguments.prometheus && arguments.flow.is_none() {
         outputs.push(report(arguments, paths, Destination::Terminal { plain: arguments.no_color })?);
     }
+    report_notes(&tally);
     Ok(outputs)
 }
 
-fn report(
-    arguments: &Arguments,
-    paths: &[PathBuf],
-    to: Destination,
-) -> Result<Box<dyn Output>, CommandError> {
+/// Says what outputs came across.
+fn report_notes(tally: &Tally) {
+    for note in tally.notes() {
+        if let Note::Discarded { path } = note {
+            complain(&format_args!("{}: an earlier run left this unfinished; removed", path.display()));
+        }
+    }
+}
+
+fn report(arguments: &Arguments, paths: &[PathBuf], to: Destination) -> Result<Box<dyn Sink>, CommandError> {
     let options = Options {
         sections: arguments.section.clone(),
         top: arguments.top.map_or(if matches!(to, Destination::Html(_)) { 25 } else { 10 }, usize::from),

@@ -17,7 +17,7 @@ use monitor_core::{
 
 use super::{CommandError, complain, progress::Progress, select::Selection};
 use crate::{
-    sink::{Ending, Output, OutputError, PacketView},
+    sink::{Ending, OutputError, PacketView, Sink, Tally},
     source::pcap::{Batch, Capture, CaptureError, Captures, Packet, Step, Stripped, strip},
     telemetry::Events,
     view::prometheus::{self, Context, Format, KernelStatus, Own},
@@ -45,7 +45,7 @@ pub(super) struct How<'a> {
 /// Reads the files in the order of time. Returns the damage that `strict` stops at.
 pub(super) fn run(
     how: How<'_>,
-    outputs: &mut [Box<dyn Output + '_>],
+    outputs: &mut [Box<dyn Sink + '_>],
     progress: &mut Progress,
 ) -> Result<Option<CaptureError>, CommandError> {
     let How { paths, strict, complain: loud, selection, page, local } = how;
@@ -96,7 +96,7 @@ fn print_page(session: &mut Session) -> Result<(), CommandError> {
 struct Reading<'a, 'o> {
     session: Session,
     selection: &'a Selection,
-    outputs: &'a mut [Box<dyn Output + 'o>],
+    outputs: &'a mut [Box<dyn Sink + 'o>],
     packets: bool,
     records: Vec<AnyRecord>,
     /// Packets of link types that are not known, by their number.
@@ -111,7 +111,7 @@ impl<'a, 'o> Reading<'a, 'o> {
         paths: &[PathBuf],
         local: &[Network],
         selection: &'a Selection,
-        outputs: &'a mut [Box<dyn Output + 'o>],
+        outputs: &'a mut [Box<dyn Sink + 'o>],
     ) -> Self {
         let interface =
             Interface { ifindex: INTERFACE, name: "capture".to_owned(), loopback: false, one_sided: true };
@@ -232,14 +232,14 @@ fn frame<'a>(file: u32, packet: &Packet<'a>) -> Option<Frame<'a>> {
 /// Writes and empties `records`; returns whether any passed.
 fn write(
     selection: &Selection,
-    outputs: &mut [Box<dyn Output + '_>],
+    outputs: &mut [Box<dyn Sink + '_>],
     records: &mut Vec<AnyRecord>,
 ) -> Result<bool, OutputError> {
     if !matches!(selection, Selection::All) {
         records.retain(|record| selection.record(record));
     }
     for output in outputs {
-        output.records(records)?;
+        output.write(records, &mut Tally::default())?;
     }
     let any = !records.is_empty();
     records.clear();

@@ -12,14 +12,14 @@ use super::{
 };
 use crate::{
     command::top::screen::{self, Input},
-    sink::{Ending, Output, OutputError, PacketView},
+    sink::{Ending, OutputError, PacketView, Sink, Tally},
     view::top::{Browsed, News, Question, Tab, Top, Viewed},
 };
 
 /// Collects what the screens show.
 struct Collector<'a>(&'a mut Browsed);
 
-impl Output for Collector<'_> {
+impl Sink for Collector<'_> {
     fn wants_packets(&self) -> bool {
         true
     }
@@ -30,7 +30,7 @@ impl Output for Collector<'_> {
         Ok(())
     }
 
-    fn records(&mut self, records: &[AnyRecord]) -> Result<(), OutputError> {
+    fn write(&mut self, records: &[AnyRecord], _: &mut Tally) -> Result<(), OutputError> {
         for record in records {
             self.0.record(record);
         }
@@ -43,7 +43,7 @@ impl Output for Collector<'_> {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<(), OutputError> {
+    fn finish(&mut self, _: &mut Tally) -> Result<(), OutputError> {
         self.0.settle();
         Ok(())
     }
@@ -57,10 +57,10 @@ pub(super) fn run(
     progress: &mut Progress,
 ) -> Result<(), CommandError> {
     let mut browsed = Browsed::default();
-    let mut outputs: [Box<dyn Output + '_>; 1] = [Box::new(Collector(&mut browsed))];
+    let mut outputs: [Box<dyn Sink + '_>; 1] = [Box::new(Collector(&mut browsed))];
     let damage = read::run(how, &mut outputs, progress)?;
     for output in &mut outputs {
-        output.finish()?;
+        output.finish(&mut Tally::default())?;
     }
     drop(outputs);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

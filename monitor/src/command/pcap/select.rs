@@ -17,7 +17,7 @@ use super::{
     progress::Progress,
     read::{self, How},
 };
-use crate::sink::{Output, OutputError};
+use crate::sink::{OutputError, Sink, Tally};
 
 /// What passes.
 pub(super) enum Selection {
@@ -59,7 +59,7 @@ pub(super) fn find(
         return Err(CommandError::Once { path: path.clone() });
     }
     let mut flows = Flows::default();
-    let mut outputs: [Box<dyn Output + '_>; 1] = [Box::new(Collector { filter, flows: &mut flows })];
+    let mut outputs: [Box<dyn Sink + '_>; 1] = [Box::new(Collector { filter, flows: &mut flows })];
     let how =
         How { paths, strict: false, complain: false, selection: &Selection::All, page: false, local: &[] };
     read::run(how, &mut outputs, progress)?;
@@ -128,8 +128,8 @@ struct Collector<'a> {
     flows: &'a mut Flows,
 }
 
-impl Output for Collector<'_> {
-    fn records(&mut self, records: &[AnyRecord]) -> Result<(), OutputError> {
+impl Sink for Collector<'_> {
+    fn write(&mut self, records: &[AnyRecord], _: &mut Tally) -> Result<(), OutputError> {
         for record in records {
             if let AnyRecord::Flow(flow) = record
                 && self.filter.matches(&**flow)
@@ -141,7 +141,7 @@ impl Output for Collector<'_> {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<(), OutputError> {
+    fn finish(&mut self, _: &mut Tally) -> Result<(), OutputError> {
         Ok(())
     }
 }

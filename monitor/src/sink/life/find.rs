@@ -7,7 +7,7 @@ use monitor_core::{
     record::{AnyRecord, FlowRecord, Text},
 };
 
-use crate::sink::{Output, OutputError, PacketView};
+use crate::sink::{OutputError, PacketView, Sink, Tally};
 
 /// The first frame of a flow.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ impl<'a> Find<'a> {
     }
 }
 
-impl Output for Find<'_> {
+impl Sink for Find<'_> {
     fn wants_packets(&self) -> bool {
         true
     }
@@ -60,7 +60,7 @@ impl Output for Find<'_> {
         Ok(())
     }
 
-    fn records(&mut self, records: &[AnyRecord]) -> Result<(), OutputError> {
+    fn write(&mut self, records: &[AnyRecord], _: &mut Tally) -> Result<(), OutputError> {
         let Some(found) = self.found else { return Ok(()) };
         for record in records {
             if let AnyRecord::Flow(flow) = record
@@ -74,7 +74,7 @@ impl Output for Find<'_> {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<(), OutputError> {
+    fn finish(&mut self, _: &mut Tally) -> Result<(), OutputError> {
         Ok(())
     }
 }

@@ -18,7 +18,11 @@ use monitor_core::{
 
 pub(super) use self::describe::flags;
 use self::spool::{Entry, Naming, Spool};
-use super::{Fields, Form, Output, OutputError, PacketView, table::Table};
+use super::{
+    Fields, OutputError, PacketView, Sink, Tally,
+    table::{Form, Table},
+};
+use crate::files::Directory;
 
 /// A table of packets; its form follows from the file's name.
 #[derive(Debug)]
@@ -40,11 +44,13 @@ impl Packets {
         fields: &Fields,
         files: Vec<Text>,
         replace: bool,
+        tally: &mut Tally,
     ) -> Result<Self, OutputError> {
         let form = Form::of(path)?;
         let columns = fields.columns(PacketRecord::FIELDS);
-        let table = Table::create(path, form, columns, replace)?;
-        let spool = Spool::create(path)?;
+        let (directory, name) = Directory::around(path).map_err(OutputError::file(path))?;
+        let table = Table::create(&directory, &name, form, columns, replace, tally)?;
+        let spool = Spool::create(&directory, path)?;
         Ok(Self { table: Some(table), spool, files, slots: Vec::new(), first: HashMap::new() })
     }
 
@@ -64,7 +70,7 @@ impl Packets {
     }
 }
 
-impl Output for Packets {
+impl Sink for Packets {
     fn wants_packets(&self) -> bool {
         true
     }
@@ -74,7 +80,7 @@ impl Output for Packets {
         self.spool.push(&describe::entry(view, flow))
     }
 
-    fn records(&mut self, records: &[AnyRecord]) -> Result<(), OutputError> {
+    fn write(&mut self, records: &[AnyRecord], _: &mut Tally) -> Result<(), OutputError> {
         for record in records {
             let AnyRecord::Flow(flow) = record else { continue };
             let Some(first) = flow.first_frame else { continue };
@@ -88,7 +94,7 @@ impl Output for Packets {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<(), OutputError> {
+    fn finish(&mut self, _: &mut Tally) -> Result<(), OutputError> {
         let Some(mut table) = self.table.take() else { return Ok(()) };
         // Names of flows that go on behind the entry, and how many of their packets come.
         let mut names: HashMap<(u32, u64), Naming> = HashMap::new();

@@ -9,7 +9,10 @@ use std::{
 
 use monitor_core::record::Text;
 
-use crate::sink::{OutputError, part::Part};
+use crate::{
+    files::Directory,
+    sink::{OutputError, part::unnamed},
+};
 
 /// Bytes of an entry.
 const ENTRY: usize = 120;
@@ -175,12 +178,13 @@ pub(super) struct Spool {
 }
 
 impl Spool {
-    /// An empty one, on the file system of `beside`.
-    pub(super) fn create(beside: &Path) -> Result<Self, OutputError> {
+    /// An empty one, in the directory of the table `path`.
+    pub(super) fn create(directory: &Directory, path: &Path) -> Result<Self, OutputError> {
+        let file = || unnamed(directory).map_err(OutputError::file(path));
         Ok(Self {
-            path: beside.to_owned(),
-            file: unnamed(beside, "packets")?,
-            names: unnamed(beside, "names")?,
+            path: path.to_owned(),
+            file: file()?,
+            names: file()?,
             names_length: 0,
             waiting: Vec::with_capacity(BATCH * ENTRY),
             written: 0,
@@ -256,17 +260,6 @@ impl Spool {
     }
 }
 
-/// A file beside another that goes when it is closed.
-fn unnamed(beside: &Path, what: &str) -> Result<File, OutputError> {
-    let mut path = beside.as_os_str().to_owned();
-    path.push(format!(".{what}"));
-    let path = PathBuf::from(path);
-    let (part, file) = Part::create(&path, true)?;
-    // Without its name it stays until it is closed.
-    drop(part);
-    Ok(file)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -300,7 +293,8 @@ mod tests {
     #[test]
     fn entries_come_back_in_order_with_the_names_that_came_later() {
         let directory = tempfile::tempdir().unwrap();
-        let mut spool = Spool::create(&directory.path().join("packets.csv")).unwrap();
+        let opened = Directory::open(directory.path()).unwrap();
+        let mut spool = Spool::create(&opened, &directory.path().join("packets.csv")).unwrap();
         let count = BATCH as u64 * 2 + 100;
         for frame in 0..count {
             assert_eq!(spool.entries(), frame);

@@ -3,17 +3,18 @@
 mod csv;
 mod parquet;
 
-use std::{fs::File, io, path::Path};
+use std::{ffi::OsStr, fs::File, io, path::Path};
 
 use monitor_core::row::{Columns, Row};
 use serde::Serialize;
 
 use self::{csv::CsvTable, parquet::ParquetTable};
-use super::{OutputError, part::Part};
+use super::{OutputError, Tally, part::Part};
+use crate::files::Directory;
 
 /// A form of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub(super) enum Form {
     /// Comma-separated values (RFC 4180) with a line of names.
     Csv,
     /// Apache Parquet.
@@ -22,7 +23,7 @@ pub enum Form {
 
 impl Form {
     /// What the names of its files end in.
-    pub const fn extension(self) -> &'static str {
+    pub(super) const fn extension(self) -> &'static str {
         match self {
             Self::Csv => "csv",
             Self::Parquet => "parquet",
@@ -58,17 +59,19 @@ pub(super) struct Table {
 impl Table {
     /// A table without rows.
     pub(super) fn create(
-        path: &Path,
+        directory: &Directory,
+        name: &OsStr,
         form: Form,
         columns: Columns,
         replace: bool,
+        tally: &mut Tally,
     ) -> Result<Self, OutputError> {
-        let (part, file) = Part::create(path, replace)?;
+        let (part, file) = Part::create(directory, name, replace, tally)?;
         let writer = match form {
             Form::Csv => CsvTable::new(file, &columns).map(|table| Writer::Csv(Box::new(table))),
             Form::Parquet => ParquetTable::new(file, &columns).map(|table| Writer::Parquet(Box::new(table))),
         };
-        let writer = writer.map_err(OutputError::file(path))?;
+        let writer = writer.map_err(OutputError::file(part.path()))?;
         Ok(Self { part, writer, columns, row: Row::default() })
     }
 
@@ -81,6 +84,16 @@ impl Table {
             }
         });
         added.map_err(OutputError::file(self.part.path()))
+    }
+
+    /// Its final name.
+    pub(super) fn path(&self) -> &Path {
+        self.part.path()
+    }
+
+    /// Whether its file was removed or moved away.
+    pub(super) fn is_gone(&self) -> bool {
+        self.part.is_gone()
     }
 
     /// About how long the file is, bytes.

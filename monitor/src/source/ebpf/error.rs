@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::{Options, probe};
+use crate::files::Refusal;
 
 /// An operation on the kernel side that failed. The text names the operation, its subject and the way out.
 #[derive(Debug, thiserror::Error)]
@@ -160,6 +161,14 @@ pub enum Error {
     NothingPinned {
         /// What was named.
         directory: PathBuf,
+    },
+    /// Others could exchange what is pinned.
+    #[error("--pin {}: {refusal}; {}", directory.display(), refusal.remedy())]
+    PinsOfOthers {
+        /// The directory.
+        directory: PathBuf,
+        /// Why.
+        refusal: Refusal,
     },
     /// A pin could not be used.
     #[error("{operation} {}: {source}", path.display())]

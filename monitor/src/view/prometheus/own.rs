@@ -15,12 +15,14 @@ pub struct Own {
     pub drain_seconds: Histogram,
     /// Time that a page took to write.
     pub page_seconds: Histogram,
-    /// Records written, by output.
+    /// Records written, by output and kind.
     pub output_records: IntCounterVec,
-    /// Writes that failed, by output.
+    /// Writes that failed, by output and kind.
     pub output_errors: IntCounterVec,
-    /// Records that are in no file, by output.
+    /// Records that an output lost, by output, kind and reason.
     pub output_lost: IntCounterVec,
+    /// Records that wait for an output, by output and kind.
+    pub output_queue: IntGaugeVec,
     /// What threads have given up, by thread and means.
     pub confined: IntGaugeVec,
 }
@@ -40,12 +42,20 @@ impl Own {
             )
             .buckets(vec![0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0]),
         )?;
-        let by_output = |name, help| IntCounterVec::new(Opts::new(name, help), &["output"]);
-        let output_records = by_output("weir_output_records_total", "Records written.")?;
-        let output_errors = by_output("weir_output_errors_total", "Writes of records that failed.")?;
-        let output_lost = by_output(
-            "weir_output_records_lost_total",
-            "Records that could not be written or found the queue of the outputs full.",
+        let of_output = ["output", "kind"];
+        let by_output = |name, help| IntCounterVec::new(Opts::new(name, help), &of_output);
+        let output_records = by_output("weir_output_records_total", "Records written to an output.")?;
+        let output_errors = by_output("weir_output_errors_total", "Writes to an output that failed.")?;
+        let output_lost = IntCounterVec::new(
+            Opts::new(
+                "weir_output_records_lost_total",
+                "Records that an output lost: its queue was full, a write failed, or a file was removed.",
+            ),
+            &["output", "kind", "reason"],
+        )?;
+        let output_queue = IntGaugeVec::new(
+            Opts::new("weir_output_queue_records", "Records that wait in the queue of an output."),
+            &of_output,
         )?;
         let confined = IntGaugeVec::new(
             Opts::new(
@@ -60,6 +70,7 @@ impl Own {
             Box::new(output_records.clone()),
             Box::new(output_errors.clone()),
             Box::new(output_lost.clone()),
+            Box::new(output_queue.clone()),
             Box::new(confined.clone()),
             Box::new(ProcessCollector::for_self()),
         ] {
@@ -72,6 +83,7 @@ impl Own {
             output_records,
             output_errors,
             output_lost,
+            output_queue,
             confined,
         })
     }

@@ -18,10 +18,7 @@ mod state;
 
 use std::{
     fs, io,
-    os::{
-        fd::OwnedFd,
-        unix::fs::{DirBuilderExt as _, MetadataExt as _},
-    },
+    os::{fd::OwnedFd, unix::fs::MetadataExt as _},
     path::{Path, PathBuf},
 };
 
@@ -33,6 +30,7 @@ use super::{
     probe::Features,
     sys::{self, Mapping},
 };
+use crate::files::{Directory, Refusal};
 pub(super) use layout::{Found, MAPS};
 pub(super) use links::TcLink;
 pub(super) use recover::recover;
@@ -96,18 +94,31 @@ pub(super) fn prepare(directory: &Path, options: &Options, features: Features) -
 /// When it is on no BPF file system, or cannot be made.
 pub fn make(directory: &Path) -> Result<(), Error> {
     on_bpf_file_system(directory)?;
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    made.map_err(failed("making the directory", directory))
+    trusted(directory, Directory::make(directory).map(|(made, _)| made), "making the directory")
 }
 
 /// What [`prepare`] will find, without a change to it; refuses what that refuses.
 pub(super) fn look(directory: &Path, options: &Options, features: Features) -> Result<Found, Error> {
     on_bpf_file_system(directory)?;
+    if directory.symlink_metadata().is_ok() {
+        trusted(directory, Directory::open(directory), "opening")?;
+    }
     let found = layout::find(directory)?;
     if found == Found::Pins {
         layout::check(directory, options, features)?;
     }
     Ok(found)
+}
+
+/// Refuses a directory in which others could put maps and links of theirs in the place of ours.
+fn trusted(path: &Path, opened: io::Result<Directory>, operation: &'static str) -> Result<(), Error> {
+    let others = |refusal| Error::PinsOfOthers { directory: path.to_owned(), refusal };
+    match opened {
+        // Even where they cannot remove ours: they could be first.
+        Ok(directory) if directory.is_shared() => Err(others(Refusal::DirectoryMode(0o1777))),
+        Ok(_) => Ok(()),
+        Err(error) => Err(Refusal::of(&error).map_or_else(|| failed(operation, path)(error), others)),
+    }
 }
 
 /// What is not there yet will be where the innermost directory is that is there.

@@ -1,17 +1,17 @@
 //! The directory of a recording: what an earlier one left there, and what is made for the new one.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{ffi::OsString, io, path::Path};
 
 use monitor_core::record::RECORDS;
 
-use super::{packets, rotation::is_stamped};
-use crate::sink::{
-    Form, OutputError,
-    part::{EXTENSION as PART, Part, make_directory},
+use super::{
+    OutputError,
+    part::{EXTENSION as PART, unnamed},
+    recorder,
+    rotation::is_stamped,
+    table::Form,
 };
+use crate::files::{Directory, Made};
 
 /// Name and extension of the lines of a recording.
 pub const LINES: (&str, &str) = ("records", "json");
@@ -20,10 +20,10 @@ pub const LINES: (&str, &str) = ("records", "json");
 /// if it does not begin.
 #[derive(Debug)]
 pub struct Place {
-    /// Directories that were not there before, the innermost first.
-    made: Vec<PathBuf>,
+    directory: Directory,
+    made: Made,
     /// Files of earlier recordings.
-    earlier: Vec<PathBuf>,
+    earlier: Vec<OsString>,
     begun: bool,
 }
 
@@ -33,18 +33,17 @@ impl Place {
     /// # Errors
     /// When it has files of an earlier recording and `replace` does not say that they may go, or when it cannot
     /// be made or written to.
-    pub fn prepare(directory: &Path, replace: bool) -> Result<Self, OutputError> {
-        let earlier = earlier(directory).map_err(OutputError::file(directory))?;
-        if let Some(path) = earlier.first()
+    pub fn prepare(path: &Path, replace: bool) -> Result<Self, OutputError> {
+        let (directory, made) = Directory::make(path).map_err(OutputError::file(path))?;
+        let mut place = Self { directory, made, earlier: Vec::new(), begun: false };
+        place.earlier = place.directory.names().map_err(OutputError::file(path))?;
+        place.earlier.retain(|name| name.to_str().is_some_and(is_of_recording));
+        if let Some(name) = place.earlier.first()
             && !replace
         {
-            return Err(OutputError::Exists { path: path.clone() });
+            return Err(OutputError::Exists { path: place.directory.join(name) });
         }
-        let new = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
-        let made = directory.ancestors().take_while(new).map(Path::to_owned).collect();
-        let place = Self { made, earlier, begun: false };
-        make_directory(directory)?;
-        Part::probe(directory)?;
+        unnamed(&place.directory).map_err(OutputError::file(path))?;
         Ok(place)
     }
 
@@ -54,8 +53,10 @@ impl Place {
     /// When a file cannot be removed.
     pub fn begin(mut self) -> Result<(), OutputError> {
         self.begun = true;
-        self.earlier.iter().try_for_each(|path| match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(OutputError::file(path)(error)),
+        self.earlier.iter().try_for_each(|name| match self.directory.remove(name) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(OutputError::file(&self.directory.join(name))(error))
+            }
             _ => Ok(()),
         })
     }
@@ -64,27 +65,9 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         if !self.begun {
-            // One that is not empty is somebody else's by now, and stays.
-            self.made.iter().for_each(|path| drop(fs::remove_dir(path)));
+            self.made.undo();
         }
     }
-}
-
-/// What a recording may have made in a directory, by name.
-fn earlier(directory: &Path) -> io::Result<Vec<PathBuf>> {
-    let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
-    };
-    let mut files = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        if entry.file_name().to_str().is_some_and(is_of_recording) {
-            files.push(entry.path());
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 /// Whether a recording gives a file this name: whole or not, and with the time that a rotated one has.
@@ -99,13 +82,14 @@ fn is_of_recording(name: &str) -> bool {
     }
     let name = name.strip_suffix(PART).and_then(|name| name.strip_suffix('.')).unwrap_or(name);
     let forms = [Form::Csv, Form::Parquet].map(Form::extension);
-    whole(name, packets::STEM, packets::EXTENSION)
+    whole(name, recorder::STEM, recorder::EXTENSION)
         || RECORDS.iter().any(|(kind, _)| forms.iter().any(|form| whole(name, kind, form)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn left(directory: &Path) -> Vec<String> {
         let entries = fs::read_dir(directory).unwrap();

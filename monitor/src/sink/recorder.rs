@@ -2,10 +2,10 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     fs::File,
     io::Write as _,
     ops::Range,
-    path::{Path, PathBuf},
     sync::{
         Arc,
         mpsc::{Receiver, Sender, TryRecvError, channel},
@@ -13,14 +13,16 @@ use std::{
     thread::JoinHandle,
 };
 
-use super::{Failure, Rotation, rotation::Done};
+use super::{
+    Failure, OutputError, Tally,
+    part::Part,
+    pcapng::{Blocks, Packet, Statistics},
+    rotation::Done,
+};
 use crate::{
     clock::{self, Stopwatch},
-    sink::{
-        OutputError,
-        part::Part,
-        pcapng::{Blocks, Packet, Statistics},
-    },
+    config::outputs::Rotation,
+    files::Directory,
     source::packet::{DELAY, Frame, Socket, wait},
     state::State,
     telemetry::Event,
@@ -84,7 +86,7 @@ impl Drop for Tap {
 /// What is written, and where.
 #[derive(Debug)]
 pub struct PacketFiles {
-    directory: PathBuf,
+    directory: Directory,
     /// `None`: one file, without a time in its name.
     rotation: Option<Rotation>,
     snaplen: Option<u32>,
@@ -107,24 +109,32 @@ type Names = BTreeMap<u32, (String, u16)>;
 
 impl PacketFiles {
     /// In a directory that is there and free.
-    pub fn new(directory: &Path, rotation: Option<Rotation>, snaplen: Option<u32>) -> Self {
-        let done = Done::find(directory, STEM, EXTENSION);
-        Self { directory: directory.to_owned(), rotation, snaplen, open: None, done }
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn new(
+        path: &std::path::Path,
+        rotation: Option<Rotation>,
+        snaplen: Option<u32>,
+    ) -> Result<Self, OutputError> {
+        let directory = Directory::open(path).map_err(OutputError::file(path))?;
+        let done = Done::find(&directory, STEM, EXTENSION);
+        Ok(Self { directory, rotation, snaplen, open: None, done })
     }
 
-    fn path(&self) -> PathBuf {
+    fn name(&self) -> OsString {
         match self.rotation {
             Some(_) => self.done.next(),
-            None => self.directory.join(STEM).with_extension(EXTENSION),
+            None => OsString::from(format!("{STEM}.{EXTENSION}")),
         }
     }
 
     fn begin(&mut self) -> Result<(), OutputError> {
-        let path = self.path();
-        let (part, file) = Part::create(&path, true)?;
+        // A recording's place was free, or is by now: nothing is left of an earlier run.
+        let (part, file) = Part::create(&self.directory, &self.name(), true, &mut Tally::default())?;
         let mut open = Open { part, file, length: 0, begun: clock::now(), interfaces: Vec::new() };
         let mut blocks = Blocks::new(Vec::new());
-        blocks.section().map_err(OutputError::file(&path))?;
+        blocks.section().map_err(OutputError::file(open.part.path()))?;
         open.put(&blocks.into_inner())?;
         self.open = Some(open);
         Ok(())

@@ -1,25 +1,11 @@
 //! When a file is done, what files are called, and which may go.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::ffi::OsString;
 
 use monitor_core::record::Time;
 
-use crate::clock;
-
-/// When an output begins a new file, and how many old ones stay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rotation {
-    /// Bytes after which a file is done.
-    pub bytes: u64,
-    /// Age after which it is.
-    pub age: Duration,
-    /// Files that are done and stay, of each kind; `None`: all.
-    pub keep: Option<usize>,
-}
+use super::part::passing;
+use crate::{clock, config::outputs::Rotation, files::Directory};
 
 impl Rotation {
     /// Whether a file of this length that was begun then (flow clock, ns) is done.
@@ -32,17 +18,17 @@ impl Rotation {
 /// the order in which they did. The wall clock may be set back, and the latest file is not to go for its name.
 #[derive(Debug)]
 pub(super) struct Done {
-    directory: PathBuf,
+    directory: Directory,
     stem: String,
     extension: String,
-    files: Vec<PathBuf>,
+    files: Vec<OsString>,
 }
 
 impl Done {
     /// What is there at the start.
-    pub(super) fn find(directory: &Path, stem: &str, extension: &str) -> Self {
+    pub(super) fn find(directory: &Directory, stem: &str, extension: &str) -> Self {
         let mut done = Self {
-            directory: directory.to_owned(),
+            directory: directory.clone(),
             stem: stem.to_owned(),
             extension: extension.to_owned(),
             files: Vec::new(),
@@ -52,7 +38,7 @@ impl Done {
     }
 
     /// A name for the next one, which is not taken yet.
-    pub(super) fn next(&self) -> PathBuf {
+    pub(super) fn next(&self) -> OsString {
         stamped(&self.directory, &self.stem, &self.extension)
     }
 
@@ -61,42 +47,40 @@ impl Done {
         let Some(keep) = rotation.keep else { return };
         let there = self.list();
         self.files.retain(|file| there.binary_search(file).is_ok());
-        let fresh: Vec<PathBuf> = there.into_iter().filter(|file| !self.files.contains(file)).collect();
+        let fresh: Vec<OsString> = there.into_iter().filter(|file| !self.files.contains(file)).collect();
         self.files.extend(fresh);
         let too_many = self.files.len().saturating_sub(keep);
-        for path in self.files.iter().take(too_many) {
-            drop(fs::remove_file(path));
+        for name in self.files.iter().take(too_many) {
+            // In a directory of all, a name alone makes no file ours.
+            if matches!(self.directory.status(name), Ok(Some(there)) if there.is_ours()) {
+                drop(self.directory.remove(name));
+            }
         }
     }
 
     /// By name.
-    fn list(&self) -> Vec<PathBuf> {
-        let Ok(entries) = fs::read_dir(&self.directory) else { return Vec::new() };
-        let mut files: Vec<PathBuf> = entries
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(|path| {
-                let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-                is_stamped(name, &self.stem, &self.extension)
-            })
-            .collect();
-        files.sort();
+    fn list(&self) -> Vec<OsString> {
+        let mut files = self.directory.names().unwrap_or_default();
+        files.retain(|name| is_stamped(name.to_str().unwrap_or_default(), &self.stem, &self.extension));
         files
     }
 }
 
 /// `flow-20261121T140515Z.csv`: a name with the time at which the file was begun, which is not taken yet.
-fn stamped(directory: &Path, stem: &str, extension: &str) -> PathBuf {
+fn stamped(directory: &Directory, stem: &str, extension: &str) -> OsString {
     let stamp = stamp(Time(clock::wall().max(0) as u64));
-    let name = |more: &str| directory.join(format!("{stem}-{stamp}{more}")).with_extension(extension);
+    let name = |more: &str| OsString::from(format!("{stem}-{stamp}{more}.{extension}"));
+    let taken = |name: &OsString| {
+        [name.clone(), passing(name)].iter().any(|name| matches!(directory.status(name), Ok(Some(_))))
+    };
     // Files that are done within a second differ in a number, which sorts behind the first.
-    let mut path = name("");
+    let mut file = name("");
     let mut number = 2;
-    while path.symlink_metadata().is_ok() {
-        path = name(&format!("_{number:04}"));
+    while taken(&file) {
+        file = name(&format!("_{number:04}"));
         number += 1;
     }
-    path
+    file
 }
 
 /// `20261121T140515Z`.
@@ -127,6 +111,11 @@ pub(super) fn is_stamped(name: &str, stem: &str, extension: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::{fs, path::Path, time::Duration};
+
+    fn opened(directory: &tempfile::TempDir) -> Directory {
+        Directory::open(directory.path()).unwrap()
+    }
 
     #[test]
     fn names_carry_the_time_and_are_recognized() {
@@ -162,7 +151,7 @@ mod tests {
         ] {
             fs::write(directory.path().join(name), "").unwrap();
         }
-        Done::find(directory.path(), "flow", "csv").prune(KEEP_ONE);
+        Done::find(&opened(&directory), "flow", "csv").prune(KEEP_ONE);
         let expected = ["dns-20261121T024927Z.csv", "flow-20261121T024928Z_0002.csv", "flow-mine.csv"];
         assert_eq!(left(directory.path()), expected);
     }
@@ -172,7 +161,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let make = |name: &str| fs::write(directory.path().join(name), "").unwrap();
         make("flow-20261121T024927Z.csv");
-        let mut done = Done::find(directory.path(), "flow", "csv");
+        let mut done = Done::find(&opened(&directory), "flow", "csv");
         for name in ["flow-20261120T010000Z.csv", "flow-20261120T000000Z.csv", "flow-20261122T000000Z.csv"] {
             make(name);
             done.prune(KEEP_ONE);
@@ -183,14 +172,15 @@ mod tests {
     #[test]
     fn a_name_that_is_taken_is_not_given_again() {
         let directory = tempfile::tempdir().unwrap();
-        let names: Vec<PathBuf> = (0..3)
+        let opened = opened(&directory);
+        let names: Vec<OsString> = (0..3)
             .map(|_| {
-                let path = stamped(directory.path(), "flow", "csv");
-                fs::write(&path, "").unwrap();
-                path
+                let name = stamped(&opened, "flow", "csv");
+                fs::write(directory.path().join(&name), "").unwrap();
+                name
             })
             .collect();
         assert!(names[0] != names[1] && names[1] != names[2]);
-        assert!(names.iter().all(|p| is_stamped(p.file_name().unwrap().to_str().unwrap(), "flow", "csv")));
+        assert!(names.iter().all(|name| is_stamped(name.to_str().unwrap(), "flow", "csv")));
     }
 }
