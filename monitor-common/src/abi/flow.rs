@@ -141,8 +141,8 @@ pub struct Head {
     pub first: Cell64,
     /// Written by user space only; see [`Head::is_enough`].
     enough: Cell32,
-    /// 0.
-    pub reserved: Cell32,
+    /// Sequence number of the SYN that `syn_time` is of.
+    pub syn_seq: Cell32,
     /// Time of the SYN, ns; 0: none seen.
     pub syn_time: Cell64,
     /// From the SYN to the handshake's last ACK, ns; 0: not seen whole.
@@ -316,6 +316,7 @@ impl Flow {
         let h = &self.head;
         h.first.set(0);
         h.enough.set(0);
+        h.syn_seq.set(0);
         h.syn_time.set(0);
         h.handshake.set(0);
         h.request_time.set(0);

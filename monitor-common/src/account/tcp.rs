@@ -22,10 +22,21 @@ const fn before(a: u32, b: u32) -> bool {
     (a.wrapping_sub(b) as i32) < 0
 }
 
-/// Whether a SYN is a new connection, not the old SYN again.
+/// Whether a SYN is a new connection, not the old SYN again: that has the same initial sequence number,
+/// however much was sent since.
 #[inline(always)]
-pub(super) fn fresh_syn(hot: &Hot, packet: &Packet) -> bool {
-    hot.bits.get() & bits::SEQ != 0 && hot.next_seq.get() != packet.seq.wrapping_add(1)
+pub(super) fn fresh_syn(head: &Head, hot: &Hot, packet: &Packet) -> bool {
+    hot.bits.get() & bits::SEQ != 0
+        && hot.next_seq.get() != packet.seq.wrapping_add(1)
+        && !(head.syn_time.get() != 0 && head.syn_seq.get() == packet.seq)
+}
+
+/// Whether a SYN-ACK begins a sequence space of its own, because another server answers than the one before
+/// (a SYN proxy, a restart). What only repeats the last one lies behind by at most what was sent since.
+#[inline(always)]
+fn fresh_syn_ack(hot: &Hot, packet: &Packet) -> bool {
+    let behind = hot.next_seq.get().wrapping_sub(packet.seq.wrapping_add(1));
+    hot.bits.get() & bits::SEQ != 0 && behind as u64 > hot.payload_bytes.get().wrapping_add(1)
 }
 
 #[inline(always)]
@@ -53,7 +64,7 @@ fn count_flags<C: Clock>(flow: &Flow, packet: &Packet, side: Side, clock: &C) {
     let head = &flow.head;
     if flags & SYN != 0 {
         if flags & ACK == 0 {
-            if fresh_syn(hot, packet) {
+            if fresh_syn(head, hot, packet) {
                 restart(flow);
             }
             c.syn.add(1);
@@ -64,16 +75,21 @@ fn count_flags<C: Clock>(flow: &Flow, packet: &Packet, side: Side, clock: &C) {
             }
             if head.syn_time.get() == 0 {
                 head.syn_time.set(clock.precise());
+                head.syn_seq.set(packet.seq);
             }
         } else {
             c.syn_ack.add(1);
+            if fresh_syn_ack(hot, packet) {
+                renew(hot, &flow.hot[(i ^ 1) & 1]);
+            }
             if head.client().1 == ClientRule::First
                 && (flow.hot[0].bits.get() | flow.hot[1].bits.get()) & bits::SYN == 0
             {
                 head.set_client(side.other(), ClientRule::SynAck);
             }
         }
-        if hot.bits.get() & bits::SYN != 0 && hot.next_seq.get() == packet.seq.wrapping_add(1) {
+        // After a restart or a renewal nothing is known of the side any more.
+        if hot.bits.get() & bits::SYN != 0 {
             c.syn_retransmissions.add(1);
         }
         hot.bits.set(hot.bits.get() | bits::SYN);
@@ -105,6 +121,17 @@ fn count_flags<C: Clock>(flow: &Flow, packet: &Packet, side: Side, clock: &C) {
     if flags & CWR != 0 {
         c.cwr.add(1);
     }
+}
+
+/// A side's sequence numbers begin anew; what the peer acknowledged was of the old ones.
+#[inline(always)]
+fn renew(hot: &Hot, peer: &Hot) {
+    hot.bits.set(0);
+    hot.duplicates.set(0);
+    hot.pending_since.set(0);
+    hot.advanced.set(0);
+    peer.bits.set(peer.bits.get() & !bits::ACK);
+    peer.duplicates.set(0);
 }
 
 /// A new connection on the same 5-tuple: its order, times and samples begin anew, counters go on.

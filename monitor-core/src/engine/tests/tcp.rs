@@ -417,3 +417,70 @@ fn addresses_that_become_known_later_change_the_role_from_then_on() {
     assert_eq!(w.attempts(Role::Forwarded), [0, 1, 0, 0]);
     assert_eq!(w.attempts(Role::Server), [0, 1, 0, 0]);
 }
+
+/// Counters of the only flow, of the client (the peer) and of the server (this host).
+fn sides(w: &World) -> [&monitor_common::abi::Counters; 2] {
+    let flow = w.slots.iter().find(|flow| flow.head.live.get() != 0).unwrap();
+    let client = flow.head.client().0;
+    [&flow.counters[client.index()], &flow.counters[client.other().index()]]
+}
+
+#[test]
+fn a_syn_again_after_data_is_the_same_connection() {
+    let mut w = World::with_slots(64);
+    let mut tcp = inbound(40_000, 1);
+    let syn = tcp.syn();
+    w.eth(&syn);
+    let syn_ack = tcp.syn_ack();
+    w.eth(&syn_ack);
+    w.eth(&tcp.ack(CLIENT));
+    let hello = tcp.data(CLIENT, 500);
+    w.eth(&hello);
+    w.now += SECOND;
+    // All of it once more, as a capture shows it whose network lost the answers.
+    w.eth(&syn);
+    w.eth(&syn_ack);
+    w.eth(&hello);
+    w.eth(&tcp.data(SERVER, 100));
+    w.drain();
+    let [client, server] = sides(&w);
+    assert_eq!((client.syn.get(), client.syn_retransmissions.get(), client.retransmissions.get()), (2, 1, 2));
+    assert_eq!((server.syn_ack.get(), server.syn_retransmissions.get()), (2, 1));
+    assert_eq!((client.lost_segments.get(), server.lost_segments.get()), (0, 0));
+    assert_eq!(w.attempts(Role::Server), [1, 0, 0, 0], "one attempt");
+    // The same after the server has sent, too; another sequence number is another connection.
+    w.now += SECOND;
+    w.eth(&syn);
+    w.eth(&syn_ack);
+    w.drain();
+    assert_eq!(w.attempts(Role::Server), [1, 0, 0, 0]);
+    assert_eq!(sides(&w)[1].retransmissions.get(), 2);
+    inbound(40_000, 70_000).handshake(&mut w);
+    w.drain();
+    assert_eq!(w.attempts(Role::Server), [2, 0, 0, 0]);
+}
+
+#[test]
+fn a_syn_ack_with_another_sequence_number_renews_the_servers() {
+    let mut w = World::with_slots(64);
+    let mut tcp = inbound(40_000, 1);
+    w.eth(&tcp.syn());
+    w.eth(&tcp.syn_ack());
+    // The answer was another's: what follows is numbered anew, from above and from below.
+    for isn in [4_000_000, 77] {
+        tcp.seq[SERVER] = isn;
+        w.eth(&tcp.syn_ack());
+        w.eth(&tcp.ack(CLIENT));
+        w.now += 10 * MS;
+        w.eth(&tcp.data(SERVER, 1000));
+        w.eth(&tcp.ack(CLIENT));
+        w.eth(&tcp.data(SERVER, 1000));
+        w.eth(&tcp.ack(CLIENT));
+        let [client, server] = sides(&w);
+        let troubles = |side: &monitor_common::abi::Counters| {
+            [side.retransmissions.get(), side.out_of_order.get(), side.lost_segments.get()]
+        };
+        assert_eq!((troubles(client), troubles(server)), ([0; 3], [0; 3]), "{isn}");
+    }
+    assert_eq!(sides(&w)[1].syn_retransmissions.get(), 0);
+}
