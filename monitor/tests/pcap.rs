@@ -534,3 +534,67 @@ fn what_cannot_mean_anything_is_told_in_one_line() {
     let nowhere = run(&["pcap", "--html", "/nonexistent/page.html", "-"], &capture);
     assert!(complaint(&nowhere).contains("make the directory first"), "{}", complaint(&nowhere));
 }
+
+/// A pcap file whose packets claim a length on the wire of their own.
+fn with_wire_length(of: fn(u32) -> u32) -> Vec<u8> {
+    let mut bytes = connection();
+    let mut at = 24;
+    while at < bytes.len() {
+        let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+        let captured = word(at + 8);
+        bytes[at + 12..at + 16].copy_from_slice(&of(captured).to_le_bytes());
+        at += 16 + captured as usize;
+    }
+    bytes
+}
+
+#[test]
+fn a_length_on_the_wire_below_what_was_captured_is_what_was_captured() {
+    let whole = records(&run(&["pcap", "--json", "-"], &connection()));
+    let report = run(&["pcap", "--section", "summary,capture", "-"], &connection()).stdout;
+    for of in [|_| 0, |captured| captured / 2] {
+        let bytes = with_wire_length(of);
+        assert_eq!(records(&run(&["pcap", "--json", "-"], &bytes)), whole);
+        let said = run(&["pcap", "--section", "summary,capture", "-"], &bytes).stdout;
+        assert_eq!(String::from_utf8_lossy(&said), String::from_utf8_lossy(&report));
+    }
+}
+
+#[test]
+fn of_several_files_those_that_are_no_captures_are_passed_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let [first, second] = dealt(directory.path());
+    file(directory.path(), "empty.pcap", b"");
+    file(directory.path(), "notes.txt", b"not a capture at all");
+    file(directory.path(), "short.pcap", &[0xd4, 0xc3]);
+    let all = directory.path().to_str().unwrap().to_owned();
+    let pattern = directory.path().join("*").to_str().unwrap().to_owned();
+    let alone = records(&run(&["pcap", "--json", &first, &second], b""));
+    for argument in [&all, &pattern] {
+        let output = run(&["pcap", "--json", argument], b"");
+        assert!(output.status.success(), "{}", complaint(&output));
+        assert_eq!(records(&output), alone);
+        let complaint = complaint(&output);
+        assert_eq!(complaint.lines().count(), 3, "{complaint}");
+        for name in ["empty.pcap", "notes.txt", "short.pcap"] {
+            assert!(complaint.contains(name), "{complaint}");
+        }
+        assert_eq!(run(&["pcap", "--json", "--strict", argument], b"").status.code(), Some(1));
+    }
+    // Where nothing is a capture there is nothing to pass over.
+    std::fs::remove_file(&first).unwrap();
+    std::fs::remove_file(&second).unwrap();
+    assert_eq!(run(&["pcap", "--json", &all], b"").status.code(), Some(1));
+}
+
+#[test]
+fn the_summary_says_that_a_capture_is_truncated() {
+    let whole = connection();
+    let said = |bytes: &[u8]| {
+        let output = run(&["pcap", "--section", "summary", "-"], bytes);
+        assert!(output.status.success(), "{}", complaint(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(!said(&whole).contains("truncated"));
+    assert!(said(&whole[..whole.len() - 5]).contains(", truncated"));
+}

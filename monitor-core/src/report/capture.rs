@@ -17,6 +17,8 @@ pub const SIZE_BOUNDS: [u32; 7] = [64, 127, 255, 511, 1023, 1518, 9018];
 pub struct Capture {
     /// Capture files.
     pub files: u64,
+    /// Of them, those that are cut or damaged: what stands before was read.
+    pub truncated: u64,
     /// Packets that were read, those of unknown link types not among them.
     pub packets: u64,
     /// Their bytes on the wire.

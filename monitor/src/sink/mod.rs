@@ -85,6 +85,8 @@ pub trait Sink {
 pub struct Ending<'a> {
     /// Files that were read.
     pub files: u64,
+    /// Of them, those that are cut or damaged: what stands before was read.
+    pub truncated: u64,
     /// Packets of link types that are not known, by their number: no packet told of them.
     pub unknown: &'a BTreeMap<u32, u64>,
 }

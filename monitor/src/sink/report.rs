@@ -58,6 +58,7 @@ impl Sink for ReportOutput {
 
     fn ended(&mut self, ending: &Ending<'_>) -> Result<(), OutputError> {
         self.report.capture.files = ending.files;
+        self.report.capture.truncated = ending.truncated;
         self.report.capture.skipped.clone_from(ending.unknown);
         Ok(())
     }

@@ -45,8 +45,8 @@ fn network(text: &str) -> Result<Network, &'static str> {
 #[derive(Debug, Args)]
 #[command(after_long_help = after_help())]
 pub struct Arguments {
-    /// pcap or pcapng files, plain, gzip or zstd, also as a pattern with * and ?; `-` is standard input.
-    /// Several are read together, in the order of time.
+    /// pcap or pcapng files, plain, gzip or zstd, also as a directory or a pattern with * and ?; `-` is standard
+    /// input. Several are read together, in the order of time.
     #[arg(required_unless_present = "fields", value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
     /// Print records as JSON lines.
@@ -109,10 +109,11 @@ pub struct Arguments {
     /// Replace files that are there already.
     #[arg(long)]
     pub(super) force: bool,
-    /// Exit with an error when a file is damaged, after what stands before the damage.
+    /// Exit with an error when a file is damaged or, of several, no capture, after what stands before.
     #[arg(long, overrides_with = "lenient")]
     pub(super) strict: bool,
-    /// Report a damaged file and count what stands before the damage (default).
+    /// Report a damaged file on standard error and count what stands before the damage, which the summary calls
+    /// truncated; of several files pass over those that are no captures. Exit without an error (default).
     #[arg(long)]
     pub(super) lenient: bool,
 }

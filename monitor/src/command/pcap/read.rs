@@ -54,7 +54,10 @@ pub(super) fn run(
     let mut reading = Reading::new(paths, local, selection, outputs);
     let mut batch = Batch::default();
     let mut stopped = None;
-    while let Some(step) = captures.next(&mut batch)? {
+    while let Some(step) = captures.next(&mut batch) {
+        if let Step::Damaged(damage) = &step {
+            reading.truncated += u64::from(damage.is_truncation());
+        }
         match step {
             Step::Packets(file, capture) => reading.batch(file, capture, &batch)?,
             Step::Damaged(damage) if strict => {
@@ -102,6 +105,8 @@ struct Reading<'a, 'o> {
     /// Packets of link types that are not known, by their number.
     unknown: BTreeMap<u32, u64>,
     files: u64,
+    /// Files that ended before their end.
+    truncated: u64,
     /// Whether anything was written.
     passed: bool,
 }
@@ -129,6 +134,7 @@ impl<'a, 'o> Reading<'a, 'o> {
             records: Vec::new(),
             unknown: BTreeMap::new(),
             files: paths.len() as u64,
+            truncated: 0,
             passed: false,
         }
     }
@@ -179,7 +185,7 @@ impl<'a, 'o> Reading<'a, 'o> {
     fn finish(mut self, loud: bool) -> Result<(), CommandError> {
         self.session.finish(&mut self.records);
         self.passed |= write(self.selection, self.outputs, &mut self.records)?;
-        let ending = Ending { files: self.files, unknown: &self.unknown };
+        let ending = Ending { files: self.files, truncated: self.truncated, unknown: &self.unknown };
         for output in &mut *self.outputs {
             output.ended(&ending)?;
         }

@@ -39,6 +39,7 @@ impl Sink for Collector<'_> {
 
     fn ended(&mut self, ending: &Ending<'_>) -> Result<(), OutputError> {
         self.0.report.capture.files = ending.files;
+        self.0.report.capture.truncated = ending.truncated;
         self.0.report.capture.skipped.clone_from(ending.unknown);
         Ok(())
     }

@@ -16,7 +16,7 @@ pub(super) fn entry(view: &PacketView<'_>, (flow_file, flow): (u32, u64)) -> Ent
     let entry = Entry {
         frame: view.frame.number,
         time: view.frame.time,
-        length: view.frame.length,
+        length: view.frame.on_wire(),
         file: view.frame.file,
         flow,
         flow_file,

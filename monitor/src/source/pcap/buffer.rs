@@ -42,6 +42,12 @@ impl<R: Read> Buffer<R> {
         self.held = true;
     }
 
+    /// Whether fewer bytes than asked for may be there although the stream goes on.
+    #[inline]
+    pub(super) const fn is_held(&self) -> bool {
+        self.held
+    }
+
     /// Bytes may move and come again.
     #[inline]
     pub(super) fn release(&mut self) {

@@ -17,6 +17,12 @@ pub enum Damage {
     /// A major version other than 2.
     #[error("pcap version {0}.{1} is not known")]
     Version(u16, u16),
+    /// Sections of pcapng of a version other than 1.0.
+    #[error("sections of pcapng that are skipped: {0}, of version {1}.{2}; only 1.0 is known")]
+    Sections(u64, u16, u16),
+    /// More interfaces than are remembered.
+    #[error("the file describes more than {0} interfaces")]
+    Interfaces(usize),
     /// The end comes too early.
     #[error("the file ends within a record")]
     Cut,
@@ -57,6 +63,15 @@ pub enum CaptureError {
         #[source]
         reason: Damage,
     },
+    /// Parts of it are of a version that is not known; all else was given.
+    #[error("{name}: {reason}")]
+    Skipped {
+        /// The file.
+        name: String,
+        /// What was left out.
+        #[source]
+        reason: Damage,
+    },
     /// It is damaged: what stands before was given.
     #[error("{name}: {reason} at offset {offset}, after packet {packets}; what stands before is counted")]
     Damaged {
@@ -78,6 +93,19 @@ impl CaptureError {
     }
 
     pub(super) fn damaged(name: String, offset: u64, packets: u64, reason: Damage) -> Self {
-        Self::Damaged { name, offset, packets, reason }
+        match reason {
+            Damage::Sections(..) => Self::Skipped { name, reason },
+            _ => Self::Damaged { name, offset, packets, reason },
+        }
+    }
+
+    /// Whether there is no such file.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Open { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// Whether a file ended before its end: it is cut or damaged.
+    pub const fn is_truncation(&self) -> bool {
+        matches!(self, Self::Damaged { .. })
     }
 }

@@ -10,12 +10,17 @@ use std::{
 use super::CaptureError;
 use crate::config::types::glob;
 
-/// The files of an argument: itself if there is such a file, else those that it matches as a pattern (`*` and
-/// `?` within names), in the order of their names.
+/// The files of an argument: itself if there is such a file, those in it if it is a directory, else those that it
+/// matches as a pattern (`*` and `?` within names), in the order of their names.
 ///
 /// # Errors
-/// When a pattern matches nothing. A path without `*` and `?` is returned as it is.
+/// When a pattern matches nothing, or a directory has no files. Any other path is returned as it is.
 pub fn expand(argument: &Path) -> Result<Vec<PathBuf>, CaptureError> {
+    if argument.is_dir() {
+        let mut found = matching(argument, Component::Normal(OsStr::new("*")));
+        found.retain(|path| path.is_file());
+        return some(found, argument, "no file is in the directory");
+    }
     if !is_pattern(argument.as_os_str()) || argument.exists() {
         return Ok(vec![argument.to_owned()]);
     }
@@ -24,8 +29,13 @@ pub fn expand(argument: &Path) -> Result<Vec<PathBuf>, CaptureError> {
         found = found.into_iter().flat_map(|base| matching(&base, component)).collect();
     }
     found.retain(|path| path.exists());
+    some(found, argument, "no file matches the pattern")
+}
+
+/// At least one file, or an error that says why there is none.
+fn some(found: Vec<PathBuf>, argument: &Path, why: &str) -> Result<Vec<PathBuf>, CaptureError> {
     if found.is_empty() {
-        let source = io::Error::new(io::ErrorKind::NotFound, "no file matches the pattern");
+        let source = io::Error::new(io::ErrorKind::NotFound, why);
         return Err(CaptureError::Open { name: argument.display().to_string(), source });
     }
     Ok(found)
@@ -75,6 +85,9 @@ mod tests {
         assert_eq!(found("?/?.pcap"), ["a/9.pcap", "b/2.pcap"]);
         assert_eq!(found("missing.pcap"), ["missing.pcap"]);
         assert!(matches!(expand(&root.join("*.gz")), Err(CaptureError::Open { .. })));
+        assert_eq!(found("a"), ["a/10.pcap", "a/9.pcap", "a/9.txt"], "a directory");
+        fs::create_dir(root.join("empty")).expect("created");
+        assert!(matches!(expand(&root.join("empty")), Err(CaptureError::Open { .. })));
         fs::write(root.join("*.pcap"), b"").expect("written");
         assert_eq!(found("*.pcap"), ["*.pcap"], "a file of that very name");
     }

@@ -1,6 +1,11 @@
 //! Link types of captures: what stands before what the parser knows (tcpdump.org/linktypes.html).
 
-use monitor_common::{abi::Direction, wire::Link};
+use monitor_common::{
+    abi::Direction,
+    wire::{Link, Wireless, ieee80211},
+};
+
+use super::juniper;
 
 /// What the parser is to begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,9 +19,9 @@ pub struct Stripped {
 }
 
 /// A type that no network layer has: the frame counts as one without IP.
-const NOT_IP: Link = Link::EtherType(0xffff);
+pub(super) const NOT_IP: Link = Link::EtherType(0xffff);
 /// Below every `EtherType`: an LLC header follows.
-const LLC: Link = Link::EtherType(0);
+pub(super) const LLC: Link = Link::EtherType(0);
 
 /// Headers that lead to another link type are followed this deep.
 const NESTED: u32 = 4;
@@ -24,7 +29,7 @@ const NESTED: u32 = 4;
 /// Apple's packet tap.
 const PKTAP: u32 = 258;
 
-const fn at(link: Link, before: usize) -> Stripped {
+pub(super) const fn at(link: Link, before: usize) -> Stripped {
     Stripped { link, before, way: None }
 }
 
@@ -69,6 +74,23 @@ fn header(link_type: u32, b: &[u8]) -> Option<Header> {
     let found = match link_type {
         1 => Some(at(Link::Ethernet, 0)),
         12 | 14 | 101 | 228 | 229 => Some(at(Link::Ip, 0)),
+        7 => arcnet(b, 0),
+        129 => arcnet(b, 2),
+        // Direction, and how the header was compressed, in sixteen bytes.
+        8 => Some(Stripped { way: slip_way(b), ..at(Link::Ip, 16) }),
+        10 => fddi(b),
+        // Multilink frame relay (FRF.16): begin and end, no control, a sequence number.
+        182 if b.first().is_some_and(|first| first & 0xe0 == 0xc0) => {
+            behind(b.get(2..).and_then(frame_relay), 2)
+        }
+        182 => Some(at(NOT_IP, 0)),
+        // Global routing header of InfiniBand, type, two bytes that are reserved.
+        242 => be16(b, 40).map(|number| at(Link::EtherType(number), 44)),
+        // Tags of switch chips between the addresses and the type, or before all.
+        281 | 284 => be16(b, 16).map(|number| at(Link::EtherType(number), 18)),
+        285 => be16(b, 20).map(|number| at(Link::EtherType(number), 22)),
+        282 => Some(at(Link::Ethernet, 4)),
+        number if juniper::is(number) => juniper::strip(number, b),
         // BSD loopback: the address family in the order of the capturing machine, or of the network.
         0 | 108 => family(b),
         // Routers write Cisco's framing under either number.
@@ -84,7 +106,7 @@ fn header(link_type: u32, b: &[u8]) -> Option<Header> {
         100 | 106 => Some(at(LLC, 0)),
         113 => cooked(b, 14, be16(b, 0), 16),
         276 => cooked(b, 0, b.get(10).copied().map(u16::from), 20),
-        105 => ieee80211(b, 0, false),
+        105 => wireless(b, 0, false),
         127 => radiotap(b),
         119 => return Some(Header::Nested { link_type: 105, length: 144 }),
         163 => return Some(nested(Some(105), be32(b, 4))),
@@ -145,17 +167,54 @@ fn pktap_way(b: &[u8]) -> Option<Direction> {
     }
 }
 
-/// IPv6 has another number on each BSD.
+/// The address family, in either order of bytes and in either half: some write it as two bytes. IPv6 has
+/// another number on each BSD.
 fn family(b: &[u8]) -> Option<Stripped> {
-    let family = be32(b, 0)?;
+    let (first, second) = (be16(b, 0)?, be16(b, 2)?);
+    let family = if first == 0 { second } else { first };
     Some(match family.min(family.swap_bytes()) {
-        2 | 10 | 24 | 28 | 30 => at(Link::Ip, 4),
+        2 | 10 | 24 | 28 | 30 if first == 0 || second == 0 => at(Link::Ip, 4),
         _ => at(NOT_IP, 4),
     })
 }
 
+/// RFC 1201 and RFC 1051: addresses, `offset` bytes of Linux's, protocol, and of the first a fragment's flag and
+/// sequence, perhaps behind an exception.
+fn arcnet(b: &[u8], offset: usize) -> Option<Stripped> {
+    let protocol = 2 + offset;
+    let number = *b.get(protocol)?;
+    if matches!(number, 0xf0 | 0xf1) {
+        return Some(at(if number == 0xf0 { Link::Ip } else { NOT_IP }, protocol + 1));
+    }
+    let exception = if offset == 0 && b.get(protocol + 1)? == &0xff { 4 } else { 0 };
+    let link = if matches!(number, 0xd4 | 0xc4) { Link::Ip } else { NOT_IP };
+    Some(at(link, protocol + 4 + exception))
+}
+
+/// 0: received; 1: sent.
+fn slip_way(b: &[u8]) -> Option<Direction> {
+    match b.first()? {
+        0 => Some(Direction::Receive),
+        1 => Some(Direction::Transmit),
+        _ => None,
+    }
+}
+
+/// ANSI X3T9.5: frame control, which says that an LLC header follows, and two addresses.
+fn fddi(b: &[u8]) -> Option<Stripped> {
+    Some(match b.first()? & 0x70 {
+        0x50 => at(LLC, 13),
+        _ => at(NOT_IP, 0),
+    })
+}
+
+/// The same, behind some bytes more.
+pub(super) fn behind(stripped: Option<Stripped>, more: usize) -> Option<Stripped> {
+    stripped.map(|stripped| Stripped { before: stripped.before + more, ..stripped })
+}
+
 /// PPP in HDLC framing, or Cisco's.
-fn hdlc(b: &[u8]) -> Option<Stripped> {
+pub(super) fn hdlc(b: &[u8]) -> Option<Stripped> {
     match b.first()? {
         0x0f | 0x8f => Some(at(Link::EtherType(be16(b, 2)?), 4)),
         _ => Some(at(Link::Ppp, 0)),
@@ -169,7 +228,7 @@ fn ppp_way(b: &[u8]) -> Option<Direction> {
 
 /// RFC 2427: an address of two to four bytes, control, protocol identifier; Cisco puts an `EtherType`
 /// behind the address.
-fn frame_relay(b: &[u8]) -> Option<Stripped> {
+pub(super) fn frame_relay(b: &[u8]) -> Option<Stripped> {
     let address = 1 + b.iter().take(4).position(|byte| byte & 1 != 0)?;
     if b.get(address)? != &0x03 {
         return Some(at(Link::EtherType(be16(b, address)?), address + 2));
@@ -189,34 +248,11 @@ fn frame_relay(b: &[u8]) -> Option<Stripped> {
 }
 
 /// IEEE 802.11 data frames in the clear; `padded`: the header is filled up to words.
-fn ieee80211(b: &[u8], base: usize, padded: bool) -> Option<Stripped> {
-    const DATA: u8 = 0x08;
-    let (first, flags) = (*b.get(base)?, *b.get(base + 1)?);
-    let (empty, quality, protected) = (first & 0x40 != 0, first & 0x80 != 0, flags & 0x40 != 0);
-    if first & 0x0f != DATA || empty || protected {
-        return Some(at(NOT_IP, base));
-    }
-    let mut length = 24;
-    if flags & 0x03 == 0x03 {
-        length += 6;
-    }
-    let mut aggregated = false;
-    if quality {
-        aggregated = b.get(base + length)? & 0x80 != 0;
-        length += 2;
-        // High throughput control.
-        if flags & 0x80 != 0 {
-            length += 4;
-        }
-    }
-    if padded {
-        length = length.next_multiple_of(4);
-    }
-    if aggregated {
-        // The first of several frames in one: addresses and length.
-        length += 14;
-    }
-    Some(at(LLC, base + length))
+fn wireless(b: &[u8], base: usize, padded: bool) -> Option<Stripped> {
+    Some(match ieee80211(b, base, padded)? {
+        Wireless::Data { length } => at(LLC, base + length as usize),
+        Wireless::Other => at(NOT_IP, base),
+    })
 }
 
 /// radiotap.org: length, then fields by a bit mask; of interest is whether the header behind is padded.
@@ -235,7 +271,7 @@ fn radiotap(b: &[u8]) -> Option<Stripped> {
         fields = fields.next_multiple_of(8) + 8;
     }
     let padded = present & 2 != 0 && b.get(fields)? & 0x20 != 0;
-    ieee80211(b, length, padded)
+    wireless(b, length, padded)
 }
 
 /// Linux netfilter log: attributes (length, type, value) in the order of the capturing machine.
@@ -281,7 +317,87 @@ mod tests {
             assert_eq!(stripped(0, &family), Some((Link::Ip, 4)));
             assert_eq!(stripped(108, &family), Some((Link::Ip, 4)));
         }
-        assert_eq!(stripped(0, &[7, 0, 0, 0]), Some((NOT_IP, 4)));
+        // Two bytes, and two of something else that are 0.
+        for family in [[0, 2, 0, 0], [0, 0, 2, 0], [0, 24, 0, 0]] {
+            assert_eq!(stripped(0, &family), Some((Link::Ip, 4)));
+        }
+        for family in [[7, 0, 0, 0], [2, 0, 2, 0], [0, 0, 0, 0]] {
+            assert_eq!(stripped(0, &family), Some((NOT_IP, 4)));
+        }
+    }
+
+    #[test]
+    fn old_networks_and_serial_lines_lead_to_ip() {
+        assert_eq!(stripped(7, &[1, 2, 0xd4, 0, 0, 1]), Some((Link::Ip, 6)));
+        assert_eq!(stripped(7, &[1, 2, 0xd4, 0xff, 0xff, 0xff, 0xff, 0, 0, 1]), Some((Link::Ip, 10)));
+        assert_eq!(stripped(7, &[1, 2, 0xf0]), Some((Link::Ip, 3)));
+        assert_eq!(stripped(7, &[1, 2, 0xd5, 0, 0, 1]), Some((NOT_IP, 6)));
+        assert_eq!(stripped(129, &[1, 2, 0, 0, 0xc4, 0, 0, 1]), Some((Link::Ip, 8)));
+        for (first, way) in [(0, Direction::Receive), (1, Direction::Transmit)] {
+            let mut slip = [0; 16];
+            slip[0] = first;
+            assert_eq!(stripped(8, &slip), Some((Link::Ip, 16)));
+            assert_eq!(strip(8, &slip).and_then(|s| s.way), Some(way));
+        }
+        let mut fddi = [0; 13];
+        for (control, link) in [(0x50, (LLC, 13)), (0x57, (LLC, 13)), (0x41, (NOT_IP, 0))] {
+            fddi[0] = control;
+            assert_eq!(stripped(10, &fddi), Some(link));
+        }
+        assert_eq!(stripped(182, &[0xc0, 1, 0x18, 0x41, 3, 0xcc]), Some((Link::Ip, 6)));
+        assert_eq!(stripped(182, &[0xe0, 1, 0x18, 0x41, 3, 0xcc]), Some((NOT_IP, 0)));
+        let mut infiniband = [0; 44];
+        infiniband[40] = 8;
+        assert_eq!(stripped(242, &infiniband), Some((IPV4, 44)));
+    }
+
+    #[test]
+    fn tags_of_switch_chips_are_passed_over() {
+        let addresses = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
+        for link_type in [281, 284] {
+            assert_eq!(
+                stripped(link_type, &[&addresses[..], &[0xc0, 0, 0, 1, 8, 0]].concat()),
+                Some((IPV4, 18))
+            );
+        }
+        let with_type = [&addresses[..], &[0xda, 0xda, 0, 0, 0xc0, 0, 0, 1, 8, 0]].concat();
+        assert_eq!(stripped(285, &with_type), Some((IPV4, 22)));
+        assert_eq!(stripped(282, &[0x20, 0, 0, 1]), Some((Link::Ethernet, 4)));
+    }
+
+    #[test]
+    fn what_juniper_puts_before_a_frame_is_taken_off() {
+        let first = [b'M', b'G', b'C', 1];
+        let extended = [b'M', b'G', b'C', 0x81, 0, 3, 1, 1, 4];
+        for before in [&first[..], &extended] {
+            let n = before.len();
+            for (link_type, header, link) in [
+                (178, &[][..], (Link::Ethernet, n)),
+                (167, &[], (Link::Ethernet, n)),
+                (179, &[0xff, 3, 0, 0x21], (Link::Ppp, n)),
+                (130, &[0, 0x21], (Link::Ppp, n)),
+                (180, &[0x18, 0x41, 3, 0xcc], (Link::Ip, n + 4)),
+                (131, &[0x18, 0x41, 3, 0xcc], (Link::Ip, n + 4)),
+                (181, &[0x0f, 0, 8, 0], (IPV4, n + 4)),
+                (133, &[2, 0, 0, 0], (Link::Ip, n + 4)),
+                (137, &[0, 0, 0, 1], (Link::Ip, n + 4)),
+                (137, &[0, 0, 0, 1, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0], (LLC, n + 4)),
+                (135, &[0, 0, 0, 1, 0, 0, 0, 0], (Link::Ip, n + 8)),
+            ] {
+                let bytes = [before, header].concat();
+                assert_eq!(stripped(link_type, &bytes), Some(link), "{link_type}");
+                let way = strip(link_type, &[&bytes[..], &IP].concat()).and_then(|s| s.way);
+                assert_eq!(way, Some(Direction::Receive));
+            }
+        }
+        // No header of the link at all, but the family.
+        for link_type in [130, 131, 136, 178, 179, 180, 183] {
+            let bytes = [b'M', b'G', b'C', 2, 2, 0, 0, 0];
+            assert_eq!(stripped(link_type, &bytes), Some((Link::Ip, 8)), "{link_type}");
+            let way = strip(link_type, &[&bytes[..], &IP].concat()).and_then(|s| s.way);
+            assert_eq!(way, Some(Direction::Transmit));
+        }
+        assert_eq!(stripped(178, b"none"), Some((NOT_IP, 0)));
     }
 
     #[test]

@@ -27,7 +27,7 @@ enum State {
     Waiting(u64),
     /// Its next packet has this time; `None`: not looked at yet, because packets lent from it are in use.
     Open(Box<Capture>, Option<u64>),
-    /// It cannot be read on.
+    /// It cannot be read on, or not at all.
     Damaged(CaptureError),
     Ended,
 }
@@ -61,23 +61,36 @@ pub enum Step<'a> {
 }
 
 impl Captures {
-    /// Opens the files.
+    /// Opens the files. Of several, those that are no captures or may not be read are passed over: they are
+    /// said to be damaged.
     ///
     /// # Errors
-    /// When one cannot be opened or is no capture.
+    /// When one does not exist, or none is a capture.
     pub fn open(paths: &[PathBuf]) -> Result<Self, CaptureError> {
         let read = Rc::<Cell<u64>>::default();
         let several = paths.len() > 1;
         let mut size = Some(0);
         let mut sources = Vec::with_capacity(paths.len());
+        let mut good = 0;
         for path in paths {
             let regular = fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|file| file.len());
             size = size.zip(regular).map(|(sum, length)| sum + length);
-            let state = match State::of(Box::new(Capture::open_counted(path, &read)?)) {
-                State::Open(_, Some(time)) if several && regular.is_some() => State::Waiting(time),
-                state => state,
+            let state = match Capture::open_counted(path, &read) {
+                Err(error) if several && !error.is_missing() => State::Damaged(error),
+                opened => {
+                    good += 1;
+                    match State::of(Box::new(opened?)) {
+                        State::Open(_, Some(time)) if several && regular.is_some() => State::Waiting(time),
+                        state => state,
+                    }
+                }
             };
             sources.push(Source { path: path.clone(), state });
+        }
+        if good == 0
+            && let Some(Source { state: State::Damaged(error), .. }) = sources.pop()
+        {
+            return Err(error);
         }
         if several {
             read.set(0);
@@ -86,34 +99,31 @@ impl Captures {
     }
 
     /// Takes the next packets, all of one file. `None`: all files have ended.
-    ///
-    /// # Errors
-    /// When a file is gone since it was first opened.
-    pub fn next(&mut self, batch: &mut Batch) -> Result<Option<Step<'_>>, CaptureError> {
+    pub fn next(&mut self, batch: &mut Batch) -> Option<Step<'_>> {
         if let Some(source) = self.sources.get_mut(self.last) {
             source.state = match std::mem::replace(&mut source.state, State::Ended) {
                 State::Open(capture, None) => State::of(capture),
                 state => state,
             };
         }
-        let Some((at, until)) = self.earliest() else { return Ok(None) };
-        let Some(source) = self.sources.get_mut(at) else { return Ok(None) };
-        let mut capture = match std::mem::replace(&mut source.state, State::Ended) {
-            State::Ended => return Ok(None),
-            State::Damaged(damage) => return Ok(Some(Step::Damaged(damage))),
-            State::Open(capture, _) => capture,
-            State::Waiting(_) => Box::new(Capture::open_counted(&source.path, &self.read)?),
+        let (at, until) = self.earliest()?;
+        let source = self.sources.get_mut(at)?;
+        let opened = match std::mem::replace(&mut source.state, State::Ended) {
+            State::Ended => return None,
+            State::Damaged(damage) => Err(damage),
+            State::Open(capture, _) => Ok(capture),
+            // It may be gone since it was first opened.
+            State::Waiting(_) => Capture::open_counted(&source.path, &self.read).map(Box::new),
         };
-        if let Err(damage) = capture.batch(until, batch) {
-            return Ok(Some(Step::Damaged(damage)));
-        }
-        self.last = at;
-        source.state = State::Open(capture, None);
-        match self.sources.get(at) {
-            Some(Source { state: State::Open(capture, _), .. }) => {
-                Ok(Some(Step::Packets(at as u32, capture)))
+        let taken = opened.and_then(|mut capture| capture.batch(until, batch).map(|()| capture));
+        match taken {
+            Err(damage) => Some(Step::Damaged(damage)),
+            Ok(capture) => {
+                self.last = at;
+                source.state = State::Open(capture, None);
+                let State::Open(capture, _) = &source.state else { return None };
+                Some(Step::Packets(at as u32, capture))
             }
-            _ => Ok(None),
         }
     }
 

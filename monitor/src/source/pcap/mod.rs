@@ -11,6 +11,7 @@ mod classic;
 mod compression;
 mod error;
 mod files;
+mod juniper;
 mod link;
 mod merge;
 mod ng;
@@ -72,6 +73,71 @@ pub struct Interface {
     pub name: Vec<u8>,
 }
 
+/// Interfaces of a file that are remembered; a file with more is not believed.
+const MAX_INTERFACES: usize = 1 << 16;
+
+/// Bytes of a capture's header that are looked at.
+const HEADER: usize = 24;
+
+/// Bytes that the names of all interfaces may take; those beyond have none.
+const MAX_NAMES: usize = 1 << 20;
+
+/// The interfaces of all sections and captures in a file.
+#[derive(Debug, Default)]
+struct Interfaces {
+    all: Vec<Interface>,
+    /// Bytes of their names.
+    names: usize,
+}
+
+impl Interfaces {
+    fn all(&self) -> &[Interface] {
+        &self.all
+    }
+
+    /// Adds one and returns its place.
+    fn add(&mut self, mut interface: Interface) -> Result<u32, Damage> {
+        if self.all.len() >= MAX_INTERFACES {
+            return Err(Damage::Interfaces(MAX_INTERFACES));
+        }
+        if self.names + interface.name.len() > MAX_NAMES {
+            interface.name = Vec::new();
+        }
+        self.names += interface.name.len();
+        self.all.push(interface);
+        Ok(self.all.len() as u32 - 1)
+    }
+}
+
+/// What a format finds next.
+enum Found {
+    Packet(Located),
+    /// The header of another capture, put behind this one.
+    Capture,
+    End,
+}
+
+/// Whether a capture's header stands here, of any format, and not a record that looks like its first bytes:
+/// the version, or the number that shows the order of bytes, must be there too.
+fn begins(bytes: &[u8]) -> bool {
+    let Some(magic) = bytes.first_chunk::<4>() else { return false };
+    if *magic == ng::SECTION_HEADER {
+        return matches!(bytes.get(8..12), Some([0x1a, 0x2b, 0x3c, 0x4d] | [0x4d, 0x3c, 0x2b, 0x1a]));
+    }
+    classic::form(*magic)
+        .is_some_and(|(order, ..)| order.u16(bytes, 4) == Some(2) && order.u16(bytes, 6) == Some(4))
+}
+
+/// Whether a capture's header stands next in the buffer.
+fn header_follows<R: Read>(buffer: &mut Buffer<R>) -> Result<bool, Damage> {
+    let bytes = buffer.need(HEADER)?;
+    if bytes.len() >= HEADER {
+        return Ok(begins(bytes));
+    }
+    // Looked at again when more may come.
+    if buffer.is_held() { Err(Damage::Cut) } else { Ok(false) }
+}
+
 /// Where a packet lies in the buffer.
 #[derive(Clone, Copy, Debug)]
 struct Located {
@@ -123,6 +189,7 @@ pub struct Capture {
     name: String,
     buffer: Buffer<Box<dyn Read>>,
     format: Format,
+    interfaces: Interfaces,
     number: u64,
     time: u64,
     one: Batch,
@@ -158,12 +225,13 @@ impl Capture {
         let name = name.to_owned();
         let opened = compression::decompress(reader).and_then(|plain| {
             let mut buffer = Buffer::new(plain);
-            let format = detect(&mut buffer)?;
-            Ok((buffer, format))
+            let mut interfaces = Interfaces::default();
+            let format = detect(&mut buffer, &mut interfaces)?;
+            Ok((buffer, format, interfaces))
         });
         match opened {
-            Ok((buffer, format)) => {
-                Ok(Self { name, buffer, format, number: 0, time: 0, one: Batch::default() })
+            Ok((buffer, format, interfaces)) => {
+                Ok(Self { name, buffer, format, interfaces, number: 0, time: 0, one: Batch::default() })
             }
             Err(damage) => Err(CaptureError::refused(name, damage)),
         }
@@ -181,10 +249,7 @@ impl Capture {
 
     /// The interfaces that were met so far, of all sections.
     pub fn interfaces(&self) -> &[Interface] {
-        match &self.format {
-            Format::Classic(format) => std::slice::from_ref(&format.interface),
-            Format::Ng(format) => format.interfaces(),
-        }
+        self.interfaces.all()
     }
 
     /// The time of the next packet; `None` at the end.
@@ -260,10 +325,18 @@ impl Capture {
         Ok(self.packets_of(&self.one).next())
     }
 
+    #[inline]
     fn locate(&mut self) -> Result<Option<Located>, Damage> {
-        match &mut self.format {
-            Format::Classic(format) => format.next(&mut self.buffer),
-            Format::Ng(format) => format.next(&mut self.buffer),
+        loop {
+            let found = match &mut self.format {
+                Format::Classic(format) => format.next(&mut self.buffer)?,
+                Format::Ng(format) => format.next(&mut self.buffer, &mut self.interfaces)?,
+            };
+            match found {
+                Found::Packet(located) => return Ok(Some(located)),
+                Found::End => return Ok(None),
+                Found::Capture => self.format = detect(&mut self.buffer, &mut self.interfaces)?,
+            }
         }
     }
 
@@ -287,7 +360,7 @@ impl<R: Read> Read for Counted<R> {
 }
 
 /// Which format it is, by its first four bytes.
-fn detect(buffer: &mut Buffer<Box<dyn Read>>) -> Result<Format, Damage> {
+fn detect(buffer: &mut Buffer<Box<dyn Read>>, interfaces: &mut Interfaces) -> Result<Format, Damage> {
     let first = buffer.need(4)?;
     let Some(magic) = first.first_chunk::<4>().copied() else {
         return Err(if first.is_empty() { Damage::Empty } else { Damage::NoCapture });
@@ -295,7 +368,7 @@ fn detect(buffer: &mut Buffer<Box<dyn Read>>) -> Result<Format, Damage> {
     if magic == ng::SECTION_HEADER {
         return Ok(Format::Ng(Ng::open(buffer)?));
     }
-    match Classic::open(magic, buffer)? {
+    match Classic::open(magic, buffer, interfaces)? {
         Some(classic) => Ok(Format::Classic(classic)),
         None => Err(Damage::NoCapture),
     }

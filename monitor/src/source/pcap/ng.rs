@@ -4,7 +4,7 @@ use std::io::Read;
 
 use monitor_common::abi::Direction;
 
-use super::{Interface, Located, MAX_RECORD, Order, buffer::Buffer, error::Damage};
+use super::{Found, Interface, Interfaces, Located, MAX_RECORD, Order, buffer::Buffer, error::Damage};
 
 /// Type of the block that begins a section: the same in both byte orders.
 pub(super) const SECTION_HEADER: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
@@ -24,8 +24,11 @@ const IF_TSOFFSET: u16 = 14;
 /// Option of a packet: its lowest two bits are a direction.
 const EPB_FLAGS: u16 = 2;
 
-/// Interfaces of a file that are remembered; a file with more is not believed.
-const MAX_INTERFACES: usize = 1 << 16;
+/// Bytes of an interface's name that are kept: no system has longer ones.
+const MAX_NAME: usize = 256;
+
+/// The versions that are known: 1.0, which one writer calls 1.2.
+const VERSIONS: [(u16, u16); 2] = [(1, 0), (1, 2)];
 
 /// Length of a unit of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,42 +78,42 @@ struct Times {
 #[derive(Debug)]
 pub(super) struct Ng {
     order: Order,
-    /// Of all sections.
-    interfaces: Vec<Interface>,
-    /// Of the same interfaces.
+    /// How the interfaces of this section write times.
     times: Vec<Times>,
-    /// The first interface of this section.
+    /// The first interface of this section among those of the file.
     section: usize,
+    /// It is of another version: its blocks are passed over.
+    unknown: bool,
+    /// Sections that were passed over, and the version of the last.
+    skipped: Option<(u64, u16, u16)>,
 }
 
 impl Ng {
     /// Checks that a section begins here; it is read with the blocks.
     pub(super) fn open<R: Read>(buffer: &mut Buffer<R>) -> Result<Self, Damage> {
         let order = section_order(buffer.need(12)?)?;
-        Ok(Self { order, interfaces: Vec::new(), times: Vec::new(), section: 0 })
-    }
-
-    /// The interfaces of all sections so far.
-    pub(super) fn interfaces(&self) -> &[Interface] {
-        &self.interfaces
+        Ok(Self { order, times: Vec::new(), section: 0, unknown: false, skipped: None })
     }
 
     /// The next packet; blocks of other kinds are read or skipped on the way.
-    pub(super) fn next<R: Read>(&mut self, buffer: &mut Buffer<R>) -> Result<Option<Located>, Damage> {
+    pub(super) fn next<R: Read>(
+        &mut self,
+        buffer: &mut Buffer<R>,
+        interfaces: &mut Interfaces,
+    ) -> Result<Found, Damage> {
         loop {
             let head = buffer.need(12)?;
             if head.is_empty() {
-                return Ok(None);
+                return self.end(buffer.is_held());
             }
             let section = head.starts_with(&SECTION_HEADER);
-            if section {
-                self.order = section_order(head)?;
-                self.section = self.interfaces.len();
-            }
-            let order = self.order;
+            let order = if section { section_order(head)? } else { self.order };
             let (Some(kind), Some(total)) = (order.u32(head, 0), order.u32(head, 4)) else {
                 return Err(Damage::Cut);
             };
+            if kind > 0xffff && super::header_follows(buffer)? && !section {
+                return Ok(Found::Capture);
+            }
             let size = total as usize;
             if size < 12 || !size.is_multiple_of(4) || size > MAX_RECORD {
                 return Err(Damage::Length(total.into()));
@@ -122,52 +125,84 @@ impl Ng {
             if again != total {
                 return Err(Damage::Lengths(total, again));
             }
+            if section {
+                self.begin_section(order, body, interfaces);
+                buffer.consume(size);
+                continue;
+            }
+            let all = interfaces.all();
             let located = match kind {
-                ENHANCED_PACKET => Some(self.enhanced(body, size)?),
-                OLD_PACKET => Some(self.old(body, size)?),
-                SIMPLE_PACKET => Some(self.simple(body, size)?),
+                _ if self.unknown => None,
+                ENHANCED_PACKET => Some(self.enhanced(body, size, all)?),
+                OLD_PACKET => Some(self.old(body, size, all)?),
+                SIMPLE_PACKET => Some(self.simple(body, size, all)?),
                 INTERFACE => {
                     let (interface, times) = interface(order, body).ok_or(Damage::Short)?;
-                    if self.interfaces.len() >= MAX_INTERFACES {
-                        return Err(Damage::Interface(MAX_INTERFACES as u32));
-                    }
-                    self.interfaces.push(interface);
+                    interfaces.add(interface)?;
                     self.times.push(times);
                     None
                 }
                 _ => None,
             };
-            if located.is_some() {
-                return Ok(located);
+            if let Some(located) = located {
+                return Ok(Found::Packet(located));
             }
             buffer.consume(size);
         }
     }
 
-    /// Place of an interface among those of all sections.
-    fn interface(&self, number: u32) -> Result<(u32, &Interface, Times), Damage> {
+    /// The end, or what has to be said there; while bytes are held it may be none.
+    fn end(&mut self, held: bool) -> Result<Found, Damage> {
+        match self.skipped {
+            Some((sections, major, minor)) if !held => {
+                self.skipped = None;
+                Err(Damage::Sections(sections, major, minor))
+            }
+            _ => Ok(Found::End),
+        }
+    }
+
+    /// A section begins: byte order, version, interfaces of its own.
+    fn begin_section(&mut self, order: Order, body: &[u8], interfaces: &Interfaces) {
+        self.order = order;
+        self.section = interfaces.all().len();
+        self.times.clear();
+        let version = order.u16(body, 4).zip(order.u16(body, 6));
+        self.unknown = version.is_some_and(|version| !VERSIONS.contains(&version));
+        if let (true, Some((major, minor))) = (self.unknown, version) {
+            let before = self.skipped.map_or(0, |(sections, ..)| sections);
+            self.skipped = Some((before + 1, major, minor));
+        }
+    }
+
+    /// Place of an interface of this section among those of the file.
+    fn interface<'a>(
+        &self,
+        number: u32,
+        all: &'a [Interface],
+    ) -> Result<(u32, &'a Interface, Times), Damage> {
         let at = self.section.saturating_add(number as usize);
-        match (self.interfaces.get(at), self.times.get(at)) {
+        match (all.get(at), self.times.get(number as usize)) {
             (Some(interface), Some(times)) => Ok((at as u32, interface, *times)),
             _ => Err(Damage::Interface(number)),
         }
     }
 
-    fn enhanced(&self, body: &[u8], record: usize) -> Result<Located, Damage> {
+    fn enhanced(&self, body: &[u8], record: usize, all: &[Interface]) -> Result<Located, Damage> {
         let number = self.order.u32(body, 0).ok_or(Damage::Short)?;
-        self.timed(body, record, number)
+        self.timed(body, record, number, all)
     }
 
     /// The Packet Block of the first drafts: a 16-bit interface, and a count of drops beside it.
-    fn old(&self, body: &[u8], record: usize) -> Result<Located, Damage> {
+    fn old(&self, body: &[u8], record: usize, all: &[Interface]) -> Result<Located, Damage> {
         let number = self.order.u16(body, 0).ok_or(Damage::Short)?;
-        self.timed(body, record, number.into())
+        self.timed(body, record, number.into(), all)
     }
 
     /// What both packet blocks with a time share: time at 4, lengths at 12 and 16, packet at 20, options
     /// behind it.
-    fn timed(&self, body: &[u8], record: usize, number: u32) -> Result<Located, Damage> {
-        let (at, interface, times) = self.interface(number)?;
+    fn timed(&self, body: &[u8], record: usize, number: u32, all: &[Interface]) -> Result<Located, Damage> {
+        let (at, interface, times) = self.interface(number, all)?;
         let word = |at| self.order.u32(body, at).ok_or(Damage::Short);
         let units = u64::from(word(4)?) << 32 | u64::from(word(8)?);
         let time = times.resolution.nanoseconds(units).saturating_add_signed(times.offset);
@@ -189,8 +224,8 @@ impl Ng {
     }
 
     /// Only a length, of a packet of the section's first interface; what was captured is cut to its bound.
-    fn simple(&self, body: &[u8], record: usize) -> Result<Located, Damage> {
-        let (at, interface, _) = self.interface(0)?;
+    fn simple(&self, body: &[u8], record: usize, all: &[Interface]) -> Result<Located, Damage> {
+        let (at, interface, _) = self.interface(0, all)?;
         let length = self.order.u32(body, 0).ok_or(Damage::Short)?;
         let bound = if interface.snapshot == 0 { u32::MAX } else { interface.snapshot };
         let captured = (length.min(bound) as usize).min(body.len().saturating_sub(4));
@@ -222,7 +257,7 @@ fn interface(order: Order, body: &[u8]) -> Option<(Interface, Times)> {
         Interface { link_type: order.u16(body, 0)?.into(), snapshot: order.u32(body, 4)?, name: Vec::new() };
     let mut times = Times { resolution: Resolution::Nanoseconds(1000), offset: 0 };
     options(order, body.get(8..)?, |code, value| match (code, value) {
-        (IF_NAME, name) => interface.name = name.to_vec(),
+        (IF_NAME, name) => interface.name = name.get(..MAX_NAME).unwrap_or(name).to_vec(),
         (IF_TSRESOL, [resolution]) => times.resolution = Resolution::from_option(*resolution),
         (IF_TSOFFSET, value) => {
             if let (8, Some(seconds)) = (value.len(), order.u64(value, 0)) {

@@ -54,10 +54,14 @@ fn block(out: &mut Vec<u8>, big: bool, kind: u32, body: &[u8]) {
 }
 
 fn section(out: &mut Vec<u8>, big: bool) {
+    section_of(out, big, (1, 0));
+}
+
+fn section_of(out: &mut Vec<u8>, big: bool, (major, minor): (u16, u16)) {
     let mut body = Vec::new();
     put32(&mut body, big, 0x1a2b_3c4d);
-    put16(&mut body, big, 1);
-    put16(&mut body, big, 0);
+    put16(&mut body, big, major);
+    put16(&mut body, big, minor);
     body.extend([0xff; 8]);
     block(out, big, 0x0a0d_0d0a, &body);
 }
@@ -332,6 +336,91 @@ fn packets_of_pcapng_say_their_direction_and_interface() {
     assert_eq!(seen, [None, Some(Direction::Receive), Some(Direction::Transmit), None]);
     let names: Vec<_> = capture.interfaces().iter().map(|i| (i.link_type, i.name.as_slice())).collect();
     assert_eq!(names, [(1, &b"eth00"[..]), (101, &b"eth00"[..])]);
+}
+
+#[test]
+fn captures_behind_each_other_are_all_read() {
+    for first in all_forms() {
+        for second in all_forms() {
+            let (seen, error) = read(&[&first[..], &second].concat());
+            assert!(error.is_none(), "{error:?}");
+            assert_eq!(seen, [expected(), expected()].concat());
+        }
+    }
+    // Of other link types: the second is an interface of its own.
+    let mut other = classic(true, 0xa1b2_c3d4, 1000);
+    other[23] = 101;
+    let (seen, _) = read(&[classic(false, 0xa1b2_3c4d, 1), other].concat());
+    let links: Vec<u32> = seen.iter().map(|(_, _, link_type, _)| *link_type).collect();
+    assert_eq!(links, [1, 1, 1, 1, 101, 101, 101, 101]);
+}
+
+#[test]
+fn captures_behind_each_other_are_read_where_a_buffer_ends() {
+    // As many as make a header lie across the end of what is read at once, whatever that is.
+    let one = classic(false, 0xa1b2_c3d4, 1000);
+    let many = one.repeat(400);
+    let (seen, error) = read(&many);
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(seen.len(), 400 * samples().len());
+    assert!(seen.iter().all(|(time, ..)| *time < 2_000_000_000_000_000_000), "no packet of the year 2055");
+}
+
+#[test]
+fn a_packet_of_the_year_2055_is_one() {
+    let mut file = classic(false, 0xa1b2_c3d4, 1000);
+    let begin = file.len();
+    for word in [0xa1b2_c3d4, 0, 4, 4] {
+        put32(&mut file, false, word);
+    }
+    file.extend([1, 2, 3, 4]);
+    let (seen, error) = read(&file);
+    assert!(error.is_none() && begin > 0, "{error:?}");
+    assert_eq!(seen.last(), Some(&(0xa1b2_c3d4 * 1_000_000_000, 4, 1, vec![1, 2, 3, 4])));
+}
+
+#[test]
+fn sections_of_another_version_are_passed_over_and_named() {
+    for big in [false, true] {
+        let mut out = Vec::new();
+        for (version, n) in [(2, 0), (1, 0), (1, 1), (1, 2), (3, 4)].into_iter().zip(1..) {
+            section_of(&mut out, big, version);
+            interface(&mut out, big, 1, 6, 0);
+            enhanced(&mut out, big, 0, u64::from(n), 60, &[n; 60]);
+        }
+        let (seen, error) = read(&out);
+        assert_eq!(seen, [(2000, 60, 1, vec![2; 60]), (4000, 60, 1, vec![4; 60])]);
+        assert!(
+            matches!(error, Some(CaptureError::Skipped { reason: Damage::Sections(3, 3, 4), .. })),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
+fn what_a_file_declares_is_bounded() {
+    let mut out = Vec::new();
+    section(&mut out, false);
+    let mut body = vec![1, 0, 0, 0, 0, 0, 1, 0, 2, 0, 0xff, 0xff];
+    body.resize(12 + 0x1_0000, b'n');
+    for _ in 0..8000 {
+        block(&mut out, false, 1, &body);
+    }
+    enhanced(&mut out, false, 7999, 1, 4, &[1, 2, 3, 4]);
+    let mut capture = open(&out).expect("a capture");
+    assert!(capture.next_packet().expect("whole").is_some(), "what has no name any more is still one");
+    let names: usize = capture.interfaces().iter().map(|i| i.name.len()).sum();
+    assert!(capture.interfaces().len() == 8000 && names <= 1 << 20, "{names} bytes of names");
+    let mut endless = Vec::new();
+    section(&mut endless, false);
+    for _ in 0..=1 << 16 {
+        block(&mut endless, false, 1, &[1, 0, 0, 0, 0, 0, 1, 0]);
+    }
+    let (_, error) = read(&endless);
+    assert!(
+        matches!(error, Some(CaptureError::Damaged { reason: Damage::Interfaces(65_536), .. })),
+        "{error:?}"
+    );
 }
 
 #[test]

@@ -38,8 +38,13 @@ fn what(context: &Context<'_>) -> String {
     } else {
         String::new()
     };
+    let truncated = match (capture.truncated, capture.files) {
+        (0, _) => String::new(),
+        (_, 0 | 1) => ", truncated".to_owned(),
+        (some, all) => format!(", {} of {} truncated", units::count(some), units::counted(all, "file")),
+    };
     format!(
-        "{}, {}, {}{mean}",
+        "{}, {}, {}{mean}{truncated}",
         units::counted(capture.packets, "packet"),
         units::bytes(capture.bytes as f64),
         units::counted(context.report.traffic.flows, "flow")
