@@ -46,7 +46,7 @@ fn usual_skb(ctx: *mut __sk_buff, direction: Direction) -> u32 {
     let linear = Linear { data: s.data as usize, end: s.data_end as usize };
     let Some(mut packet) = wire::parse_fast(&linear, s.len, config::tunnels) else { return 0 };
     if s.gso_size != 0 {
-        wire::super_packet(&mut packet, s.gso_size, s.gso_segs);
+        wire::super_packet(&mut packet, s.gso_size, s.gso_segs, 0);
     }
     flow(hook, packet, direction, &Source::Skb(ctx));
     1
@@ -142,7 +142,8 @@ fn general_skb(ctx: *mut __sk_buff, direction: Direction) -> u32 {
     let outcome = general(&Skb(ctx), s.len, s.ifindex, direction);
     if let Some(scratch) = this_cpu(&SCRATCH) {
         if s.gso_size != 0 {
-            wire::super_packet(&mut scratch.packet, s.gso_size, s.gso_segs);
+            let transient = scratch.state.transient();
+            wire::super_packet(&mut scratch.packet, s.gso_size, s.gso_segs, transient);
         }
         if s.vlan_present != 0 {
             wire::push_outer_vlan(&mut scratch.packet, s.vlan_tci as u16);
@@ -179,7 +180,7 @@ fn general<B: PacketBytes>(bytes: &B, length: u32, ifindex: u32, direction: Dire
         }
     }
     if packet.fragment != Fragment::None as u8 {
-        fragments::resolve(packet, ifindex, &mut scratch.fragment);
+        fragments::resolve(scratch, ifindex);
     }
     outcome::PACKET
 }
@@ -224,7 +225,7 @@ fn flow(hook: &mut HookCounters, mut packet: Packet, direction: Direction, sourc
     }
     if let Some((index, flow)) = slot {
         account::account(flow, &packet, side, &KernelClock);
-        if config::samples() != 0 && packet.payload_length != 0 {
+        if config::samples() != 0 && packet.payload_length != 0 && packet.is_readable() {
             samples::consider(&Payload { source, flow, index, packet: &packet, side });
         }
     } else {

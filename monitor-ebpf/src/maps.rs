@@ -12,7 +12,7 @@ use aya_ebpf::{
 };
 use monitor_common::{
     abi::{
-        COARSE_ENTRIES, CoarseKey, FRAGMENTED_DATAGRAMS, Flow, FlowKey, FragmentKey, FragmentPorts,
+        COARSE_ENTRIES, CoarseKey, FRAGMENTED_DATAGRAMS, Flow, FlowKey, FragmentFlow, FragmentKey,
         HookCounters, KernelConfig, MAX_INTERFACES, SAMPLE_DATA_MAX, SampleHeader, Sampling,
     },
     cell::Cell64,
@@ -39,9 +39,9 @@ pub(crate) static HIGH_WATER: PerCpuArray<u32> = PerCpuArray::with_max_entries(1
 #[map]
 pub(crate) static HOOKS: PerCpuArray<HookCounters> = PerCpuArray::with_max_entries(MAX_INTERFACES * 2, 0);
 
-/// Ports of datagrams whose fragments may still come. It forgets the oldest; it holds no counts.
+/// Flows of datagrams whose fragments may still come. It forgets the oldest; it holds no counts.
 #[map]
-pub(crate) static FRAGMENTS: LruHashMap<FragmentKey, FragmentPorts> =
+pub(crate) static FRAGMENTS: LruHashMap<FragmentKey, FragmentFlow> =
     LruHashMap::with_max_entries(FRAGMENTED_DATAGRAMS, 0);
 
 /// Counters of a coarse key, the kernel's view of [`monitor_common::abi::CoarseCounters`].
@@ -60,7 +60,7 @@ pub(crate) static COARSE: HashMap<CoarseKey, CoarseCells> = HashMap::with_max_en
 pub(crate) struct Scratch {
     pub(crate) packet: Packet,
     pub(crate) state: ParseState,
-    pub(crate) fragment: FragmentKey,
+    pub(crate) flow: FragmentFlow,
 }
 
 /// By CPU: [`Scratch`].
@@ -119,7 +119,7 @@ static CONFIG: KernelConfig = KernelConfig {
     bench_mask: 0,
     bench_hold: 0,
     bench_flags: 0,
-    tunnels: TunnelPorts { vxlan: [0, 0], geneve: 0, gtp_u: 0, teredo: 0, gre: 0, mpls: 0, reserved: 0 },
+    tunnels: TunnelPorts::NONE,
 };
 
 /// One field of the configuration as loaded, not as compiled.

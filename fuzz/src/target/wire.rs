@@ -1,14 +1,15 @@
 //! Frames: the short parser says nothing that the general one does not say too.
 
 use monitor_common::wire::{
-    Link, Packet, ParseState, TunnelPorts, parse, parse_fast, push_outer_vlan, super_packet,
+    Link, Packet, ParseState, TunnelPorts, parse, parse_capture, parse_fast, push_outer_vlan, super_packet,
 };
 
 use crate::input::Input;
 
 pub(crate) fn run(bytes: &[u8]) {
     let mut input = Input(bytes);
-    let link = match input.byte() & 3 {
+    let first = input.byte();
+    let link = match first & 3 {
         0 => Link::Ethernet,
         1 => Link::Ip,
         2 => Link::Ppp,
@@ -19,6 +20,7 @@ pub(crate) fn run(bytes: &[u8]) {
     let length = frame.len() as u32 + cut;
     let mut state = ParseState::default();
     let mut packet = Packet::default();
+    let parse = if first & 4 == 0 { parse::<[u8]> } else { parse_capture::<[u8]> };
     let known = parse(frame, link, length, &TunnelPorts::default(), &mut state, &mut packet);
     if link == Link::Ethernet
         && let Some(fast) = parse_fast(frame, length, TunnelPorts::default)
@@ -28,7 +30,7 @@ pub(crate) fn run(bytes: &[u8]) {
     }
     if known.is_ok() {
         assert!(matches!(packet.ip_version, 4 | 6), "an IP packet");
-        super_packet(&mut packet, u32::from(gso_size), u32::from(gso_segs));
+        super_packet(&mut packet, u32::from(gso_size), u32::from(gso_segs), state.transient());
         push_outer_vlan(&mut packet, gso_segs);
         assert!(packet.segments != 0, "a frame is at least one packet");
     }

@@ -26,7 +26,7 @@ pub struct KernelConfig {
     pub tunnels: TunnelPorts,
 }
 
-const _: () = assert!(size_of::<KernelConfig>() == 32);
+const _: () = assert!(size_of::<KernelConfig>() == 40);
 
 /// Bits of [`KernelConfig::bench_flags`].
 pub mod bench_flags {

@@ -3,7 +3,7 @@
 
 use super::Address;
 
-/// Datagrams whose ports are remembered at once.
+/// Datagrams whose flows are remembered at once.
 pub const FRAGMENTED_DATAGRAMS: u32 = 8192;
 
 /// What the fragments of one datagram share (RFC 791, 3.2; RFC 8200, 4.5), and the interface.
@@ -28,14 +28,28 @@ pub struct FragmentKey {
 
 const _: () = assert!(size_of::<FragmentKey>() == 44);
 
-/// Ports of the first fragment, in host byte order.
+/// The flow of a first fragment, in host byte order: the innermost, where it carries a tunnel.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FragmentPorts {
+pub struct FragmentFlow {
+    /// Source address.
+    pub source: Address,
+    /// Destination address.
+    pub destination: Address,
+    /// TCP sequence number, for the rest of a header that was split.
+    pub seq: u32,
     /// Source port.
-    pub source: u16,
+    pub source_port: u16,
     /// Destination port.
-    pub destination: u16,
+    pub destination_port: u16,
+    /// IP protocol number.
+    pub protocol: u8,
+    /// 4 or 6.
+    pub ip_version: u8,
+    /// [`crate::wire::Tunnel`] as a number; 0: none.
+    pub tunnel: u8,
+    /// 1: it has only the beginning of a TCP header.
+    pub split: u8,
 }
 
-const _: () = assert!(size_of::<FragmentPorts>() == 4);
+const _: () = assert!(size_of::<FragmentFlow>() == 44);

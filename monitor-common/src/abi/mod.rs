@@ -12,7 +12,7 @@ mod reported;
 pub use config::{KernelConfig, Sampling, bench_flags};
 pub use event::{SAMPLE_DATA_MAX, SampleHeader, SampleKind};
 pub use flow::{ClientRule, Counters, Flow, Head, Hot, Timing, bits};
-pub use fragment::{FRAGMENTED_DATAGRAMS, FragmentKey, FragmentPorts};
+pub use fragment::{FRAGMENTED_DATAGRAMS, FragmentFlow, FragmentKey};
 pub use hook::{
     COARSE_ENTRIES, CoarseCounters, CoarseKey, Direction, HookCounters, MAX_INTERFACES, TRAFFIC_CLASSES,
     Transport, hook_flags,
@@ -21,7 +21,7 @@ pub use key::{Address, FlowKey, IpVersion, Side, View};
 pub use reported::{REPORTED_WORDS, Reported};
 
 /// Version of every layout in this module.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// A type whose bytes may be copied between kernel and user space.
 ///
@@ -30,7 +30,7 @@ pub const VERSION: u32 = 2;
 mod pod {
     #![expect(unsafe_code, reason = "aya::Pod is an unsafe marker")]
     use super::{
-        CoarseCounters, CoarseKey, FlowKey, FragmentKey, FragmentPorts, HookCounters, KernelConfig,
+        CoarseCounters, CoarseKey, FlowKey, FragmentFlow, FragmentKey, HookCounters, KernelConfig,
         SampleHeader, Sampling,
     };
 
@@ -43,8 +43,8 @@ mod pod {
     }
     pod!(
         FlowKey,
+        FragmentFlow,
         FragmentKey,
-        FragmentPorts,
         HookCounters,
         CoarseKey,
         CoarseCounters,

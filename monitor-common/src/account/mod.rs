@@ -3,9 +3,12 @@
 //! The same function runs in the kernel on a slot of the shared map and in user space on a slot of
 //! its own; only the clock differs.
 
+mod fragment;
 mod tcp;
 
-use crate::abi::{Address, ClientRule, Direction, Flow, FlowKey, FragmentKey, Side, View, hook_flags};
+pub use fragment::{FragmentTable, resolve};
+
+use crate::abi::{Address, ClientRule, Direction, Flow, FlowKey, Side, View, hook_flags};
 use crate::wire::{Fragment, Packet, tcp_flags};
 
 /// The time, in nanoseconds of one monotonic clock.
@@ -80,19 +83,6 @@ pub fn key(packet: &Packet, ifindex: u32, hook_flags: u32, direction: Direction,
     key.view = view(hook_flags & hook_flags::ONE_SIDED != 0, direction, side) as u8;
     key.reserved = 0;
     side
-}
-
-/// Writes the key that the fragments of a datagram have in common (RFC 791, 3.2; RFC 8200, 4.5), apart for
-/// each interface.
-#[inline(always)]
-pub fn fragment_key(packet: &Packet, ifindex: u32, key: &mut FragmentKey) {
-    key.source = packet.source;
-    key.destination = packet.destination;
-    key.id = packet.fragment_id;
-    key.ifindex = ifindex;
-    key.protocol = packet.protocol;
-    key.ip_version = packet.ip_version;
-    key.reserved = [0; 2];
 }
 
 /// Through which hook a side's packets of an entry were seen.
@@ -171,5 +161,5 @@ pub fn starts_anew(flow: &Flow, packet: &Packet, side: Side) -> bool {
     packet.protocol == 6
         && packet.fragment != Fragment::Later as u8
         && packet.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK) == tcp_flags::SYN
-        && tcp::fresh_syn(&flow.hot[side.index() & 1], packet)
+        && tcp::fresh_syn(&flow.head, &flow.hot[side.index() & 1], packet)
 }

@@ -21,20 +21,23 @@ pub fn segments(length: u32, headers: u32, gso_size: u32, gso_segs: u32) -> u32 
 
 /// Splits a super-packet of the kernel: every packet on the wire repeats the headers up to the payload.
 ///
-/// `gso_size` and `gso_segs` are those of the buffer (`struct skb_shared_info`). Before
+/// `gso_size` and `gso_segs` are those of the buffer (`struct skb_shared_info`), `transient` are the bytes of
+/// headers that are taken off on the way (see [`super::ParseState::transient`]). Before
 /// [`push_outer_vlan`]; `packet` is as the parser left it.
 #[inline(always)]
-pub fn super_packet(packet: &mut Packet, gso_size: u32, gso_segs: u32) {
+pub fn super_packet(packet: &mut Packet, gso_size: u32, gso_segs: u32, transient: u32) {
     let count = segments(packet.wire_length, packet.payload_offset, gso_size, gso_segs);
     if count <= 1 {
         return;
     }
     let more = count - 1;
-    let headers = packet.payload_offset;
+    let headers = packet.payload_offset.wrapping_sub(transient);
     packet.segments = count;
-    packet.wire_length = packet.wire_length.wrapping_add(more.wrapping_mul(headers));
-    packet.ip_length =
-        packet.ip_length.wrapping_add(more.wrapping_mul(headers.wrapping_sub(packet.ip_offset)));
+    packet.wire_length = packet.wire_length.wrapping_sub(transient).wrapping_add(more.wrapping_mul(headers));
+    packet.ip_length = packet
+        .ip_length
+        .wrapping_sub(transient)
+        .wrapping_add(more.wrapping_mul(headers.wrapping_sub(packet.ip_offset)));
 }
 
 /// Puts a tag that the kernel keeps beside the frame before those in it. On the wire it takes four

@@ -3,7 +3,7 @@
 use super::link::be16;
 use super::parse::{ether_type, kind};
 use super::{Fragment, Packet, PacketBytes, ParseError, ParseState};
-use crate::abi::Address;
+use crate::abi::{Address, FragmentKey};
 
 /// Four bytes in memory order, as [`Address`] keeps them.
 macro_rules! word {
@@ -26,14 +26,23 @@ pub(super) fn within<const N: usize, B: PacketBytes + ?Sized>(
     bytes.read(offset)
 }
 
-/// A new innermost IP packet: what the one around it said of its transport no longer holds.
+/// A new innermost IP packet, which ends at `end` as far as it is here: what the one around it said of its
+/// transport no longer holds. Inside the first fragment of a datagram it stays a first fragment, the rest of
+/// which comes with the others.
 #[inline(always)]
-fn begin_layer(state: &mut ParseState, packet: &mut Packet) {
+fn begin_layer(state: &mut ParseState, packet: &mut Packet, end: u32) {
     packet.source_port = 0;
     packet.destination_port = 0;
     packet.payload_length = 0;
-    packet.fragment = Fragment::None as u8;
     packet.fragment_id = 0;
+    state.own.ip_version = 0;
+    state.missing = if packet.fragment == Fragment::First as u8 {
+        packet.ip_offset.wrapping_add(packet.ip_length).saturating_sub(end)
+    } else {
+        packet.fragment = Fragment::None as u8;
+        0
+    };
+    state.end = end;
     if packet.tunnel == 0 {
         packet.tunnel = state.tunnel as u8;
     }
@@ -82,32 +91,54 @@ pub(super) fn v4<B: PacketBytes + ?Sized>(
         _ => return Err(ParseError::Malformed),
     }
     let (header_end, end) = write_v4(&h, offset as u32, state.end, packet).ok_or(ParseError::Malformed)?;
-    begin_layer(state, packet);
+    begin_layer(state, packet, end);
     state.offset = header_end;
-    state.end = end;
     state.next = kind::PROTOCOL | h[9] as u32;
     let fragment = be16(h[6], h[7]);
     if fragment & 0x3fff != 0 {
         packet.fragment_id = be16(h[4], h[5]) as u32;
-        fragmented(fragment & 0x1fff != 0, h[9], state, packet);
+        fragmented(bytes, fragment & 0x1fff, h[9], state, packet);
     }
     Ok(())
 }
 
-/// Marks a fragment; a later one has no transport header to follow.
+/// Marks a fragment that begins at `place`, in units of eight bytes; a later one has no transport header to
+/// follow.
 #[inline(always)]
-fn fragmented(later: bool, protocol: u8, state: &mut ParseState, packet: &mut Packet) {
-    if !later {
+fn fragmented<B: PacketBytes + ?Sized>(
+    bytes: &B,
+    place: u16,
+    protocol: u8,
+    state: &mut ParseState,
+    packet: &mut Packet,
+) {
+    state.own = FragmentKey {
+        source: packet.source,
+        destination: packet.destination,
+        id: packet.fragment_id,
+        ifindex: 0,
+        protocol,
+        ip_version: packet.ip_version,
+        reserved: [0; 2],
+    };
+    if place == 0 {
         packet.fragment = Fragment::First as u8;
+        if state.first.ip_version == 0 {
+            state.first = state.own;
+            state.first_offset = packet.ip_offset;
+        }
         return;
     }
     packet.fragment = Fragment::Later as u8;
     packet.protocol = protocol;
     packet.payload_offset = state.offset;
+    state.next = kind::DONE;
     if protocol == super::transport::TCP || protocol == super::transport::UDP {
         packet.payload_length = state.end.saturating_sub(state.offset);
     }
-    state.next = kind::DONE;
+    if protocol == super::transport::TCP && place == 1 {
+        super::transport::rest_of_tcp(bytes, state, packet);
+    }
 }
 
 /// Whether a packet with this next header may say 0 as its length because it is longer than the field:
@@ -150,10 +181,28 @@ pub(super) fn v6<B: PacketBytes + ?Sized>(
     let end = write_v6(fixed, offset as u32, state.end, packet);
     packet.source = Address::from_v6_words([word!(h, 8), word!(h, 12), word!(h, 16), word!(h, 20)]);
     packet.destination = Address::from_v6_words([word!(h, 24), word!(h, 28), word!(h, 32), word!(h, 36)]);
-    begin_layer(state, packet);
-    state.end = end;
+    begin_layer(state, packet, end);
     state.follow(40, kind::PROTOCOL | h[6] as u32);
     Ok(())
+}
+
+/// Notes the header that the kernel puts into a super-packet longer than the length field (BIG TCP) and takes
+/// out when it splits it: hop-by-hop options with nothing but the length of a jumbogram (RFC 2675, 2).
+#[inline(always)]
+pub(super) fn jumbo<B: PacketBytes + ?Sized>(
+    bytes: &B,
+    offset: usize,
+    state: &mut ParseState,
+    packet: &Packet,
+) {
+    if packet.ip_offset.wrapping_add(40) != offset as u32 {
+        return;
+    }
+    // Not a pattern: the compiler would compare what was read together with whether it was.
+    let Some(h) = bytes.read::<4>(offset) else { return };
+    if be16(h[0], h[1]) == 0x0600 && be16(h[2], h[3]) == 0xc204 {
+        state.transient = 8;
+    }
 }
 
 /// Hop-by-hop and destination options, routing (RFC 8200, 4), AH (RFC 4302), mobility (RFC 6275), HIP
@@ -190,7 +239,7 @@ pub(super) fn fragment_header<B: PacketBytes + ?Sized>(
     // Offset 0 and nothing more to come: an atomic fragment (RFC 6946) is a whole packet.
     if fragment & 0xfff9 != 0 {
         packet.fragment_id = u32::from_be_bytes([h[4], h[5], h[6], h[7]]);
-        fragmented(fragment & 0xfff8 != 0, h[0], state, packet);
+        fragmented(bytes, fragment >> 3, h[0], state, packet);
     }
     Ok(())
 }

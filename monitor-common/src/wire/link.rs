@@ -1,7 +1,7 @@
 //! What stands below IP: Ethernet, its tags, MPLS, PPPoE, PPP.
 
 use super::parse::{ether_type, kind};
-use super::{Packet, PacketBytes, ParseError, ParseState, Tunnel};
+use super::{Packet, PacketBytes, ParseError, ParseState, Tunnel, capture};
 
 /// Two bytes of a header in network byte order.
 #[inline(always)]
@@ -23,7 +23,7 @@ pub(super) fn ethernet<B: PacketBytes + ?Sized>(
 
 /// Everything with an `EtherType` that is not IP itself.
 #[inline(always)]
-pub(super) fn ether_type<B: PacketBytes + ?Sized>(
+pub(super) fn ether_type<B: PacketBytes + ?Sized, const CAPTURE: bool>(
     bytes: &B,
     offset: usize,
     number: u16,
@@ -45,6 +45,8 @@ pub(super) fn ether_type<B: PacketBytes + ?Sized>(
                 return Err(ParseError::NotIp);
             }
             state.enter(Tunnel::Pppoe);
+            // Behind it there may be padding of the frame.
+            state.bound(offset + 6, be16(h[4], h[5]) as u32);
             state.follow(6, kind::PPP);
             Ok(())
         }
@@ -76,7 +78,18 @@ pub(super) fn ether_type<B: PacketBytes + ?Sized>(
             state.follow(8, kind::ETHER_TYPE | be16(h[6], h[7]) as u32);
             Ok(())
         }
+        // Version 1, length, options, tag, then the type of what is tagged.
+        ether_type::CISCO_METADATA => {
+            let h: [u8; 8] = bytes.read(offset).ok_or(ParseError::Truncated)?;
+            if h[0] != 1 {
+                return Err(ParseError::NotIp);
+            }
+            state.enter(Tunnel::CiscoSgt);
+            state.follow(8, kind::ETHER_TYPE | be16(h[6], h[7]) as u32);
+            Ok(())
+        }
         0..ether_type::FIRST => llc(bytes, offset, state),
+        _ if CAPTURE => capture::ether_type(bytes, offset, number, state),
         _ => Err(ParseError::NotIp),
     }
 }

@@ -7,11 +7,14 @@
 //! * [`parse`] takes everything: link headers, tunnels, extension headers, fragments. It is one loop
 //!   of at most [`STEPS`] steps, a header each, whose state lies in [`ParseState`], so that the
 //!   verifier walks one body and not every combination of headers.
+//! * [`parse_capture`] takes also what only captures of networks show: encapsulations that no host and
+//!   no mirror port of a server sees, and that would make the kernel's programs longer.
 //! * [`super_packet`] and [`push_outer_vlan`] add what only the hook knows.
 //!
 //! The last IP header that is whole counts: a tunnel that carries no IP, or a broken one, leaves the
 //! packet with the flow around it.
 
+mod capture;
 mod fast;
 mod gso;
 mod ip;
@@ -22,9 +25,10 @@ mod tests;
 mod transport;
 mod tunnel;
 
+pub use capture::{Wireless, ieee80211};
 pub use fast::parse_fast;
 pub use gso::{push_outer_vlan, segments, super_packet};
-pub use parse::{MAX_OFFSET, ParseState, STEPS, parse};
+pub use parse::{MAX_OFFSET, ParseState, STEPS, parse, parse_capture};
 
 use crate::abi::Address;
 
@@ -41,7 +45,7 @@ impl PacketBytes for [u8] {
     }
 }
 
-/// UDP ports that carry tunnels, host byte order; 0 switches one off. 16 bytes.
+/// UDP ports that carry tunnels, host byte order; 0 switches one off. 24 bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TunnelPorts {
@@ -57,21 +61,54 @@ pub struct TunnelPorts {
     pub gre: u16,
     /// MPLS in UDP, RFC 7510.
     pub mpls: u16,
+    /// `draft-ietf-nvo3-vxlan-gpe`.
+    pub vxlan_gpe: u16,
+    /// Data messages of L2TP version 2, RFC 2661.
+    pub l2tp: u16,
+    /// GTP version 0, GSM 09.60: in captures only.
+    pub gtp_v0: u16,
+    /// RFC 9300: in captures only.
+    pub lisp: u16,
     /// Zero.
     pub reserved: u16,
 }
 
+const _: () = assert!(size_of::<TunnelPorts>() == 24);
+
+impl TunnelPorts {
+    /// No tunnels.
+    pub const NONE: Self = Self {
+        vxlan: [0; 2],
+        geneve: 0,
+        gtp_u: 0,
+        teredo: 0,
+        gre: 0,
+        mpls: 0,
+        vxlan_gpe: 0,
+        l2tp: 0,
+        gtp_v0: 0,
+        lisp: 0,
+        reserved: 0,
+    };
+
+    /// Those that [`parse`] follows, at their usual ports.
+    pub const KERNEL: Self = Self {
+        vxlan: [4789, 8472],
+        geneve: 6081,
+        gtp_u: 2152,
+        teredo: 3544,
+        gre: 4754,
+        mpls: 6635,
+        vxlan_gpe: 4790,
+        l2tp: 1701,
+        ..Self::NONE
+    };
+}
+
 impl Default for TunnelPorts {
+    /// All, at their usual ports.
     fn default() -> Self {
-        Self {
-            vxlan: [4789, 8472],
-            geneve: 6081,
-            gtp_u: 2152,
-            teredo: 3544,
-            gre: 4754,
-            mpls: 6635,
-            reserved: 0,
-        }
+        Self { gtp_v0: 3386, lisp: 4341, ..Self::KERNEL }
     }
 }
 
@@ -121,6 +158,53 @@ pub enum Tunnel {
     Pbb = 13,
     /// IEEE 802.1BR / VN-Tag.
     VnTag = 14,
+    /// Cisco `MetaData` with a security group tag.
+    CiscoSgt = 15,
+    /// RFC 2661: layer 2 tunnelling protocol.
+    L2tp = 16,
+    /// RFC 8986: an Ethernet frame behind IPv6 headers (segment routing).
+    Srv6 = 17,
+    /// RFC 3378: an Ethernet frame in IP.
+    EtherIp = 18,
+    /// Cisco `FabricPath`.
+    FabricPath = 19,
+    /// IEEE 802.1AE, integrity only.
+    Macsec = 20,
+    /// RFC 8300: network service header.
+    Nsh = 21,
+    /// RFC 7761, 4.9.3: Register message of PIM.
+    PimRegister = 22,
+    /// RFC 9300.
+    Lisp = 23,
+}
+
+impl Tunnel {
+    /// All of them.
+    pub const ALL: [Self; 23] = [
+        Self::Vxlan,
+        Self::Geneve,
+        Self::Gre,
+        Self::Erspan,
+        Self::Ipip,
+        Self::Ipv6,
+        Self::GreUdp,
+        Self::MplsUdp,
+        Self::Teredo,
+        Self::GtpU,
+        Self::Mpls,
+        Self::Pppoe,
+        Self::Pbb,
+        Self::VnTag,
+        Self::CiscoSgt,
+        Self::L2tp,
+        Self::Srv6,
+        Self::EtherIp,
+        Self::FabricPath,
+        Self::Macsec,
+        Self::Nsh,
+        Self::PimRegister,
+        Self::Lisp,
+    ];
 }
 
 /// Whether and how a packet is a fragment of an IP datagram.
@@ -198,12 +282,22 @@ pub struct Packet {
     pub ip_length: u32,
     /// Offset behind the innermost transport header: where payload begins.
     pub payload_offset: u32,
-    /// TCP or UDP payload bytes, of all segments.
+    /// TCP or UDP payload bytes, of all segments. Of a packet in a tunnel whose outer datagram is in
+    /// fragments, all are on the first.
     pub payload_length: u32,
     /// Length of the frame on the wire, of all segments with their headers.
     pub wire_length: u32,
     /// Packets on the wire; more than 1 for a super-packet.
     pub segments: u32,
+}
+
+impl Packet {
+    /// Whether the payload stands in the frame as its length says: not of a later fragment, which begins in the
+    /// middle of it, nor of a tunnel in fragments, of which the rest is elsewhere.
+    #[inline(always)]
+    pub const fn is_readable(&self) -> bool {
+        self.fragment == Fragment::None as u8 || (self.fragment == Fragment::First as u8 && self.tunnel == 0)
+    }
 }
 
 /// Why a frame is no packet.

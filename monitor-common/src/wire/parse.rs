@@ -1,6 +1,9 @@
 //! The general way: one loop, one header a step.
 
-use super::{Link, Packet, PacketBytes, ParseError, Tunnel, TunnelPorts, ip, link, transport, tunnel};
+use super::{
+    Link, Packet, PacketBytes, ParseError, Tunnel, TunnelPorts, capture, ip, link, transport, tunnel,
+};
+use crate::abi::FragmentKey;
 
 /// Headers that are followed at most: eight VXLAN layers with the flow inside them are 35.
 pub const STEPS: u32 = 40;
@@ -29,10 +32,14 @@ pub(super) mod kind {
     pub(in crate::wire) const GRE_ROUTE: u32 = 0xb_0000;
     pub(in crate::wire) const ERSPAN: u32 = 0xc_0000;
     pub(in crate::wire) const ERSPAN_III: u32 = 0xd_0000;
+    pub(in crate::wire) const L2TP: u32 = 0xe_0000;
+    pub(in crate::wire) const LISP: u32 = 0xf_0000;
+    pub(in crate::wire) const NSH: u32 = 0x10_0000;
+    pub(in crate::wire) const IEEE_80211: u32 = 0x11_0000;
     /// IPv4 or IPv6, as the version field says.
     pub(in crate::wire) const IP: u32 = ETHER_TYPE | super::ether_type::IPV4 as u32;
     /// The bits that hold the kind.
-    pub(in crate::wire) const MASK: u32 = 0xf_0000;
+    pub(in crate::wire) const MASK: u32 = 0xff_0000;
 }
 
 /// `EtherTypes` (IEEE 802 numbers) that lead on.
@@ -54,6 +61,10 @@ pub(super) mod ether_type {
     pub(in crate::wire) const PBB: u16 = 0x88e7;
     pub(in crate::wire) const VN_TAG: u16 = 0x8926;
     pub(in crate::wire) const E_TAG: u16 = 0x893f;
+    pub(in crate::wire) const CISCO_METADATA: u16 = 0x8909;
+    pub(in crate::wire) const FABRIC_PATH: u16 = 0x8903;
+    pub(in crate::wire) const MACSEC: u16 = 0x88e5;
+    pub(in crate::wire) const NSH: u16 = 0x894f;
     /// Numbers below are 802.3 lengths.
     pub(in crate::wire) const FIRST: u16 = 0x0600;
 }
@@ -74,9 +85,48 @@ pub struct ParseState {
     pub(super) end: u32,
     /// Outermost [`Tunnel`] since the last IP header; 0: none.
     pub(super) tunnel: u32,
+    /// Bytes of the innermost IP packet that are in later fragments of the one around it.
+    pub(super) missing: u32,
+    /// Bytes of headers that the kernel takes off when it splits the packet.
+    pub(super) transient: u32,
+    /// Offset of the IP header that `first` is of.
+    pub(super) first_offset: u32,
+    /// Of the outermost IP layer that is the first fragment of a datagram; IP version 0: none.
+    pub(super) first: FragmentKey,
+    /// Of the innermost IP layer, if that is a fragment; IP version 0: it is none.
+    pub(super) own: FragmentKey,
 }
 
 impl ParseState {
+    /// Bytes of headers that never reach the wire: see [`super::super_packet`].
+    pub const fn transient(&self) -> u32 {
+        self.transient
+    }
+
+    /// The fragment that the packet is or that carries it: its key, without the interface, and where its IP
+    /// header begins.
+    pub fn fragment(&self, packet: &Packet) -> Option<(FragmentKey, u32)> {
+        if self.first.ip_version != 0 {
+            return Some((self.first, self.first_offset));
+        }
+        (self.own.ip_version != 0).then_some((self.own, packet.ip_offset))
+    }
+
+    /// Keys of the outermost first fragment and of the innermost layer; IP version 0: it is none.
+    #[inline(always)]
+    pub(crate) const fn fragment_keys(&mut self) -> (&mut FragmentKey, &mut FragmentKey) {
+        (&mut self.first, &mut self.own)
+    }
+
+    /// What follows ends `length` bytes behind `offset` at the latest.
+    #[inline(always)]
+    pub(super) fn bound(&mut self, offset: usize, length: u32) {
+        let end = (offset as u32).wrapping_add(length);
+        if end < self.end {
+            self.end = end;
+        }
+    }
+
     /// The next header, `length` bytes on.
     #[inline(always)]
     pub(super) fn follow(&mut self, length: u32, next: u32) {
@@ -107,10 +157,41 @@ pub fn parse<B: PacketBytes + ?Sized>(
     state: &mut ParseState,
     packet: &mut Packet,
 ) -> Result<(), ParseError> {
+    follow::<B, false>(bytes, link, length, tunnels, state, packet)
+}
+
+/// As [`parse`], and follows also what only captures show.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_capture<B: PacketBytes + ?Sized>(
+    bytes: &B,
+    link: Link,
+    length: u32,
+    tunnels: &TunnelPorts,
+    state: &mut ParseState,
+    packet: &mut Packet,
+) -> Result<(), ParseError> {
+    follow::<B, true>(bytes, link, length, tunnels, state, packet)
+}
+
+#[inline(always)]
+fn follow<B: PacketBytes + ?Sized, const CAPTURE: bool>(
+    bytes: &B,
+    link: Link,
+    length: u32,
+    tunnels: &TunnelPorts,
+    state: &mut ParseState,
+    packet: &mut Packet,
+) -> Result<(), ParseError> {
     begin(packet, length);
     state.offset = 0;
     state.end = length;
     state.tunnel = 0;
+    state.missing = 0;
+    state.transient = 0;
+    state.first.ip_version = 0;
+    state.own.ip_version = 0;
     state.next = match link {
         Link::Ethernet => kind::ETHERNET,
         Link::Ip => kind::IP,
@@ -119,7 +200,7 @@ pub fn parse<B: PacketBytes + ?Sized>(
     };
     let mut i = 0;
     while i < STEPS {
-        if let Err(error) = step(bytes, tunnels, state, packet) {
+        if let Err(error) = step::<B, CAPTURE>(bytes, tunnels, state, packet) {
             // Beyond a good IP header an error only says how deep the packet could be followed.
             return if packet.ip_version == 0 { Err(error) } else { Ok(()) };
         }
@@ -151,7 +232,7 @@ pub(super) fn begin(packet: &mut Packet, length: u32) {
 /// be kept in registers from step to step, and each step's cases would multiply the next one's.
 #[cfg_attr(target_arch = "bpf", inline(never))]
 #[cfg_attr(not(target_arch = "bpf"), inline(always))]
-fn step<B: PacketBytes + ?Sized>(
+fn step<B: PacketBytes + ?Sized, const CAPTURE: bool>(
     bytes: &B,
     tunnels: &TunnelPorts,
     state: &mut ParseState,
@@ -168,19 +249,21 @@ fn step<B: PacketBytes + ?Sized>(
         kind::ETHER_TYPE => match number {
             ether_type::IPV4 => ip::v4(bytes, offset, state, packet),
             ether_type::IPV6 => ip::v6(bytes, offset, state, packet),
-            _ => link::ether_type(bytes, offset, number, state, packet),
+            _ => link::ether_type::<B, CAPTURE>(bytes, offset, number, state, packet),
         },
-        kind::PROTOCOL => protocol(bytes, offset, number as u8, tunnels, state, packet),
+        kind::PROTOCOL => protocol::<B, CAPTURE>(bytes, offset, number as u8, tunnels, state, packet),
         kind::PPP => link::ppp(bytes, offset, state),
         kind::VXLAN => tunnel::vxlan(bytes, offset, state),
         kind::GENEVE => tunnel::geneve(bytes, offset, state),
-        kind::GTP_U => tunnel::gtp_u(bytes, offset, state),
+        kind::GTP_U => tunnel::gtp_u::<B, CAPTURE>(bytes, offset, state),
         kind::GTP_EXTENSION => tunnel::gtp_extension(bytes, offset, state),
         kind::TEREDO => tunnel::teredo(bytes, offset, state),
-        kind::GRE => tunnel::gre(bytes, offset, state),
+        kind::GRE => tunnel::gre::<B, CAPTURE>(bytes, offset, state),
         kind::GRE_ROUTE => tunnel::gre_route(bytes, offset, number, state),
         kind::ERSPAN => tunnel::erspan(bytes, offset, state),
         kind::ERSPAN_III => tunnel::erspan_iii(bytes, offset, state),
+        kind::L2TP => tunnel::l2tp(bytes, offset, state),
+        other if CAPTURE => capture::header(bytes, offset, other, state),
         _ => {
             state.next = kind::DONE;
             Ok(())
@@ -190,7 +273,7 @@ fn step<B: PacketBytes + ?Sized>(
 
 /// What stands behind an IP header or an extension header.
 #[inline(always)]
-fn protocol<B: PacketBytes + ?Sized>(
+fn protocol<B: PacketBytes + ?Sized, const CAPTURE: bool>(
     bytes: &B,
     offset: usize,
     number: u8,
@@ -216,6 +299,17 @@ fn protocol<B: PacketBytes + ?Sized>(
             state.next = kind::ETHER_TYPE | ether_type::IPV6 as u32;
         }
         47 => state.next = kind::GRE,
+        // RFC 8986, 4.9: what a segment route leads to may be a frame.
+        143 => {
+            state.enter(Tunnel::Srv6);
+            state.next = kind::ETHERNET;
+        }
+        // RFC 3378: two bytes of version.
+        97 => {
+            state.enter(Tunnel::EtherIp);
+            state.follow(2, kind::ETHERNET);
+        }
+        103 if CAPTURE => return capture::pim(bytes, offset, state),
         // MPLS in IP, RFC 4023.
         137 => {
             state.enter(Tunnel::Mpls);
@@ -224,6 +318,9 @@ fn protocol<B: PacketBytes + ?Sized>(
         // AH is no extension header of IPv6 alone (RFC 4302, 3.1).
         AH => return ip::extension(bytes, offset, number, state),
         0 | 43 | 44 | 60 | 135 | 139 | 140 if packet.ip_version == 6 => {
+            if number == 0 {
+                ip::jumbo(bytes, offset, state, packet);
+            }
             if number == 44 {
                 return ip::fragment_header(bytes, offset, state, packet);
             }

@@ -41,10 +41,33 @@ pub(super) fn tcp<B: PacketBytes + ?Sized>(
     state.next = kind::DONE;
     // Behind the window is nothing that counts: a capture may cut the header there.
     if let Some(h) = within(bytes, offset, state.end) {
-        write_tcp(&h, offset as u32, state.end, packet);
+        write_tcp(&h, offset as u32, state.end.wrapping_add(state.missing), packet);
+    } else if let Some(h) = within::<8, _>(bytes, offset, state.end) {
+        // The first eight bytes alone are what the smallest fragment carries.
+        packet.source_port = be16(h[0], h[1]);
+        packet.destination_port = be16(h[2], h[3]);
+        packet.seq = u32::from_be_bytes([h[4], h[5], h[6], h[7]]);
     } else {
         ports(bytes, offset, state.end, packet);
     }
+}
+
+/// Reads a fragment that begins eight bytes behind the beginning of a TCP header as what that header goes on
+/// with. Whether the first fragment ends there, and so the sequence number, is known from that one: until then
+/// `seq` says how many of these bytes are header.
+#[inline(always)]
+pub(super) fn rest_of_tcp<B: PacketBytes + ?Sized>(bytes: &B, state: &mut ParseState, packet: &mut Packet) {
+    let Some(h) = within::<8, _>(bytes, state.offset as usize, state.end) else { return };
+    let header = ((h[4] >> 4) as u32) << 2;
+    if header < 20 || state.offset < 8 {
+        return;
+    }
+    packet.seq = header - 8;
+    packet.ack = u32::from_be_bytes([h[0], h[1], h[2], h[3]]);
+    packet.tcp_flags = h[5];
+    packet.window = be16(h[6], h[7]);
+    packet.payload_offset = state.offset + packet.seq;
+    state.offset -= 8;
 }
 
 /// What is left of a header that is cut short, by the capture or by a tiny fragment.
@@ -122,13 +145,15 @@ pub(super) fn udp<B: PacketBytes + ?Sized>(
         ports(bytes, offset, state.end, packet);
         return;
     };
-    write_udp(&h, offset as u32, state.end, packet);
+    write_udp(&h, offset as u32, state.end.wrapping_add(state.missing), packet);
     let next = tunnels.behind(packet.source_port, packet.destination_port);
     state.follow(8, next);
     match next {
         kind::VXLAN => state.enter(Tunnel::Vxlan),
         kind::GENEVE => state.enter(Tunnel::Geneve),
         kind::GTP_U => state.enter(Tunnel::GtpU),
+        kind::L2TP => state.enter(Tunnel::L2tp),
+        kind::LISP => state.enter(Tunnel::Lisp),
         kind::TEREDO => state.enter(Tunnel::Teredo),
         kind::GRE => state.enter(Tunnel::GreUdp),
         super::tunnel::MPLS => state.enter(Tunnel::MplsUdp),

@@ -11,12 +11,12 @@ impl TunnelPorts {
     /// What stands behind a UDP header with these ports.
     ///
     /// A tunnel is known by the port that it is sent to; only what answers from the well-known port
-    /// to any other (GTP-U, Teredo) is known by either.
+    /// to any other (GTP, Teredo, L2TP, LISP) is known by either.
     #[inline(always)]
     pub(super) fn behind(&self, source: u16, destination: u16) -> u32 {
         let to = |port: u16| port != 0 && destination == port;
         let with = |port: u16| port != 0 && (destination == port || source == port);
-        if to(self.vxlan[0]) || to(self.vxlan[1]) {
+        if to(self.vxlan[0]) || to(self.vxlan[1]) || to(self.vxlan_gpe) {
             kind::VXLAN
         } else if to(self.geneve) {
             kind::GENEVE
@@ -28,13 +28,20 @@ impl TunnelPorts {
             kind::GRE
         } else if to(self.mpls) {
             MPLS
+        } else if with(self.l2tp) {
+            kind::L2TP
+        } else if with(self.gtp_v0) {
+            kind::GTP_U
+        } else if with(self.lisp) {
+            kind::LISP
         } else {
             kind::DONE
         }
     }
 }
 
-/// RFC 7348, 5: flags with the I bit, network identifier, then a frame.
+/// RFC 7348, 5: flags with the I bit, network identifier, then a frame; or, where the P bit is set, what the
+/// next protocol says (draft-ietf-nvo3-vxlan-gpe-13, 3.2).
 #[inline(always)]
 pub(super) fn vxlan<B: PacketBytes + ?Sized>(
     bytes: &B,
@@ -45,7 +52,44 @@ pub(super) fn vxlan<B: PacketBytes + ?Sized>(
     if h[0] & 0x08 == 0 {
         return Err(ParseError::NotIp);
     }
-    state.follow(8, kind::ETHERNET);
+    state.follow(8, if h[0] & 0x04 == 0 { kind::ETHERNET } else { next_protocol(h[3])? });
+    Ok(())
+}
+
+/// The numbers that VXLAN-GPE and NSH (RFC 8300, 2.2) share.
+#[inline(always)]
+pub(super) fn next_protocol(number: u8) -> Result<u32, ParseError> {
+    match number {
+        1 | 2 => Ok(kind::IP),
+        3 => Ok(kind::ETHERNET),
+        4 => Ok(kind::NSH),
+        5 => Ok(MPLS),
+        _ => Err(ParseError::NotIp),
+    }
+}
+
+/// RFC 2661, 3.1: flags say which fields there are; of data messages a PPP frame follows.
+#[inline(always)]
+pub(super) fn l2tp<B: PacketBytes + ?Sized>(
+    bytes: &B,
+    offset: usize,
+    state: &mut ParseState,
+) -> Result<(), ParseError> {
+    let h: [u8; 4] = bytes.read(offset).ok_or(ParseError::Truncated)?;
+    // Control, another version, or bits that must be 0: it is something else.
+    if h[0] & 0xb4 != 0 || h[1] != 2 {
+        return Err(ParseError::NotIp);
+    }
+    let has = |flag: u8, length: u32| if h[0] & flag != 0 { length } else { 0 };
+    if h[0] & 0x40 != 0 {
+        state.bound(offset, be16(h[2], h[3]) as u32);
+    }
+    let mut length = 6 + has(0x40, 2) + has(0x08, 4);
+    if h[0] & 0x02 != 0 {
+        let pad: [u8; 2] = bytes.read(offset + length as usize).ok_or(ParseError::Truncated)?;
+        length += 2 + be16(pad[0], pad[1]) as u32;
+    }
+    state.follow(length, kind::PPP);
     Ok(())
 }
 
@@ -66,12 +110,15 @@ pub(super) fn geneve<B: PacketBytes + ?Sized>(
 
 /// 3GPP TS 29.281, 5.1: only a G-PDU carries a user's packet.
 #[inline(always)]
-pub(super) fn gtp_u<B: PacketBytes + ?Sized>(
+pub(super) fn gtp_u<B: PacketBytes + ?Sized, const CAPTURE: bool>(
     bytes: &B,
     offset: usize,
     state: &mut ParseState,
 ) -> Result<(), ParseError> {
     let h: [u8; 8] = bytes.read(offset).ok_or(ParseError::Truncated)?;
+    if CAPTURE && h[0] & 0xe0 == 0 {
+        return super::capture::gtp_v0(bytes, offset, state);
+    }
     if h[0] & 0xf0 != 0x30 || h[1] != 0xff {
         return Err(ParseError::NotIp);
     }
@@ -125,7 +172,7 @@ pub(super) fn teredo<B: PacketBytes + ?Sized>(
 
 /// RFC 2784 with RFC 2890; RFC 1701 where routed; version 1 by RFC 2637, 4.1.
 #[inline(always)]
-pub(super) fn gre<B: PacketBytes + ?Sized>(
+pub(super) fn gre<B: PacketBytes + ?Sized, const CAPTURE: bool>(
     bytes: &B,
     offset: usize,
     state: &mut ParseState,
@@ -159,6 +206,8 @@ pub(super) fn gre<B: PacketBytes + ?Sized>(
             state.follow(length + word(first[0] >> 4 != 4), kind::IP);
             return Ok(());
         }
+        // Aruba's access points send wireless frames so, by queue.
+        0x8200..=0x83ff if CAPTURE => kind::IEEE_80211,
         _ if routed => kind::GRE_ROUTE | number as u32,
         _ => kind::ETHER_TYPE | number as u32,
     };

@@ -228,21 +228,5 @@ fn traffic(gained: &SideReading, tcp: bool) -> Traffic {
 
 /// The encapsulation of a number in a slot.
 fn tunnel(number: u8) -> Option<Tunnel> {
-    const ALL: [Tunnel; 14] = [
-        Tunnel::Vxlan,
-        Tunnel::Geneve,
-        Tunnel::Gre,
-        Tunnel::Erspan,
-        Tunnel::Ipip,
-        Tunnel::Ipv6,
-        Tunnel::GreUdp,
-        Tunnel::MplsUdp,
-        Tunnel::Teredo,
-        Tunnel::GtpU,
-        Tunnel::Mpls,
-        Tunnel::Pppoe,
-        Tunnel::Pbb,
-        Tunnel::VnTag,
-    ];
-    ALL.into_iter().find(|t| *t as u8 == number)
+    Tunnel::ALL.into_iter().find(|t| *t as u8 == number)
 }

@@ -1,15 +1,15 @@
 //! Puts IP datagrams together whose fragments are in the capture (RFC 791, 3.2; RFC 8200, 4.5).
 //!
-//! Only for what reads payload: packets and bytes are counted as they were on the wire. A datagram of which
-//! a fragment is missing is not read: what stands in it is not known.
+//! Only for what reads payload: packets and bytes are counted as they were on the wire. Of a datagram of which
+//! a fragment is missing only DNS messages are read, as far as they go from the beginning: of anything else
+//! it is not known what stands in it.
 
 use monitor_common::{
-    abi::FragmentKey,
-    account::fragment_key,
-    wire::{self, Link, Packet, ParseState, TunnelPorts},
+    abi::{FragmentKey, Side},
+    wire::{self, Fragment, Link, Packet, ParseState, TunnelPorts},
 };
 
-use crate::lru::Lru;
+use crate::{lru::Lru, parse::dns::Message};
 
 /// Datagrams that wait for fragments at once; those that got none for longest are forgotten.
 const CAPACITY: u32 = 256;
@@ -23,11 +23,41 @@ const LENGTH_MAX: usize = 65_515;
 /// IPv6 extension headers that are walked over.
 const HEADERS_MAX: usize = 8;
 
+/// Fragments in fragments that are put together: a packet that was in pieces before it came into a tunnel,
+/// the packets of which are in pieces.
+const NESTED: usize = 2;
+
 /// Datagrams that are not whole yet.
 #[derive(Debug)]
 pub(super) struct Datagrams {
     waiting: Lru<FragmentKey, Pieces>,
+    tunnels: TunnelPorts,
     state: ParseState,
+    given_up: Vec<Partial>,
+}
+
+/// Where and when the first fragment of a datagram was seen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    /// The slot of its flow.
+    pub(super) slot: u32,
+    /// Flows that were opened before that flow: whether it still has the slot.
+    pub(super) opened: u64,
+    /// Who sent it.
+    pub(super) sender: Side,
+    /// Nanoseconds since the epoch.
+    pub(super) time: u64,
+}
+
+/// The beginning of a datagram whose rest never came.
+#[derive(Debug)]
+pub(super) struct Partial {
+    /// Of its first fragment.
+    pub(super) origin: Origin,
+    /// As an IP packet of this length.
+    pub(super) bytes: Vec<u8>,
+    /// What its headers say.
+    pub(super) packet: Packet,
 }
 
 /// What is there of a datagram.
@@ -38,6 +68,8 @@ struct Pieces {
     known: Vec<(usize, usize)>,
     /// Its length, when its last fragment was seen.
     length: Option<usize>,
+    /// Of its first fragment.
+    origin: Option<Origin>,
 }
 
 /// A fragment's place and bytes.
@@ -48,41 +80,91 @@ struct Part<'a> {
 }
 
 impl Datagrams {
-    pub(super) fn new() -> Self {
-        Self { waiting: Lru::new(CAPACITY), state: ParseState::default() }
+    pub(super) fn new(tunnels: TunnelPorts) -> Self {
+        Self { waiting: Lru::new(CAPACITY), tunnels, state: ParseState::default(), given_up: Vec::new() }
     }
 
-    /// Takes a fragment. If the datagram is whole now, returns it as an IP packet that never was in pieces,
-    /// and what its headers say.
-    pub(super) fn whole(&mut self, packet: &Packet, frame: &[u8], ifindex: u32) -> Option<(Packet, Vec<u8>)> {
-        let payload = self.add(packet, frame, ifindex)?;
-        let bytes = with_header(packet, &payload)?;
-        let mut whole = Packet::default();
+    /// Takes a fragment: its key, and where in the frame its IP header begins. If the datagram is whole now,
+    /// returns it as an IP packet that never was in pieces, and what its headers say; of a tunnel, the headers
+    /// of what that carries.
+    pub(super) fn whole(
+        &mut self,
+        key: &FragmentKey,
+        ip_offset: u32,
+        frame: &[u8],
+        origin: Origin,
+    ) -> Option<(Packet, Vec<u8>)> {
+        let payload = self.add(key, ip_offset, frame, origin)?;
+        let mut bytes = with_header(key, &payload)?;
+        for _ in 0..NESTED {
+            let packet = self.parse(&bytes)?;
+            if packet.fragment == Fragment::None as u8 {
+                return Some((packet, bytes));
+            }
+            let (mut inner, ip_offset) = self.state.fragment(&packet)?;
+            inner.ifindex = key.ifindex;
+            let payload = self.add(&inner, ip_offset, &bytes, origin)?;
+            bytes = with_header(&inner, &payload)?;
+        }
+        None
+    }
+
+    fn parse(&mut self, bytes: &[u8]) -> Option<Packet> {
+        let mut packet = Packet::default();
         let length = bytes.len() as u32;
-        // What a tunnel carries belongs to another flow.
-        let tunnels =
-            TunnelPorts { vxlan: [0; 2], geneve: 0, gtp_u: 0, teredo: 0, gre: 0, mpls: 0, reserved: 0 };
-        wire::parse(&bytes[..], Link::Ip, length, &tunnels, &mut self.state, &mut whole).ok()?;
-        (whole.ip_offset == 0 && whole.protocol == packet.protocol).then_some((whole, bytes))
+        wire::parse_capture(bytes, Link::Ip, length, &self.tunnels, &mut self.state, &mut packet).ok()?;
+        Some(packet)
     }
 
     /// Takes a fragment. Returns the payload of the datagram, transport header first, if it is whole now.
-    fn add(&mut self, packet: &Packet, frame: &[u8], ifindex: u32) -> Option<Vec<u8>> {
-        let part = part(packet, frame)?;
-        let mut key = FragmentKey::default();
-        fragment_key(packet, ifindex, &mut key);
-        if self.waiting.peek(&key).is_none() {
-            self.waiting.insert(key, Pieces::default());
+    fn add(&mut self, key: &FragmentKey, ip_offset: u32, frame: &[u8], origin: Origin) -> Option<Vec<u8>> {
+        let part = part(key, ip_offset, frame)?;
+        if self.waiting.peek(key).is_none()
+            && let Some((forgotten, pieces)) = self.waiting.insert(*key, Pieces::default())
+        {
+            self.give_up(&forgotten, pieces);
         }
-        let pieces = self.waiting.get(&key)?;
+        let pieces = self.waiting.get(key)?;
+        if part.offset == 0 {
+            pieces.origin.get_or_insert(origin);
+        }
         match pieces.take(&part) {
             Some(false) => None,
-            Some(true) => self.waiting.remove(&key).map(|pieces| pieces.bytes),
+            Some(true) => self.waiting.remove(key).map(|pieces| pieces.bytes),
             None => {
-                self.waiting.remove(&key);
+                self.waiting.remove(key);
                 None
             }
         }
+    }
+
+    /// Nothing more comes: gives up all that waits.
+    pub(super) fn finish(&mut self) {
+        while let Some((key, pieces)) = self.waiting.pop_oldest() {
+            self.give_up(&key, pieces);
+        }
+    }
+
+    /// Keeps the beginning of a datagram that will not be whole, if it may be a message of DNS.
+    fn give_up(&mut self, key: &FragmentKey, mut pieces: Pieces) {
+        let (Some(origin), Some((0, end))) = (pieces.origin, pieces.known.first().copied()) else { return };
+        pieces.bytes.truncate(end);
+        let Some(bytes) = with_header(key, &pieces.bytes) else { return };
+        let Some(packet) = self.parse(&bytes) else { return };
+        let dns = |port| matches!(port, 53 | 5353 | 5355);
+        let payload = bytes.get(packet.payload_offset as usize..).unwrap_or_default();
+        if packet.protocol == 17
+            && (dns(packet.source_port) || dns(packet.destination_port))
+            && Message::new(payload).is_ok_and(|message| message.has_answer())
+        {
+            self.given_up.push(Partial { origin, bytes, packet });
+        }
+    }
+
+    /// The beginning of a datagram that was given up.
+    #[inline]
+    pub(super) fn pop_given_up(&mut self) -> Option<Partial> {
+        self.given_up.pop()
     }
 }
 
@@ -122,31 +204,21 @@ impl Pieces {
     }
 }
 
-/// An IP packet with this payload and the addresses of one of its fragments.
-fn with_header(packet: &Packet, payload: &[u8]) -> Option<Vec<u8>> {
-    let (source, destination) = (packet.source.octets(), packet.destination.octets());
+/// Hops that a packet has left which was put together: nobody asks.
+const TTL: u8 = 64;
+
+/// An IP packet with this payload and the addresses of its fragments.
+fn with_header(key: &FragmentKey, payload: &[u8]) -> Option<Vec<u8>> {
+    let (source, destination) = (key.source.octets(), key.destination.octets());
     let mut bytes = Vec::with_capacity(40 + payload.len());
-    if packet.ip_version == 4 {
-        let length = u16::try_from(20 + payload.len()).ok()?.to_be_bytes();
-        bytes.extend_from_slice(&[
-            0x45,
-            0,
-            length[0],
-            length[1],
-            0,
-            0,
-            0,
-            0,
-            packet.ttl,
-            packet.protocol,
-            0,
-            0,
-        ]);
+    if key.ip_version == 4 {
+        let [high, low] = u16::try_from(20 + payload.len()).ok()?.to_be_bytes();
+        bytes.extend_from_slice(&[0x45, 0, high, low, 0, 0, 0, 0, TTL, key.protocol, 0, 0]);
         bytes.extend_from_slice(source.get(12..)?);
         bytes.extend_from_slice(destination.get(12..)?);
     } else {
-        let length = u16::try_from(payload.len()).ok()?.to_be_bytes();
-        bytes.extend_from_slice(&[0x60, 0, 0, 0, length[0], length[1], packet.protocol, packet.ttl]);
+        let [high, low] = u16::try_from(payload.len()).ok()?.to_be_bytes();
+        bytes.extend_from_slice(&[0x60, 0, 0, 0, high, low, key.protocol, TTL]);
         bytes.extend_from_slice(&source);
         bytes.extend_from_slice(&destination);
     }
@@ -169,9 +241,9 @@ fn be16(bytes: &[u8], at: usize) -> Option<u16> {
 }
 
 /// Place and bytes of a fragment; `None` if it is cut by the capture or contradicts itself.
-fn part<'a>(packet: &Packet, frame: &'a [u8]) -> Option<Part<'a>> {
-    let header = frame.get(packet.ip_offset as usize..)?;
-    let (begin, end, field) = if packet.ip_version == 4 {
+fn part<'a>(key: &FragmentKey, ip_offset: u32, frame: &'a [u8]) -> Option<Part<'a>> {
+    let header = frame.get(ip_offset as usize..)?;
+    let (begin, end, field) = if key.ip_version == 4 {
         let begin = usize::from(header.first()? & 15) * 4;
         (begin, usize::from(be16(header, 2)?), (be16(header, 6)? << 3, be16(header, 6)? & 0x2000 != 0))
     } else {
@@ -187,7 +259,7 @@ fn part<'a>(packet: &Packet, frame: &'a [u8]) -> Option<Part<'a>> {
             next = *header.get(at)?;
             at += 8 + 8 * usize::from(*header.get(at + 1)?);
         }
-        if next != 44 || *header.get(at)? != packet.protocol {
+        if next != 44 || *header.get(at)? != key.protocol {
             return None;
         }
         let field = be16(header, at + 2)?;
@@ -201,13 +273,15 @@ mod tests {
     use super::*;
     use crate::random::Random;
 
-    /// An IPv4 fragment, and the packet that the parser would make of it.
-    fn fragment(id: u32, offset: usize, more: bool, bytes: &[u8]) -> (Packet, Vec<u8>) {
+    const ORIGIN: Origin = Origin { slot: 0, opened: 0, sender: Side::Lower, time: 1 };
+
+    /// The key of an IPv4 fragment, and its bytes.
+    fn fragment(id: u32, offset: usize, more: bool, bytes: &[u8]) -> (FragmentKey, Vec<u8>) {
         let mut frame = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
         frame[2..4].copy_from_slice(&(20 + bytes.len() as u16).to_be_bytes());
         frame[6..8].copy_from_slice(&((offset / 8) as u16 | u16::from(more) << 13).to_be_bytes());
         frame.extend_from_slice(bytes);
-        (Packet { ip_version: 4, protocol: 17, fragment_id: id, ..Packet::default() }, frame)
+        (FragmentKey { ip_version: 4, protocol: 17, id, ifindex: 1, ..FragmentKey::default() }, frame)
     }
 
     fn whole() -> Vec<u8> {
@@ -219,7 +293,7 @@ mod tests {
         let whole = whole();
         let mut random = Random(23);
         for id in 0..300 {
-            let mut table = Datagrams::new();
+            let mut table = Datagrams::new(TunnelPorts::default());
             let mut parts: Vec<(usize, usize)> =
                 (0..125).step_by(25).map(|n| (n * 8, ((n + 25) * 8).min(1_000))).collect();
             parts.extend((0..3).map(|_| (random.below(100) as usize * 8, 0)).map(|(at, _)| (at, at + 160)));
@@ -227,8 +301,8 @@ mod tests {
             while !parts.is_empty() {
                 let (begin, end) = parts.swap_remove(random.below(parts.len() as u64) as usize);
                 let end = end.min(1_000);
-                let (packet, frame) = fragment(id, begin, end < 1_000, &whole[begin..end]);
-                found = found.or(table.add(&packet, &frame, 1));
+                let (key, frame) = fragment(id, begin, end < 1_000, &whole[begin..end]);
+                found = found.or(table.add(&key, 0, &frame, ORIGIN));
             }
             assert_eq!(found.as_deref(), Some(&whole[..]));
         }
@@ -236,10 +310,10 @@ mod tests {
 
     #[test]
     fn of_bytes_that_come_twice_the_first_stay() {
-        let mut table = Datagrams::new();
+        let mut table = Datagrams::new(TunnelPorts::default());
         for (offset, more, byte, done) in [(8, true, 1, false), (0, true, 2, false), (16, false, 3, true)] {
-            let (packet, frame) = fragment(1, offset, more, &[byte; 16]);
-            let found = table.add(&packet, &frame, 1);
+            let (key, frame) = fragment(1, offset, more, &[byte; 16]);
+            let found = table.add(&key, 0, &frame, ORIGIN);
             assert_eq!(found.is_some(), done);
             if let Some(found) = found {
                 assert_eq!(found, [[2; 8], [1; 8], [1; 8], [3; 8]].concat());
@@ -249,37 +323,31 @@ mod tests {
 
     #[test]
     fn what_makes_no_datagram_is_forgotten() {
-        let mut table = Datagrams::new();
+        let mut table = Datagrams::new(TunnelPorts::default());
         for (offset, more) in [(80, false), (160, true), (65_528, true)] {
-            let (packet, frame) = fragment(1, offset, more, &[0; 16]);
-            assert_eq!(table.add(&packet, &frame, 1), None);
+            let (key, frame) = fragment(1, offset, more, &[0; 16]);
+            assert_eq!(table.add(&key, 0, &frame, ORIGIN), None);
         }
         assert!(table.waiting.is_empty());
         for n in 0..100 {
-            let (packet, frame) = fragment(2, n * 32, true, &[0; 16]);
-            assert_eq!(table.add(&packet, &frame, 1), None);
-            assert!(table.waiting.peek(&key_of(&packet)).is_none_or(|p| p.known.len() <= PIECES_MAX));
+            let (key, frame) = fragment(2, n * 32, true, &[0; 16]);
+            assert_eq!(table.add(&key, 0, &frame, ORIGIN), None);
+            assert!(table.waiting.peek(&key).is_none_or(|p| p.known.len() <= PIECES_MAX));
         }
         for id in 0..1_000 {
-            let (packet, frame) = fragment(id, 0, true, &[0; 16]);
-            table.add(&packet, &frame, 1);
+            let (key, frame) = fragment(id, 0, true, &[0; 16]);
+            table.add(&key, 0, &frame, ORIGIN);
         }
         assert_eq!(table.waiting.len(), 256);
     }
 
-    fn key_of(packet: &Packet) -> FragmentKey {
-        let mut key = FragmentKey::default();
-        fragment_key(packet, 1, &mut key);
-        key
-    }
-
     #[test]
     fn a_fragment_that_was_cut_by_the_capture_is_not_taken() {
-        let (packet, frame) = fragment(1, 0, false, &[1; 16]);
-        let mut table = Datagrams::new();
+        let (key, frame) = fragment(1, 0, false, &[1; 16]);
+        let mut table = Datagrams::new(TunnelPorts::default());
         for end in 0..frame.len() {
-            assert_eq!(table.add(&packet, &frame[..end], 1), None, "{end}");
+            assert_eq!(table.add(&key, 0, &frame[..end], ORIGIN), None, "{end}");
         }
-        assert_eq!(table.add(&packet, &frame, 1), Some(vec![1; 16]));
+        assert_eq!(table.add(&key, 0, &frame, ORIGIN), Some(vec![1; 16]));
     }
 }

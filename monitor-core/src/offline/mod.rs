@@ -14,7 +14,7 @@ mod tests;
 mod way;
 
 use monitor_common::{
-    abi::{Direction, Flow, FlowKey, HookCounters, Side},
+    abi::{Direction, Flow, FlowKey, FragmentFlow, FragmentKey, HookCounters, Side},
     account,
     wire::{self, Fragment, Link, Packet, ParseError, ParseState, TunnelPorts},
 };
@@ -42,11 +42,21 @@ pub struct TableConfig {
     /// A new connection on an old 5-tuple goes on in the old slot, as in the kernel. Otherwise the old
     /// one ends (see [`Table::pop_ended`]) and the new one gets its own.
     pub merge_reused: bool,
+    /// Encapsulations that the kernel's programs do not follow are not followed.
+    pub kernel_only: bool,
 }
 
 impl Default for TableConfig {
     fn default() -> Self {
-        Self { max_flows: 1 << 20, tunnels: TunnelPorts::default(), merge_reused: false }
+        let tunnels = TunnelPorts::default();
+        Self { max_flows: 1 << 20, tunnels, merge_reused: false, kernel_only: false }
+    }
+}
+
+impl TableConfig {
+    /// A table that does as the kernel's maps and programs do.
+    pub const fn kernel(max_flows: u32) -> Self {
+        Self { max_flows, tunnels: TunnelPorts::KERNEL, merge_reused: true, kernel_only: true }
     }
 }
 
@@ -77,6 +87,14 @@ pub struct Frame<'a> {
     pub number: u64,
     /// Its file, of those that are read together.
     pub file: u32,
+}
+
+impl Frame<'_> {
+    /// Length on the wire. Some writers give one that is shorter than what they captured, or none at all.
+    #[inline]
+    pub fn on_wire(&self) -> u32 {
+        self.length.max(self.before.saturating_add(self.bytes.len() as u32))
+    }
 }
 
 /// What became of a frame.
@@ -130,6 +148,7 @@ pub struct Table {
     counters: HookCounters,
     state: ParseState,
     packet: Packet,
+    first: FragmentFlow,
     key: FlowKey,
     ahead: Vec<Option<Ahead>>,
     opened: u64,
@@ -158,6 +177,7 @@ impl Table {
             counters: HookCounters::default(),
             state: ParseState::default(),
             packet: Packet::default(),
+            first: FragmentFlow::default(),
             key: FlowKey::default(),
             ahead: Vec::new(),
             opened: 0,
@@ -191,7 +211,7 @@ impl Table {
     pub fn next(&mut self, frame: &Frame<'_>, at: usize) -> Outcome {
         let Some(ahead) = self.ahead.get_mut(at).and_then(Option::take) else { return self.packet(frame) };
         self.packet = ahead.packet;
-        self.packet.wire_length = frame.length;
+        self.packet.wire_length = frame.on_wire();
         self.key = ahead.key;
         let outcome = self.on_flow(frame, ahead.side, ahead.tag);
         self.tally(outcome)
@@ -228,7 +248,9 @@ impl Table {
         if let Some(usual) = usual(frame, tunnels) {
             *packet = usual;
         } else {
-            match wire::parse(frame.bytes, frame.link, length(frame), tunnels, &mut self.state, packet) {
+            let parse =
+                if self.config.kernel_only { wire::parse::<[u8]> } else { wire::parse_capture::<[u8]> };
+            match parse(frame.bytes, frame.link, length(frame), tunnels, &mut self.state, packet) {
                 Ok(()) => {}
                 Err(ParseError::NotIp) => return Outcome::NotIp,
                 Err(ParseError::Truncated | ParseError::Malformed | ParseError::TooDeep) => {
@@ -237,10 +259,11 @@ impl Table {
             }
             if packet.fragment != Fragment::None as u8 {
                 self.counters.fragments += 1;
-                self.fragments.resolve(packet, frame.ifindex);
+                let Self { state, first, fragments, .. } = self;
+                account::resolve(packet, state, frame.ifindex, first, fragments);
             }
         }
-        packet.wire_length = frame.length;
+        packet.wire_length = frame.on_wire();
         let side = account::key(packet, frame.ifindex, frame.hook_flags, frame.direction, &mut self.key);
         let tag = self.index.tag(&self.key);
         self.on_flow(frame, side, tag)
@@ -311,6 +334,11 @@ impl Table {
         &self.packet
     }
 
+    /// Of the last packet, if it is a fragment: the key of that, and where in the frame its IP header begins.
+    pub(super) fn last_fragment(&self) -> Option<(FragmentKey, u32)> {
+        if self.packet.fragment == Fragment::None as u8 { None } else { self.state.fragment(&self.packet) }
+    }
+
     /// A slot, whether live or not; `None` beyond those ever used.
     pub fn flow(&self, slot: u32) -> Option<&Flow> {
         self.slots.get(slot as usize / CHUNK)?.get(slot as usize % CHUNK)
@@ -363,9 +391,9 @@ impl Table {
     }
 }
 
-/// Some writers give a length on the wire that is shorter than what they captured.
+/// Length on the wire from `link` on.
 fn length(frame: &Frame<'_>) -> u32 {
-    frame.length.saturating_sub(frame.before).max(frame.bytes.len() as u32)
+    frame.on_wire().saturating_sub(frame.before)
 }
 
 /// The short parser's answer.

@@ -1,13 +1,13 @@
 //! Frames of captures in, records out.
 
 use monitor_common::{
-    abi::{Direction, Flow, Side},
+    abi::{Address, Direction, Flow, Side},
     wire::{Fragment, Packet, tcp_flags},
 };
 
 use super::{
     AHEAD, Frame, Outcome, Table, TableConfig,
-    datagrams::Datagrams,
+    datagrams::{Datagrams, Origin, Partial},
     expiry::{self, Pace},
     way::Ways,
 };
@@ -66,9 +66,9 @@ impl Session {
         engine.surroundings().set_interfaces(&interfaces);
         engine.surroundings().set_inside(&local);
         Self {
+            datagrams: Datagrams::new(table.tunnels),
             table: Table::new(table),
             engine,
-            datagrams: Datagrams::new(),
             understood: Vec::new(),
             pace: Pace::default(),
             files,
@@ -120,21 +120,43 @@ impl Session {
             if let Some(way) = frame.way {
                 self.ways.note(slot, side, way);
             }
-            let fragment = self.table.last_packet().fragment;
-            if fragment == Fragment::None as u8 {
-                if !self.is_understood(slot, side) {
-                    let packet = *self.table.last_packet();
-                    self.read(&packet, frame.bytes, frame.time, (slot, side), records);
-                }
-            } else {
-                let packet = *self.table.last_packet();
-                if let Some((packet, bytes)) = self.datagrams.whole(&packet, frame.bytes, frame.ifindex) {
-                    self.read(&packet, &bytes, frame.time, (slot, side), records);
-                }
+            let packet = *self.table.last_packet();
+            if packet.fragment != Fragment::None as u8 {
+                self.fragment(&packet, frame, (slot, side), records);
+            } else if !self.is_understood(slot, side) {
+                self.read(&packet, frame.bytes, frame.time, (slot, side), records);
             }
         }
         if let Some(now) = self.pace.tick(frame.time, self.table.slots()) {
             self.expire(now, records);
+        }
+    }
+
+    /// Puts a fragment to the others of its datagram, and reads that if it is whole.
+    fn fragment(
+        &mut self,
+        packet: &Packet,
+        frame: &Frame<'_>,
+        (slot, sender): (u32, Side),
+        records: &mut Vec<AnyRecord>,
+    ) {
+        let Some((key, ip_offset)) = self.table.last_fragment() else { return };
+        let opened = self.table.frames(slot).opened;
+        let origin = Origin { slot, opened, sender, time: frame.time };
+        if let Some((whole, bytes)) = self.datagrams.whole(&key, ip_offset, frame.bytes, origin)
+            && ends(&whole) == ends(packet)
+        {
+            self.read(&whole, &bytes, frame.time, (slot, sender), records);
+        }
+        self.read_partial(records);
+    }
+
+    /// Reads what there is of datagrams that were given up.
+    fn read_partial(&mut self, records: &mut Vec<AnyRecord>) {
+        while let Some(Partial { origin, bytes, packet }) = self.datagrams.pop_given_up() {
+            if self.table.frames(origin.slot).opened == origin.opened {
+                self.read(&packet, &bytes, origin.time, (origin.slot, origin.sender), records);
+            }
         }
     }
 
@@ -149,6 +171,8 @@ impl Session {
 
     /// Ends all flows, in the order in which they began.
     pub fn finish(&mut self, records: &mut Vec<AnyRecord>) {
+        self.datagrams.finish();
+        self.read_partial(records);
         self.engine.begin_drain(self.pace.now(), &[]);
         let mut slots: Vec<u32> = self.table.live().map(|(slot, _)| slot).collect();
         slots.sort_unstable_by_key(|slot| self.table.frames(*slot).opened);
@@ -269,6 +293,12 @@ impl Session {
     pub const fn payloads(&self) -> &Understanding {
         self.engine.payloads()
     }
+}
+
+/// The two ends of a packet.
+fn ends(packet: &Packet) -> (Address, u16, Address, u16, u8) {
+    let Packet { source, source_port, destination, destination_port, protocol, .. } = *packet;
+    (source, source_port, destination, destination_port, protocol)
 }
 
 /// Settles which way the directions of a flow pass, and lets the engine see it so.

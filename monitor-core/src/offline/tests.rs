@@ -368,3 +368,122 @@ fn frames_looked_at_ahead_count_as_those_that_are_not() {
     assert_eq!(seen, outcomes);
     assert_eq!(together, alone);
 }
+
+/// A frame's bytes, from the network layer on, split into fragments of IPv4 of at most `size` bytes of payload.
+fn split(packet: &[u8], size: usize) -> Vec<Vec<u8>> {
+    let (header, payload) = packet.split_at(20);
+    let parts = payload.chunks(size).zip((0..).step_by(size));
+    parts
+        .map(|(part, at)| {
+            let mut bytes = header.to_vec();
+            bytes[2..4].copy_from_slice(&(20 + part.len() as u16).to_be_bytes());
+            let more = if at + part.len() < payload.len() { 0x2000 } else { 0 };
+            bytes[6..8].copy_from_slice(&((at / 8) as u16 | more).to_be_bytes());
+            bytes.extend_from_slice(part);
+            bytes
+        })
+        .collect()
+}
+
+/// A response of DNS with as many addresses for `example.com`.
+fn response(answers: u16) -> Vec<u8> {
+    let mut out = vec![0, 7, 0x81, 0x80, 0, 1];
+    out.extend(answers.to_be_bytes());
+    out.extend([0, 0, 0, 0]);
+    out.extend(b"\x07example\x03com\0\0\x01\0\x01");
+    for n in 0..answers {
+        out.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 10, 9]);
+        out.extend(n.to_be_bytes());
+    }
+    out
+}
+
+fn datagram(source: u16, destination: u16, payload: &[u8]) -> Vec<u8> {
+    let mut out = udp(source, destination, 0);
+    out[4..6].copy_from_slice(&(8 + payload.len() as u16).to_be_bytes());
+    out.extend_from_slice(payload);
+    out
+}
+
+/// Everything that is said of these packets.
+fn told(packets: &[Vec<u8>]) -> Vec<AnyRecord> {
+    let mut session = Session::new(SessionConfig::default());
+    let mut records = Vec::new();
+    for (bytes, number) in packets.iter().zip(1..) {
+        session.packet(&frame(bytes, number), &mut records);
+    }
+    session.finish(&mut records);
+    records
+}
+
+/// Times, whether cut, and number of answers of the messages of DNS.
+fn messages(records: &[AnyRecord]) -> Vec<(u64, bool, usize)> {
+    let dns = records.iter().filter_map(|record| match record {
+        AnyRecord::Dns(dns) => Some((dns.time.0, dns.truncated, dns.answers.len())),
+        _ => None,
+    });
+    dns.collect()
+}
+
+fn flows_of(records: &[AnyRecord]) -> Vec<&FlowRecord> {
+    let flows = records.iter().filter_map(|record| match record {
+        AnyRecord::Flow(flow) => Some(&**flow),
+        _ => None,
+    });
+    flows.collect()
+}
+
+#[test]
+fn a_message_in_fragments_is_told_as_far_as_it_came() {
+    let parts = split(&ipv4(1, 2, 17, 0, &datagram(53, 5000, &response(100))), 808);
+    assert_eq!(parts.len(), 3);
+    assert_eq!(messages(&told(&parts)), [(3000, false, 100)], "all came");
+    // 800 bytes: the header, the question, and as many answers as are whole.
+    let came = (800 - 12 - 17) / 16;
+    assert_eq!(messages(&told(&parts[..1])), [(1000, true, came)]);
+    assert_eq!(messages(&told(&[parts[0].clone(), parts[2].clone()])), [(1000, true, came)]);
+    assert_eq!(messages(&told(&parts[1..])), [], "its beginning never came");
+    // What is no message is not read in part.
+    let other = split(&ipv4(1, 2, 17, 0, &datagram(5001, 5000, &response(100))), 808);
+    assert_eq!(messages(&told(&other[..1])), []);
+}
+
+#[test]
+fn fragments_of_a_tunnel_are_put_together_for_the_flow_in_it() {
+    let inner = ipv4(3, 4, 17, 0, &datagram(53, 5000, &response(50)));
+    let gre = ipv4(1, 2, 47, 0, &[&[0, 0, 8, 0][..], &inner].concat());
+    let parts = split(&gre, 400);
+    assert_eq!(parts.len(), 3);
+    let records = told(&parts);
+    assert_eq!(messages(&records), [(3000, false, 50)]);
+    let flows = flows_of(&records);
+    assert_eq!(flows.len(), 1);
+    let counts = &flows[0].sent;
+    assert_eq!((counts.packets, counts.fragments), (3, 3));
+    assert_eq!((counts.ip_bytes, counts.payload_bytes), (inner.len() as u64, inner.len() as u64 - 28));
+    assert_eq!(counts.bytes, parts.iter().map(|part| part.len() as u64).sum::<u64>());
+    assert_eq!(messages(&told(&parts[..2])).first().map(|(time, cut, _)| (*time, *cut)), Some((1000, true)));
+}
+
+#[test]
+fn a_syn_whose_header_is_split_counts() {
+    let mut syn = tcp(5000, 80, 7, 2);
+    syn[12] = 0x60;
+    syn.extend([2, 4, 5, 0xb4]);
+    let records = told(&split(&ipv4(1, 2, 6, 0, &syn), 8));
+    let flows = flows_of(&records);
+    assert_eq!(flows.len(), 1);
+    assert_eq!(flows[0].state, Some(TcpState::SynSent));
+    assert_eq!(flows[0].sent.packets, 3);
+}
+
+#[test]
+fn a_length_that_is_too_short_is_the_length_that_was_captured() {
+    let mut table = Table::new(TableConfig::default());
+    let bytes = ipv4(1, 2, 17, 0, &udp(7, 8, 16));
+    for length in [0, 5, 44] {
+        table.packet(&Frame { length, before: 14, ..frame(&bytes, 1) });
+    }
+    let flow = table.flow(0).expect("a slot");
+    assert_eq!((flow.hot[0].packets.get(), flow.hot[0].bytes.get()), (3, 3 * (14 + 44)));
+}

@@ -291,6 +291,15 @@ pub const fn tunnel_name(tunnel: Tunnel) -> &'static str {
         Tunnel::Pppoe => "pppoe",
         Tunnel::Pbb => "pbb",
         Tunnel::VnTag => "vn_tag",
+        Tunnel::CiscoSgt => "cisco_sgt",
+        Tunnel::L2tp => "l2tp",
+        Tunnel::Srv6 => "srv6",
+        Tunnel::EtherIp => "etherip",
+        Tunnel::FabricPath => "fabricpath",
+        Tunnel::Macsec => "macsec",
+        Tunnel::Nsh => "nsh",
+        Tunnel::PimRegister => "pim_register",
+        Tunnel::Lisp => "lisp",
     }
 }
 

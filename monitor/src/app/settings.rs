@@ -102,7 +102,9 @@ pub(crate) fn source(config: &Config) -> ebpf::Options {
             teredo: port(config.tunnel_teredo.get()),
             gre: port(config.tunnel_gre.get()),
             mpls: port(config.tunnel_mpls.get()),
-            reserved: 0,
+            vxlan_gpe: port(config.tunnel_vxlan_gpe.get()),
+            l2tp: port(config.tunnel_l2tp.get()),
+            ..TunnelPorts::NONE
         },
         mirror: config.promiscuous,
         pin: config.pin.clone(),

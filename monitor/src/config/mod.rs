@@ -131,6 +131,8 @@ impl Config {
             ("tunnel.teredo", self.tunnel_teredo.get()),
             ("tunnel.gre", self.tunnel_gre.get()),
             ("tunnel.mpls", self.tunnel_mpls.get()),
+            ("tunnel.vxlan-gpe", self.tunnel_vxlan_gpe.get()),
+            ("tunnel.l2tp", self.tunnel_l2tp.get()),
         ]);
         let mut taken: Vec<(&'static str, u32)> = Vec::new();
         for (key, port) in ports.filter(|(_, port)| *port != 0) {

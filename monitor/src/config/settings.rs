@@ -182,6 +182,10 @@ settings! {
     tunnel_gre: Number<0, 65_535> = "tunnel.gre", "PORT", "4754", Restart;
     /// UDP port of MPLS in UDP; 0: none.
     tunnel_mpls: Number<0, 65_535> = "tunnel.mpls", "PORT", "6635", Restart;
+    /// UDP port of VXLAN-GPE; 0: none.
+    tunnel_vxlan_gpe: Number<0, 65_535> = "tunnel.vxlan-gpe", "PORT", "4790", Restart;
+    /// UDP port of L2TP; 0: none.
+    tunnel_l2tp: Number<0, 65_535> = "tunnel.l2tp", "PORT", "1701", Restart;
 
     /// Read the first payload bytes of flows: names, protocols and messages come from them.
     samples_enabled: bool = "samples.enabled", "BOOL", "true", Restart;

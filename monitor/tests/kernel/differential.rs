@@ -62,8 +62,7 @@ pub(crate) fn both_sides(ingress: Ingress, program: &str, frames: impl Iterator<
     let options = Options { max_flows: 65_536, ingress, test_clock: true, ..Options::default() };
     let mut source = Source::open(options).unwrap_or_else(|e| panic!("{e}"));
     ns.enter(|| source.attach(&interface(&ns, "lo"))).unwrap_or_else(|e| panic!("{e}"));
-    let mut table =
-        Table::new(TableConfig { max_flows: 65_536, merge_reused: true, ..TableConfig::default() });
+    let mut table = Table::new(TableConfig::kernel(65_536));
     let mut skipped = 0;
     let ifindex = ns.ifindex("lo");
     for (n, frame) in (1_u64..).zip(frames) {
@@ -133,7 +132,7 @@ fn run(source: &mut Source, program: &str, frame: &[u8]) {
 
 #[test]
 fn tc_and_user_space_agree_on_ten_thousand_frames() {
-    assert_eq!(TunnelPorts::default(), Options::default().tunnels);
+    assert_eq!(TunnelPorts::KERNEL, Options::default().tunnels);
     compare(Ingress::Tc, 0x5eed, 10_000);
 }
 

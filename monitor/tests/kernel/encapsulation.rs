@@ -40,6 +40,20 @@ fn seen<T>(rig: &Rig, from: &Raw, direction: Direction, frame: &[u8], look: impl
     look(flow)
 }
 
+/// A frame behind IPv6 with a segment routing header (RFC 8754) of one segment.
+fn segment_route(frame: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0x60, 0, 0, 0];
+    packet.extend((24 + frame.len() as u16).to_be_bytes());
+    packet.extend([43, 64]);
+    for host in [1, 2] {
+        packet.extend([0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, host]);
+    }
+    packet.extend([143, 2, 4, 0, 0, 0, 0, 0]);
+    packet.extend([0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2]);
+    packet.extend(frame);
+    packet
+}
+
 fn bytes(flow: &Flow) -> u64 {
     flow.hot[0].bytes.get() + flow.hot[1].bytes.get()
 }
@@ -89,7 +103,10 @@ fn tunnels_count_on_their_innermost_flow() {
     let outer = |protocol, payload: &[u8]| {
         bare_ethernet(0x0800, &ipv4([172, 16, 0, 1], [172, 16, 0, 2], protocol, payload))
     };
-    let frames: [(Tunnel, Vec<u8>); 7] = [
+    let sgt = [&[1, 1, 0, 1, 0, 7, 8, 0][..], &inner()].concat();
+    let gpe = [&[0x0c, 0, 0, 1, 0, 0, 7, 0][..], &inner()].concat();
+    let l2tp = [&[0x40, 2, 0, 90, 0, 1, 0, 2, 0, 0x21][..], &inner()].concat();
+    let frames: [(Tunnel, Vec<u8>); 13] = [
         (Tunnel::Vxlan, vxlan(4789, &bare_ethernet(0x0800, &inner()))),
         (Tunnel::Geneve, outer(17, &udp(5, 6081, &geneve))),
         (Tunnel::GtpU, outer(17, &udp(2152, 2152, &gtp))),
@@ -97,6 +114,12 @@ fn tunnels_count_on_their_innermost_flow() {
         (Tunnel::Ipip, outer(4, &inner())),
         (Tunnel::Mpls, bare_ethernet(0x8847, &[&[0, 1, 0x00, 64, 0, 2, 0x01, 64][..], &inner()].concat())),
         (Tunnel::Pppoe, bare_ethernet(0x8864, &[&[0x11, 0, 0, 1, 0, 82, 0, 0x21][..], &inner()].concat())),
+        (Tunnel::CiscoSgt, bare_ethernet(0x8909, &sgt)),
+        (Tunnel::Gre, outer(47, &[&[0, 0, 0x89, 0x09][..], &sgt].concat())),
+        (Tunnel::Vxlan, outer(17, &udp(5, 4790, &gpe))),
+        (Tunnel::L2tp, outer(17, &udp(1701, 1701, &l2tp))),
+        (Tunnel::Srv6, bare_ethernet(0x86dd, &segment_route(&bare_ethernet(0x0800, &inner())))),
+        (Tunnel::EtherIp, outer(97, &[&[0x30, 0][..], &bare_ethernet(0x0800, &inner())].concat())),
     ];
     for ingress in [Ingress::Tc, Ingress::Xdp] {
         for (tunnel, frame) in &frames {
@@ -117,8 +140,35 @@ fn tunnels_count_on_their_innermost_flow() {
 }
 
 #[test]
+fn fragments_of_a_tunnel_count_on_the_flow_in_it() {
+    let datagram = ipv4([172, 16, 0, 1], [172, 16, 0, 2], 47, &[&[0, 0, 8, 0][..], &inner()].concat());
+    let (header, payload) = datagram.split_at(20);
+    let part = |at: usize, end: usize, more: u16| {
+        let mut bytes = ipv4([172, 16, 0, 1], [172, 16, 0, 2], 47, &payload[at..end]);
+        bytes[6..8].copy_from_slice(&((at / 8) as u16 | more).to_be_bytes());
+        assert_eq!(bytes[4..6], header[4..6]);
+        ethernet(0x0800, &bytes)
+    };
+    let parts = [part(0, 48, 0x2000), part(48, payload.len(), 0)];
+    for ingress in [Ingress::Tc, Ingress::XdpGeneric] {
+        let rig = rig(ingress);
+        let raw = Raw::open(&rig.there, "eth1");
+        raw.send(&parts[0]);
+        let seen = seen(&rig, &raw, Direction::Receive, &parts[1], |f| f.head.key.upper_port);
+        assert_eq!(seen, 443);
+        let fragments = |f: &&Flow| f.counters[0].fragments.get() + f.counters[1].fragments.get() == 2;
+        let counted = wait_for("both fragments in one flow", || {
+            let flows = rig.source.slots().expect("slots");
+            flows.iter().find(fragments).map(|flow| (bytes(flow), self::payload(flow)))
+        });
+        let length = parts.iter().map(|part| part.len() as u64).sum::<u64>();
+        assert_eq!(counted, (length, 40), "{ingress:?}");
+    }
+}
+
+#[test]
 fn ports_of_tunnels_are_the_users() {
-    let tunnels = TunnelPorts { vxlan: [4790, 0], ..TunnelPorts::default() };
+    let tunnels = TunnelPorts { vxlan: [4790, 0], ..TunnelPorts::KERNEL };
     let mut rig = Rig::new(Options { max_flows: 64, tunnels, ..Options::default() }, endless()).plain();
     rig.attach("eth0");
     let raw = Raw::open(&rig.there, "eth1");

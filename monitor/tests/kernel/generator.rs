@@ -141,7 +141,7 @@ impl Frames {
     /// What stands between Ethernet and IP.
     fn link(&mut self, ether_type: u16, layers: &mut Layers) -> u16 {
         let after = ether_type.to_be_bytes();
-        match self.below(7) {
+        match self.below(8) {
             0..=2 => {
                 let [high, low] = (self.next() as u16).to_be_bytes();
                 layers.wrap(vec![high, low, after[0], after[1]]);
@@ -170,13 +170,17 @@ impl Frames {
                 layers.wrap(vec![0, 1, 0, 2, after[0], after[1]]);
                 0x8926
             }
+            7 => {
+                layers.wrap(vec![1, 1, 0, 1, 0, 7, after[0], after[1]]);
+                0x8909
+            }
             _ => ether_type,
         }
     }
 
     /// Puts what there is into a tunnel, and the tunnel into IP.
     fn tunnel(&mut self, ether_type: u16, layers: &mut Layers) -> u16 {
-        let ports = TunnelPorts::default();
+        let ports = TunnelPorts::KERNEL;
         let bridged = |layers: &mut Layers| layers.wrap(bare_ethernet(ether_type, &[]));
         let datagram = |layers: &mut Layers, port| {
             let mut header = udp(50_000, port, &layers.bytes);
@@ -184,7 +188,7 @@ impl Frames {
             layers.wrap(header);
             17
         };
-        let protocol = match self.below(9) {
+        let protocol = match self.below(13) {
             0 => [4, 41][usize::from(ether_type == IPV6)],
             1 => {
                 self.gre(ether_type, layers);
@@ -223,6 +227,38 @@ impl Frames {
                 header.extend(extended);
                 layers.wrap(header);
                 datagram(layers, ports.gtp_u)
+            }
+            8 => {
+                bridged(layers);
+                {
+                    let protocol = self.one(&[143, 97]);
+                    if protocol == 97 {
+                        layers.wrap(vec![0x30, 0]);
+                    }
+                    protocol
+                }
+            }
+            9 => {
+                let next = [1, 2][usize::from(ether_type == IPV6)];
+                layers.wrap(vec![0x0c, 0, 0, next, 0, 0, 7, 0]);
+                datagram(layers, ports.vxlan_gpe)
+            }
+            10 | 11 => {
+                let protocol = [0x21, 0x57][usize::from(ether_type == IPV6)];
+                layers.wrap(vec![0xff, 3, 0, protocol]);
+                let length = (layers.bytes.len() as u16 + 8).to_be_bytes();
+                layers.wrap(
+                    self.one(
+                        &[
+                            vec![0, 2, 0, 1, 0, 2],
+                            vec![0x40, 2, length[0], length[1], 0, 1, 0, 2],
+                            vec![0x0a, 2, 0, 1, 0, 2, 0, 3, 0, 4, 0, 1, 9],
+                        ]
+                        .each_ref(),
+                    )
+                    .clone(),
+                );
+                datagram(layers, ports.l2tp)
             }
             7 if ether_type == IPV6 => {
                 if self.below(2) == 0 {

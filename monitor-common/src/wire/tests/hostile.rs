@@ -68,6 +68,8 @@ fn samples() -> Vec<Frame> {
 /// Both ways through the parser; what must hold for any bytes at all.
 fn check(link: Link, bytes: &[u8], length: u32) {
     let general = parsed_as(link, bytes, length);
+    let captured = captured_as(link, bytes, length);
+    assert!(captured.is_ok() || general.is_err(), "a capture shows no less: {link:?} {bytes:02x?}");
     if let Some(fast) = fast(link, bytes, length) {
         assert_eq!(general, Ok(fast), "{link:?} {bytes:02x?}");
     }
@@ -75,7 +77,7 @@ fn check(link: Link, bytes: &[u8], length: u32) {
         assert!(p.ip_version == 4 || p.ip_version == 6);
         assert_eq!((p.wire_length, p.segments), (length, 1));
         assert!(p.payload_length <= length);
-        super_packet(&mut p, 1400, 0);
+        super_packet(&mut p, 1400, 0, 0);
         push_outer_vlan(&mut p, 1);
     }
 }

@@ -261,7 +261,7 @@ fn no_ip_is_said_to_be_none() {
 #[test]
 fn a_super_packet_counts_as_its_packets_on_the_wire() {
     let mut p = ethernet(&Frame::payload(3000).tcp(1, 2).inner(6).ethernet(0x0800));
-    super_packet(&mut p, 1448, 0);
+    super_packet(&mut p, 1448, 0, 0);
     // 1448 + 1448 + 104 bytes, each with 54 bytes of headers.
     assert_eq!((p.segments, p.wire_length, p.ip_length, p.payload_length), (3, 3162, 3120, 3000));
     push_outer_vlan(&mut p, 0x6064);
@@ -271,10 +271,10 @@ fn a_super_packet_counts_as_its_packets_on_the_wire() {
 #[test]
 fn segments_said_by_the_kernel_are_believed() {
     let mut p = ethernet(&Frame::payload(3000).tcp(1, 2).inner(6).ethernet(0x0800));
-    super_packet(&mut p, 1448, 5);
+    super_packet(&mut p, 1448, 5, 0);
     assert_eq!((p.segments, p.wire_length), (5, 3054 + 4 * 54));
     let mut p = ethernet(&Frame::payload(3000).tcp(1, 2).inner(6).ethernet(0x0800));
-    super_packet(&mut p, 0, 0);
+    super_packet(&mut p, 0, 0, 0);
     assert_eq!((p.segments, p.wire_length), (1, 3054));
 }
 
@@ -283,4 +283,28 @@ fn a_tag_in_metadata_stands_before_those_in_the_frame() {
     let mut p = ethernet(&usual().vlan(20, 0x0800).ethernet(0x8100));
     push_outer_vlan(&mut p, 10);
     assert_eq!((p.vlan_tags, p.vlans, p.wire_length), (2, [10, 20], 162));
+}
+
+#[test]
+fn the_jumbo_header_of_a_super_packet_never_reaches_the_wire() {
+    let mut bytes = Frame::payload(3000)
+        .tcp(1, 2)
+        .push(&[6, 0, 0xc2, 4, 0, 1, 0x0b, 0xd0])
+        .ipv6(1, 2, 0)
+        .ethernet(0x86dd)
+        .bytes()
+        .to_vec();
+    bytes[18..20].fill(0);
+    let (mut state, mut p) = (dirty(), Packet::default());
+    let length = bytes.len() as u32;
+    parse(&bytes[..], Link::Ethernet, length, &TunnelPorts::default(), &mut state, &mut p).expect("IPv6");
+    assert_eq!((p.protocol, p.payload_length, p.wire_length), (6, 3000, 3082));
+    super_packet(&mut p, 1448, 0, state.transient());
+    // 1448 + 1448 + 104 bytes, each with 74 bytes of headers.
+    assert_eq!((p.segments, p.wire_length, p.ip_length), (3, 3000 + 3 * 74, 3000 + 3 * 60));
+    // Other options are sent with each.
+    let other = Frame::payload(3000).tcp(1, 2).push(&[6, 0, 5, 2, 0, 0, 1, 0]).ipv6(1, 2, 0).ethernet(0x86dd);
+    let mut p = Packet::default();
+    parse(other.bytes(), Link::Ethernet, length, &TunnelPorts::default(), &mut state, &mut p).expect("IPv6");
+    assert_eq!(state.transient(), 0);
 }

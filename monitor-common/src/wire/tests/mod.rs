@@ -1,11 +1,13 @@
 //! The parser against frames made here, header by header.
 
 mod builder;
+mod fragments;
 mod hostile;
 mod layers;
 mod tunnels;
 
 use super::*;
+use crate::abi::FragmentKey;
 use builder::{CLIENT, Frame, SERVER};
 
 /// Parses a whole frame.
@@ -15,9 +17,30 @@ fn parsed(link: Link, bytes: &[u8]) -> Result<Packet, ParseError> {
 
 /// Parses a frame that was `length` bytes long on the wire.
 fn parsed_as(link: Link, bytes: &[u8], length: u32) -> Result<Packet, ParseError> {
-    let mut state = ParseState { next: 77, offset: 78, end: 79, tunnel: 80 };
+    let mut state = dirty();
     let mut packet = Packet { fragment_id: 9, vlan_tags: 9, tunnel: 9, mss: 9, ..Packet::default() };
     parse(bytes, link, length, &TunnelPorts::default(), &mut state, &mut packet).map(|()| packet)
+}
+
+/// What was in the state before does not matter.
+fn dirty() -> ParseState {
+    ParseState {
+        next: 77,
+        offset: 78,
+        end: 79,
+        tunnel: 80,
+        missing: 81,
+        transient: 82,
+        first_offset: 83,
+        first: FragmentKey { ip_version: 4, id: 84, ..FragmentKey::default() },
+        own: FragmentKey { ip_version: 6, id: 85, ..FragmentKey::default() },
+    }
+}
+
+/// As [`parsed_as`], with what only captures show.
+fn captured_as(link: Link, bytes: &[u8], length: u32) -> Result<Packet, ParseError> {
+    let mut packet = Packet { fragment_id: 9, vlan_tags: 9, tunnel: 9, mss: 9, ..Packet::default() };
+    parse_capture(bytes, link, length, &TunnelPorts::default(), &mut dirty(), &mut packet).map(|()| packet)
 }
 
 fn ethernet(frame: &Frame) -> Packet {

@@ -249,3 +249,105 @@ fn ppp_is_a_link_of_its_own() {
         assert_inner(&p, None);
     }
 }
+
+/// A frame with the usual flow in it, of the kernel's encapsulations, and the tunnel's name.
+fn kernel_encapsulations() -> std::vec::Vec<(Tunnel, Frame)> {
+    let udp = |frame: Frame, port| frame.udp(50000, port).ipv4(OUTER, 17).ethernet(0x0800);
+    let metadata = [1, 1, 0, 1, 0, 7];
+    let sgt = usual().push(&[8, 0]).push(&metadata);
+    let ppp = usual().push(&[0, 0x21]);
+    let route = |frame: Frame, next| {
+        let header = [next, 2, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        frame.push(&header).ipv6(1, 2, 43).ethernet(0x86dd)
+    };
+    std::vec![
+        (Tunnel::CiscoSgt, sgt.clone().ethernet(0x8909)),
+        (Tunnel::CiscoSgt, sgt.clone().vlan(7, 0x8909).ethernet(0x8100)),
+        (Tunnel::Gre, sgt.push(&[0, 0, 0x89, 0x09]).ipv4(OUTER, 47).ethernet(0x0800)),
+        (Tunnel::Vxlan, udp(frame().push(&[0x0c, 0, 0, 3, 0, 0, 7, 0]), 4790)),
+        (Tunnel::Vxlan, udp(usual().push(&[0x0c, 0, 0, 1, 0, 0, 7, 0]), 4790)),
+        (Tunnel::Vxlan, udp(frame().push(&[0x08, 0, 0, 0, 0, 0, 7, 0]), 4790)),
+        (Tunnel::L2tp, udp(ppp.clone().push(&[0x00, 2, 0, 1, 0, 2]), 1701)),
+        (Tunnel::L2tp, udp(ppp.clone().push(&[0x40, 2, 0, 150, 0, 1, 0, 2]), 1701)),
+        (Tunnel::L2tp, udp(ppp.push(&[0x0b, 2, 0, 1, 0, 2, 0, 5, 0, 6, 0, 2, 9, 9]), 1701)),
+        (Tunnel::Srv6, route(frame(), 143)),
+        (Tunnel::Ipip, route(usual(), 4)),
+        (Tunnel::EtherIp, frame().push(&[0x30, 0]).ipv4(OUTER, 97).ethernet(0x0800)),
+    ]
+}
+
+#[test]
+fn tags_of_groups_l2tp_and_segment_routes_are_followed() {
+    for (tunnel, frame) in kernel_encapsulations() {
+        assert_inner(&ethernet(&frame), Some(tunnel));
+        let p = captured_as(Link::Ethernet, frame.bytes(), frame.bytes().len() as u32);
+        assert_inner(&p.expect("IP"), Some(tunnel));
+    }
+}
+
+#[test]
+fn what_controls_l2tp_is_no_tunnel() {
+    for header in [[0xc8, 2, 0, 12, 0, 1, 0, 0], [0x40, 3, 0, 12, 0, 1, 0, 0], [0x44, 2, 0, 12, 0, 1, 0, 0]] {
+        let p = ethernet(&usual().push(&header).udp(1701, 1701).ipv4(OUTER, 17).ethernet(0x0800));
+        assert!(outer(&p));
+        assert_eq!((p.source_port, p.tunnel), (1701, 0));
+    }
+}
+
+#[test]
+fn what_only_captures_show_is_followed_there_and_nowhere_else() {
+    let udp = |frame: Frame, port| frame.udp(50000, port).ipv4(OUTER, 17).ethernet(0x0800);
+    let wireless = usual().push(&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0]).push(&{
+        let mut header = [0; 24];
+        header[0] = 0x08;
+        header
+    });
+    let protected = usual().push(&[8, 0]);
+    let with_channel = protected.clone().push(&[0x20, 0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 0, 1]);
+    let behind = |frame: Frame, rest: usize| {
+        let mut bytes = frame.bytes().to_vec();
+        bytes.resize(bytes.len() + rest, 0xee);
+        Frame::payload(0).push(&bytes)
+    };
+    let frames = [
+        (Tunnel::FabricPath, frame().push(&[0x0a, 0x0b]).ethernet(0x8903), 0),
+        (Tunnel::Macsec, behind(protected.push(&[0, 0, 0, 0, 0, 1]), 16).ethernet(0x88e5), 16),
+        (Tunnel::Macsec, behind(with_channel, 16).ethernet(0x88e5), 16),
+        (Tunnel::Nsh, usual().push(&[0, 2, 1, 1, 0, 0, 1, 0xff]).ethernet(0x894f), 0),
+        (Tunnel::Nsh, frame().push(&[0; 16]).push(&[0, 6, 1, 3, 0, 0, 1, 0xff]).ethernet(0x894f), 0),
+        (
+            Tunnel::Vxlan,
+            udp(usual().push(&[0, 2, 2, 1, 0, 0, 1, 0xff]).push(&[0x0c, 0, 0, 4, 0, 0, 7, 0]), 4790),
+            0,
+        ),
+        (
+            Tunnel::PimRegister,
+            usual().push(&[0x21, 0, 0, 0, 0, 0, 0, 0]).ipv4(OUTER, 103).ethernet(0x0800),
+            0,
+        ),
+        (Tunnel::Lisp, udp(usual().push(&[0x88, 0, 0, 1, 0, 0, 0, 1]), 4341), 0),
+        (Tunnel::GtpU, udp(usual().push(&[0; 18]).push(&[0x1e, 0xff]), 3386), 0),
+        (Tunnel::GtpU, udp(usual().push(&[0; 18]).push(&[0x1e, 0xff]), 2152), 0),
+        (Tunnel::GtpU, udp(usual().push(&[0; 4]).push(&[0x0f, 0xff]), 3386), 0),
+        (Tunnel::Gre, wireless.push(&[0, 0, 0x82, 0x10]).ipv4(OUTER, 47).ethernet(0x0800), 0),
+    ];
+    for (tunnel, frame, rest) in frames {
+        let length = frame.bytes().len() as u32;
+        let mut p = captured_as(Link::Ethernet, frame.bytes(), length).expect("IP");
+        p.wire_length -= rest;
+        assert_inner(&p, Some(tunnel));
+        assert_ne!(parsed(Link::Ethernet, frame.bytes()).map(|p| p.source_port), Ok(40000), "{tunnel:?}");
+    }
+    let hidden = usual().push(&[8, 0]).push(&[0x0c, 0, 0, 0, 0, 1]).ethernet(0x88e5);
+    let length = hidden.bytes().len() as u32;
+    assert_eq!(captured_as(Link::Ethernet, hidden.bytes(), length), Err(ParseError::NotIp), "encrypted");
+}
+
+#[test]
+fn the_length_of_pppoe_bounds_the_packet() {
+    // The packet says to be longer than its session: what stands behind is padding.
+    let mut bytes = usual().push(&[0, 0x21]).push(&[0x11, 0, 0, 1, 0, 62]).ethernet(0x8864).bytes().to_vec();
+    bytes.resize(bytes.len() + 10, 0);
+    let p = parsed(Link::Ethernet, &bytes).expect("IP");
+    assert_eq!((p.source_port, p.payload_length), (40000, 60 - 40));
+}

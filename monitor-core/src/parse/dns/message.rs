@@ -146,6 +146,13 @@ impl<'a> Message<'a> {
         if self.question_count() == 1 { self.question() } else { None }
     }
 
+    /// Whether it is a response whose questions, and at least one answer, can be read.
+    pub fn has_answer(&self) -> bool {
+        let first = self.entries().find(|entry| !matches!(entry, Ok(Entry::Question(_))));
+        self.is_response()
+            && matches!(first, Some(Ok(Entry::Record(Record { section: Section::Answer, .. }))))
+    }
+
     /// Whether nothing but a message looks like this: for ports that are not known for messages. A standard
     /// query with one question or a response to it, and all of it can be read; only a response may be cut.
     pub fn is_unmistakable(&self) -> bool {

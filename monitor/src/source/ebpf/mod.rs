@@ -104,7 +104,7 @@ impl Default for Options {
             max_flows: 131_072,
             sampling: None,
             ring_bytes: 4 << 20,
-            tunnels: TunnelPorts::default(),
+            tunnels: TunnelPorts::KERNEL,
             mirror: false,
             pin: None,
             test_clock: false,

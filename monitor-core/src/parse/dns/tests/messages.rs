@@ -66,6 +66,15 @@ fn additional_records_are_no_answers() {
 }
 
 #[test]
+fn a_response_code_has_its_upper_bits_in_the_record_of_edns() {
+    // BADVERS is 16: nothing in the header, 1 in the first byte of the time to live.
+    let bytes = Build::response(1, "example.org", 1).record_of(3, &[0], 41, 0x0100_8000, &[]).bytes;
+    assert_eq!(record(&bytes).0.rcode, Some(16));
+    let query = Build::query(1, "example.org", 1).record_of(3, &[0], 41, 0x0100_8000, &[]).bytes;
+    assert_eq!(record(&query).0.rcode, None);
+}
+
+#[test]
 fn an_update_has_no_answers() {
     let bytes =
         Build::new(1, 0x2800).question("example.org", 6).answer("a.example.org", 1, 60, &[1, 2, 3, 4]);
@@ -170,6 +179,7 @@ fn a_record_that_is_cut_is_told_as_far_as_it_goes() {
     let told = |cut: usize| {
         let (found, error) = record(&whole[..whole.len() - cut]);
         assert_eq!(error, (cut != 0).then_some(DnsError::Truncated));
+        assert_eq!(found.truncated, cut != 0);
         lines(&found.answers)
     };
     assert_eq!(told(0), ["example.org A 60 192.0.2.1", "example.org A 60 192.0.2.2"]);

@@ -4,8 +4,8 @@ use std::{mem::size_of, path::Path};
 
 use monitor_common::{
     abi::{
-        self, COARSE_ENTRIES, CoarseCounters, CoarseKey, FRAGMENTED_DATAGRAMS, Flow, FlowKey, FragmentKey,
-        FragmentPorts, HookCounters, MAX_INTERFACES, Reported, Sampling,
+        self, COARSE_ENTRIES, CoarseCounters, CoarseKey, FRAGMENTED_DATAGRAMS, Flow, FlowKey, FragmentFlow,
+        FragmentKey, HookCounters, MAX_INTERFACES, Reported, Sampling,
     },
     cell::Cell64,
 };
@@ -125,7 +125,7 @@ fn sizes(options: &Options) -> [(&'static str, [usize; 3]); MAPS.len() + 2] {
         ("FREE", [0, 4, flows]),
         ("HIGH_WATER", [4, 4, 1]),
         ("HOOKS", [4, size_of::<HookCounters>(), MAX_INTERFACES as usize * 2]),
-        ("FRAGMENTS", [size_of::<FragmentKey>(), size_of::<FragmentPorts>(), FRAGMENTED_DATAGRAMS as usize]),
+        ("FRAGMENTS", [size_of::<FragmentKey>(), size_of::<FragmentFlow>(), FRAGMENTED_DATAGRAMS as usize]),
         ("COARSE", [size_of::<CoarseKey>(), size_of::<CoarseCounters>(), COARSE_ENTRIES as usize]),
         ("SAMPLES", [0, 0, options.ring_bytes as usize]),
         ("SAMPLE_STATE", [4, size_of::<SampleState>(), 1]),
