@@ -6,10 +6,10 @@ mod live;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
 
 use base64::Engine as _;
 use monitor_core::engine::{Engine, EngineConfig};
+use testing::wait::DEADLINE;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -44,7 +44,7 @@ impl Running {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(request).await.unwrap();
         let mut answer = Vec::new();
-        timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await.unwrap().unwrap();
+        timeout(DEADLINE, stream.read_to_end(&mut answer)).await.unwrap().unwrap();
         String::from_utf8_lossy(&answer).into_owned()
     }
 
@@ -248,7 +248,7 @@ async fn connections_that_say_nothing_give_way_to_who_asks() {
     for _ in 0..300 {
         idle.push(TcpStream::connect(server.address).await.unwrap());
     }
-    timeout(Duration::from_secs(10), async {
+    timeout(DEADLINE, async {
         while count(&server, "connection_displaced") < 44 {
             tokio::task::yield_now().await;
         }
@@ -257,7 +257,7 @@ async fn connections_that_say_nothing_give_way_to_who_asks() {
     .unwrap();
     // Those that came first were closed.
     for stream in &mut idle[..44] {
-        let end = timeout(Duration::from_secs(10), stream.read(&mut [0; 1])).await.unwrap();
+        let end = timeout(DEADLINE, stream.read(&mut [0; 1])).await.unwrap();
         assert!(!matches!(end, Ok(1..)), "{end:?}");
     }
     // All others are still there, and in nobody's way.
@@ -292,7 +292,7 @@ async fn connections_beyond_those_at_work_are_refused_and_counted() {
         stream.write_all(request).await.unwrap();
         working.push(stream);
     }
-    timeout(Duration::from_secs(10), async {
+    timeout(DEADLINE, async {
         // Until all requests are read somebody waits, and gives way.
         while count(&server, "connection_refused") == 0 {
             drop(TcpStream::connect(server.address).await.unwrap());
@@ -305,7 +305,7 @@ async fn connections_beyond_those_at_work_are_refused_and_counted() {
     let mut answered = 0;
     for mut stream in working {
         let mut answer = Vec::new();
-        drop(timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await.unwrap());
+        drop(timeout(DEADLINE, stream.read_to_end(&mut answer)).await.unwrap());
         answered += usize::from(answer.starts_with(b"HTTP/1.1 200"));
     }
     assert!(answered > 200, "{answered}");
@@ -320,7 +320,7 @@ async fn stopping_ends_idle_connections() {
     let mut first = [0; 16];
     idle.read_exact(&mut first).await.unwrap();
     server.stop.send(true).unwrap();
-    timeout(Duration::from_secs(10), server.task).await.unwrap().unwrap();
+    timeout(DEADLINE, server.task).await.unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -237,6 +237,8 @@ fn attempts_end_each_in_their_own_way_and_open_connections_are_a_gauge() {
     agent.wait_for("an open connection", |page| {
         // Nor is it idle for two seconds while a busy machine takes its time.
         (&open).write_all(b"on").expect("write");
+        // What is left unread would make the close a reset.
+        (&accepted).read_exact(&mut [0; 2]).expect("read");
         page.sum("weir_tcp_connections", &established) == 1.0
     });
     drop((open, accepted));

@@ -22,7 +22,7 @@ impl Events {
 
     async fn more(&mut self) -> bool {
         let mut buffer = vec![0; 65_536];
-        let n = timeout(Duration::from_secs(20), self.stream.read(&mut buffer)).await.unwrap().unwrap();
+        let n = timeout(DEADLINE, self.stream.read(&mut buffer)).await.unwrap().unwrap();
         self.text.push_str(std::str::from_utf8(&buffer[..n]).unwrap());
         self.bytes += n;
         n > 0
@@ -177,7 +177,7 @@ async fn as_many_watch_as_may_and_a_place_comes_free() {
         events.next().await;
     }
     drop(all);
-    let served = timeout(Duration::from_secs(20), async {
+    let served = timeout(DEADLINE, async {
         loop {
             let mut events = Events::open(&server, "limit=0").await;
             assert!(events.more().await);
@@ -216,7 +216,7 @@ async fn a_watcher_that_stops_reading_misses_events_and_holds_up_nobody() {
             tokio::task::yield_now().await;
         }
     };
-    timeout(Duration::from_secs(20), tick).await.unwrap();
+    timeout(DEADLINE, tick).await.unwrap();
     server.state.drained();
     let mut got = 0;
     while lazy.next().await.0 < last {
@@ -234,5 +234,5 @@ async fn a_stop_ends_streams_as_it_should_be() {
     server.stop.send(true).unwrap();
     while events.more().await {}
     assert!(events.text.ends_with("0\r\n\r\n"), "the last chunk is there: {:?}", events.text);
-    timeout(Duration::from_secs(20), server.task).await.unwrap().unwrap();
+    timeout(DEADLINE, server.task).await.unwrap().unwrap();
 }

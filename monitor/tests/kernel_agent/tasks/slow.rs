@@ -8,7 +8,7 @@ use std::{
 
 use nix::sys::socket::{setsockopt, sockopt::RcvBuf};
 
-use super::{Servers, addresses, fetch, page::Page, script};
+use super::{Servers, addresses, fetch, page::Page, prompt, script};
 use crate::{
     agent::{Agent, HERE, Running, THERE, plain},
     netns::{DEADLINE, Namespace, uninterrupted, wait_for},
@@ -35,7 +35,7 @@ fn road() -> (Namespace, Namespace, Namespace, Running) {
     }
     let (script, distance) = (script("road.py"), DISTANCE_MS.to_string());
     let arguments = [&*script, "left", "right", FAR, &distance, LOSSY, "6"];
-    let road = Running::start(between.command("python3", &arguments));
+    let road = Running::start(prompt(&between, &arguments));
     wait_for("the road to open", || road.stdout().contains("open").then_some(()));
     (here, between, there, road)
 }
