@@ -1,5 +1,6 @@
 """The clients of a host: clients.py COUNTERS_FD (desk | laptop). Runs until it is ended."""
 
+import ctypes
 import signal
 import subprocess
 import sys
@@ -11,6 +12,9 @@ import plan
 import trouble
 import web
 from schedule import COUNTERS
+
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
 
 # Old versions are spoken on purpose.
 warnings.simplefilter("ignore", DeprecationWarning)
@@ -29,7 +33,12 @@ def main():
         names.start()
         trouble.start()
         for address in (plan.WEB, plan.WEB6):
-            subprocess.Popen(["ping", "-q", "-i", "0.5", address], stdout=subprocess.DEVNULL)
+            subprocess.Popen(
+                ["ping", "-q", "-i", "0.5", address],
+                stdout=subprocess.DEVNULL,
+                # It ends with this program, however that ends.
+                preexec_fn=lambda: LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
+            )
     signal.pause()
 
 

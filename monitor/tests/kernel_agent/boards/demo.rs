@@ -1,6 +1,7 @@
 //! `demo/demo.py`, as `cargo xtask demo` starts it.
 
 use std::{
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -91,6 +92,13 @@ impl Demo {
         let mut places: Vec<PathBuf> = namespaces.map(|name| Path::new("/run/netns").join(name)).collect();
         places.push(self.text("/directory").into());
         places
+    }
+
+    /// The namespaces themselves, which live as long as a process is in one.
+    pub(super) fn networks(&self) -> Vec<u64> {
+        let places = self.places();
+        let files = places.iter().filter(|place| place.starts_with("/run/netns"));
+        files.map(|file| std::fs::metadata(file).expect("a namespace").ino()).collect()
     }
 
     /// Waits until it has ended, well.

@@ -4,7 +4,7 @@ mod demo;
 mod expected;
 mod panels;
 
-use std::time::Duration;
+use std::{os::unix::fs::MetadataExt as _, path::PathBuf, time::Duration};
 
 use nix::sys::signal::Signal;
 
@@ -95,6 +95,15 @@ fn wait_for_alert(demo: &Demo, alert: &str, instance: &str) {
     wait_for(&expression, || (!demo.ask(&expression).is_empty()).then_some(()));
 }
 
+/// The processes in these network namespaces.
+fn processes(networks: &[u64]) -> Vec<PathBuf> {
+    let all = std::fs::read_dir("/proc").expect("processes").flatten().map(|entry| entry.path());
+    let is_in = |process: &PathBuf| {
+        std::fs::metadata(process.join("ns/net")).is_ok_and(|network| networks.contains(&network.ino()))
+    };
+    all.filter(is_in).collect()
+}
+
 #[test]
 fn a_demo_ends_after_its_seconds_and_leaves_nothing() {
     // Long enough for four scrapes on a machine that does much else.
@@ -103,8 +112,11 @@ fn a_demo_ends_after_its_seconds_and_leaves_nothing() {
     wait_for("four hosts", || (up() == Some(4.0)).then_some(()));
     let places = demo.places();
     assert!(places.len() == 5 && places.iter().all(|place| place.exists()), "{places:?}");
+    let networks = demo.networks();
+    assert!(!processes(&networks).is_empty(), "its hosts run something");
     demo.end();
     assert!(places.iter().all(|place| !place.exists()), "{places:?}");
+    wait_for("nothing of it to run", || processes(&networks).is_empty().then_some(()));
     let said = demo.process.stdout();
     for part in ["http://127.0.0.1:", "Dashboards > New > Import", "/dashboards"] {
         assert!(said.contains(part), "{part}: {said}");
