@@ -10,7 +10,7 @@ use monitor_common::abi::Flow;
 
 use super::{books::Books, flows::Flows};
 use crate::{
-    flow::{expiry, naming::Naming, reading::Reading, record::Unwritten},
+    flow::{entry::Sighting, expiry, naming::Naming, reading::Reading, record::Unwritten},
     payload::inspector::Findings,
 };
 
@@ -19,7 +19,7 @@ impl Flows {
     pub(super) fn begin_anew(&mut self, books: &Books, slot: u32, flow: &Flow) {
         let reused = flow.head.reused.get();
         let Some(entry) = self.table.entry_mut(slot).filter(|entry| entry.told < reused) else { return };
-        if entry.linked && !entry.counts {
+        if matches!(entry.sighting, Sighting::Further(_)) {
             entry.told = reused;
             return;
         }
@@ -84,7 +84,7 @@ impl Flows {
         self.forget_payload(books, slot);
         let Some(entry) = self.table.entry_mut(slot) else { return };
         let Some(mut earlier) = entry.earlier.take() else { return };
-        if !entry.counts {
+        if !entry.is_representative() {
             return;
         }
         books.name(&mut earlier, true);

@@ -321,7 +321,9 @@ impl Succession<'_> {
             flows.end_earlier(books, slot);
             flows.learn(slot);
             let Flows { table, payloads, moved, .. } = flows;
-            let Some(entry) = table.entry_mut(slot).filter(|entry| entry.counts) else { continue };
+            let Some(entry) = table.entry_mut(slot).filter(|entry| entry.is_representative()) else {
+                continue;
+            };
             Flows::name_silent(payloads, entry);
             books.name(entry, true);
             books.interim(entry);

@@ -1,54 +1,9 @@
 //! What an engine is told.
 
-use monitor_common::abi::Transport;
-
 use crate::{
-    fanout::FanoutConfig, payload::UnderstandingConfig, series::SeriesConfig, services::ServiceTable,
+    fanout::FanoutConfig, flow::Timeouts, payload::UnderstandingConfig, series::SeriesConfig,
+    services::ServiceTable,
 };
-
-/// Nanoseconds of a second.
-pub(crate) const SECOND: u64 = 1_000_000_000;
-
-/// When flows end and records are written. Nanoseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timeouts {
-    /// A TCP flow without a packet.
-    pub idle_tcp: u64,
-    /// A UDP flow without a packet.
-    pub idle_udp: u64,
-    /// Any other flow without a packet.
-    pub idle_other: u64,
-    /// Interval of the records of a flow that goes on.
-    pub active: u64,
-    /// After both directions of a TCP connection were closed and acknowledged.
-    pub fin: u64,
-    /// After a RST.
-    pub rst: u64,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            idle_tcp: 300 * SECOND,
-            idle_udp: 60 * SECOND,
-            idle_other: 30 * SECOND,
-            active: 60 * SECOND,
-            fin: 5 * SECOND,
-            rst: 2 * SECOND,
-        }
-    }
-}
-
-impl Timeouts {
-    /// The idle timeout of a transport.
-    pub const fn idle(&self, transport: Transport) -> u64 {
-        match transport {
-            Transport::Tcp => self.idle_tcp,
-            Transport::Udp => self.idle_udp,
-            _ => self.idle_other,
-        }
-    }
-}
 
 /// Bounds of the families whose keys traffic chooses; see [`crate::totals::Families`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -23,6 +23,7 @@ mod view;
 
 use monitor_common::abi::{Direction, Flow, HookCounters};
 
+pub use crate::flow::Timeouts;
 pub use crate::label::EndReason;
 use crate::{
     live::Marks,
@@ -30,8 +31,7 @@ use crate::{
 };
 use books::Books;
 pub use carry::{Carried, CarriedAttachment, Succession};
-pub(crate) use config::SECOND;
-pub use config::{Budgets, EngineConfig, Timeouts};
+pub use config::{Budgets, EngineConfig};
 use flows::Flows;
 pub use interfaces::Interfaces;
 pub use ledger::Ledger;

@@ -7,7 +7,7 @@ use super::{
     flows::{Flows, packets},
 };
 use crate::{
-    flow::entry::{Entry, Fuller},
+    flow::entry::{Coverage, Entry, Sighting},
     payload::{
         Understanding,
         inspector::{Payload, Subject},
@@ -31,9 +31,9 @@ impl Flows {
             self.settle(books);
         }
         let Some(entry) = self.table.entry(slot) else { return false };
-        if entry.linked && !entry.counts {
+        if let Sighting::Further(coverage) = entry.sighting {
             // If it turns out to see more than the one that counts, what comes later is wanted.
-            return entry.fuller != Fuller::No;
+            return coverage != Coverage::NotMore;
         }
         if !self.turn_to(books, slot, connection) {
             return false;
@@ -82,7 +82,7 @@ impl Flows {
     /// A flow without payload has the name that DNS gave to its server before it began: a connection that
     /// was refused, or has not got to speak yet.
     pub(super) fn name_silent(payloads: &Understanding, entry: &mut Entry) {
-        if entry.counts && entry.findings.name.is_none() {
+        if entry.is_representative() && entry.findings.name.is_none() {
             entry.findings.name = payloads.name_before(&entry.key, entry.parties.client, entry.begun);
         }
     }

@@ -4,9 +4,9 @@ use monitor_common::abi;
 
 use super::Engine;
 use crate::{
-    filter::Network,
     host::{Interface, Listener, LocalNetwork},
     label::ClientRule,
+    network::Network,
 };
 
 /// The host around an engine; see [`Engine::surroundings`].

@@ -4,7 +4,7 @@ use super::{Engine, books::Books};
 use crate::{
     flow::{
         Endpoint, FlowId, FlowView, Sent,
-        entry::Entry,
+        entry::{Entry, Sighting},
         reading::{Event, SideReading},
         record, role,
     },
@@ -48,7 +48,7 @@ impl Books {
             id: entry.id(slot),
             interface: self.interfaces.name(entry.attachment),
             ifindex: entry.key.ifindex,
-            duplicate: entry.linked && !entry.counts,
+            duplicate: matches!(entry.sighting, Sighting::Further(_)),
             transport,
             protocol: entry.key.protocol,
             version: entry.key.version(),

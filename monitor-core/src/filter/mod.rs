@@ -30,10 +30,11 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::label::{Role, Scope, TcpState, label_enum};
+use crate::network::Network;
 use crate::record::{Peer, Protocol, Time};
 
 pub use parse::{ErrorKind, FilterError};
-pub use value::{Network, Pattern};
+pub use value::Pattern;
 
 /// Longest expression, bytes.
 pub const LENGTH_MAX: usize = 4096;

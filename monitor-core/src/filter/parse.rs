@@ -4,9 +4,10 @@ use std::fmt;
 
 use monitor_common::abi::Transport;
 
-use super::value::{Network, Pattern, count, duration};
+use super::value::{Pattern, count, duration};
 use super::{Comparison, Counter, DEPTH_MAX, Expression, LENGTH_MAX, Span, Test, TextField, Way};
 use crate::label::{Role, Scope, TcpState};
+use crate::network::Network;
 use crate::record::{Peer, Protocol, Text, Time};
 
 /// Why an expression is none, and where.

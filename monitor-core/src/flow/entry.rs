@@ -55,27 +55,33 @@ pub(crate) struct Entry {
     pub(crate) naming: Naming,
     /// What its records have not told; none unless records are written.
     pub(crate) unwritten: Option<Box<Unwritten>>,
-    /// It is the sighting that everything but the interfaces' families counts.
-    pub(crate) counts: bool,
-    /// It is a further sighting that sees both sides. How the one that counts compares, see [`Fuller`].
-    pub(crate) fuller: Fuller,
-    /// It was found out whether it counts.
-    pub(crate) linked: bool,
+    pub(crate) sighting: Sighting,
     /// Where its life is kept, see [`crate::live::Timelines`].
     pub(crate) timeline: u32,
     /// The server has sent something that an answering server sends.
     pub(crate) answered: bool,
 }
 
-/// Whether a further sighting sees more of its flow than the one that counts.
+/// What a slot is among those that see the same flow on different interfaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fuller {
-    /// Not asked yet.
+pub(crate) enum Sighting {
+    /// It was not yet compared with others.
+    New,
+    /// Everything but the families of interfaces counts this one.
+    Representative,
+    /// Another one is the representative.
+    Further(Coverage),
+}
+
+/// Whether a further sighting sees more of its flow than the representative, which may see one side alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coverage {
+    /// Not compared yet.
     Unknown,
     /// The last drain found it so; that may be for a packet that came between the two readings.
-    Once,
-    /// The one that counts sees both sides too.
-    No,
+    More,
+    /// The representative sees both sides too.
+    NotMore,
 }
 
 impl Default for Entry {
@@ -109,9 +115,7 @@ impl Default for Entry {
             findings: Findings::default(),
             naming: Naming::default(),
             unwritten: None,
-            counts: false,
-            fuller: Fuller::Unknown,
-            linked: false,
+            sighting: Sighting::New,
             timeline: NONE,
             answered: false,
         }
@@ -122,6 +126,12 @@ impl Entry {
     /// Transport of the flow.
     pub(crate) const fn transport(&self) -> Transport {
         Transport::from_protocol(self.key.protocol)
+    }
+
+    /// Whether everything but the families of interfaces counts this sighting of its flow.
+    #[inline]
+    pub(crate) const fn is_representative(&self) -> bool {
+        matches!(self.sighting, Sighting::Representative)
     }
 
     /// What tells the connection that the findings are of from all others that had the slot.

@@ -7,30 +7,104 @@ use super::{
     table::{NEVER, NONE, Table},
 };
 use crate::{
-    engine::Timeouts,
     label::{EndReason, TcpState},
+    time::SECOND,
 };
 
 /// An attempt without an answer for this long came to nothing, ns. Longer than the longest pause
 /// between two SYNs of common systems (32 s).
-const ATTEMPT: u64 = 60_000_000_000;
+pub(crate) const ATTEMPT: u64 = 60 * SECOND;
+
+/// When flows end and records are written. Nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// A TCP flow without a packet.
+    pub idle_tcp: u64,
+    /// A UDP flow without a packet.
+    pub idle_udp: u64,
+    /// Any other flow without a packet.
+    pub idle_other: u64,
+    /// Interval of the records of a flow that goes on.
+    pub active: u64,
+    /// After both directions of a TCP connection were closed and acknowledged.
+    pub fin: u64,
+    /// After a RST.
+    pub rst: u64,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            idle_tcp: 300 * SECOND,
+            idle_udp: 60 * SECOND,
+            idle_other: 30 * SECOND,
+            active: 60 * SECOND,
+            fin: 5 * SECOND,
+            rst: 2 * SECOND,
+        }
+    }
+}
+
+impl Timeouts {
+    /// Those of flows that are to be told whole, once: a closed connection lingers a minute, in case something
+    /// comes late, and all others are waited for without end.
+    pub(crate) const PATIENT: Self = Self {
+        idle_tcp: NEVER,
+        idle_udp: NEVER,
+        idle_other: NEVER,
+        active: NEVER,
+        fin: 60 * SECOND,
+        rst: 60 * SECOND,
+    };
+
+    /// The idle timeout of a transport.
+    pub const fn idle(&self, transport: Transport) -> u64 {
+        match transport {
+            Transport::Tcp => self.idle_tcp,
+            Transport::Udp => self.idle_udp,
+            _ => self.idle_other,
+        }
+    }
+}
+
+/// What decides when a flow ends, wherever that is known from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lifetime {
+    pub(crate) transport: Transport,
+    /// Last packet, flow clock.
+    pub(crate) last: u64,
+    /// TCP: both directions were closed, and both closes acknowledged.
+    pub(crate) finished: bool,
+    /// TCP: a RST was seen.
+    pub(crate) reset: bool,
+}
+
+impl Lifetime {
+    /// When the flow ends if no packet comes, and why.
+    pub(crate) fn end(self, timeouts: &Timeouts) -> (u64, EndReason) {
+        let idle = (self.last.saturating_add(timeouts.idle(self.transport)), EndReason::Idle);
+        let closed = if self.finished {
+            (self.last.saturating_add(timeouts.fin), EndReason::Fin)
+        } else if self.reset {
+            (self.last.saturating_add(timeouts.rst), EndReason::Rst)
+        } else {
+            return idle;
+        };
+        if closed.0 <= idle.0 { closed } else { idle }
+    }
+}
 
 /// When a flow ends if no packet comes, and why.
 pub(crate) fn end(entry: &Entry, timeouts: &Timeouts) -> (u64, EndReason) {
-    let transport = entry.transport();
-    let idle = (entry.last.saturating_add(timeouts.idle(transport)), EndReason::Idle);
-    if transport != Transport::Tcp {
-        return idle;
-    }
-    let connection = entry.track.connection();
-    let closed = if connection.finished() {
-        (entry.last.saturating_add(timeouts.fin), EndReason::Fin)
-    } else if connection.was_reset() {
-        (entry.last.saturating_add(timeouts.rst), EndReason::Rst)
-    } else {
-        return idle;
+    let (transport, connection) = (entry.transport(), entry.track.connection());
+    let tcp = transport == Transport::Tcp;
+    let lifetime = Lifetime {
+        transport,
+        last: entry.last,
+        finished: tcp && connection.finished(),
+        reset: tcp && connection.was_reset(),
     };
-    if closed.0 <= idle.0 { closed } else { idle }
+    lifetime.end(timeouts)
 }
 
 /// When the attempt that waits for its answer is given up.
@@ -41,7 +115,7 @@ pub(crate) fn attempt(entry: &Entry) -> u64 {
 /// When a record of a flow that goes on is due.
 pub(crate) fn record(entry: &Entry, timeouts: &Timeouts) -> u64 {
     match &entry.unwritten {
-        Some(unwritten) if entry.counts => unwritten.at.saturating_add(timeouts.active.max(1)),
+        Some(unwritten) if entry.is_representative() => unwritten.at.saturating_add(timeouts.active.max(1)),
         _ => NEVER,
     }
 }
@@ -66,7 +140,7 @@ pub(crate) fn with_sightings(
             EndReason::Rst => timeouts.rst,
             _ => continue,
         };
-        let mut next = table.entry(slot).filter(|e| e.counts).map_or(NONE, |e| e.next);
+        let mut next = table.entry(slot).filter(|e| e.is_representative()).map_or(NONE, |e| e.next);
         while let Some(entry) = table.entry(next) {
             if entry.last.saturating_add(linger) <= now {
                 more.push((next, reason));

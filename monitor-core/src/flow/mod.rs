@@ -11,4 +11,5 @@ pub(crate) mod state;
 pub(crate) mod table;
 mod view;
 
+pub use expiry::Timeouts;
 pub use view::{Endpoint, FlowId, FlowView, NoFlowId, Rate, RoundTrip, Sent};

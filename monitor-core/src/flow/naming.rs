@@ -10,11 +10,12 @@ use crate::{
     payload::inspector::Findings,
     record::{NameSource, Text},
     services::ServiceTable,
+    time::SECOND,
     totals::OTHER,
 };
 
 /// How long a flow waits for its name after its first packet, ns of the flow clock.
-pub(crate) const WAIT: u64 = 2_000_000_000;
+pub(crate) const WAIT: u64 = 2 * SECOND;
 
 /// What a flow keeps for this.
 #[derive(Clone, Debug, Default)]

@@ -11,9 +11,9 @@ use monitor_common::{
 };
 
 use crate::{
-    filter::Network,
     host::{Listener, LocalNetwork},
     label::{ClientRule, Role, Scope},
+    network::Network,
     services::{ServiceTable, is_ephemeral},
 };
 

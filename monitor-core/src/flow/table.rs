@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use monitor_common::abi::{Address, FlowKey};
 
-use super::entry::Entry;
+use super::entry::{Coverage, Entry, Sighting};
 
 /// No entry, no slot.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -179,8 +179,7 @@ impl Table {
             }
         };
         if let Some(e) = self.entry_mut(slot) {
-            e.linked = true;
-            e.counts = counts;
+            e.sighting = if counts { Sighting::Representative } else { Sighting::Further(Coverage::Unknown) };
             e.next = next;
         }
         counts
@@ -197,10 +196,10 @@ impl Table {
         self.unchain(first, slot, next);
         self.tuples.insert(tuple, slot);
         if let Some(e) = self.entry_mut(first) {
-            e.counts = false;
+            e.sighting = Sighting::Further(Coverage::Unknown);
         }
         if let Some(e) = self.entry_mut(slot) {
-            e.counts = true;
+            e.sighting = Sighting::Representative;
             e.next = first;
         }
     }
@@ -222,12 +221,12 @@ impl Table {
                 } else {
                     self.tuples.insert(tuple, entry.next);
                     if let Some(next) = self.entry_mut(entry.next) {
-                        next.counts = true;
+                        next.sighting = Sighting::Representative;
                     }
                     Left::HandedOver(entry.next)
                 }
             }
-            Some(first) if !entry.counts => {
+            Some(first) if !entry.is_representative() => {
                 self.unchain(first, slot, entry.next);
                 Left::Duplicate
             }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::Counters;
-use crate::engine::SECOND;
+use crate::time::SECOND;
 
 /// How far it goes back, ns.
 const SPAN: u64 = 3600 * SECOND;

@@ -1,6 +1,6 @@
 //! The lives of flows over time: of those with most bytes, and of those that somebody looks at.
 
-use crate::{engine::SECOND, flow::FlowId, label::TcpState};
+use crate::{flow::FlowId, label::TcpState, time::SECOND};
 
 /// Flows that have one.
 const LINES: usize = 256;

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::{Asked, Bucket, Edge, Marks, Taken, Window};
-use crate::{engine::SECOND, record::Text, top::Top};
+use crate::{record::Text, time::SECOND, top::Top};
 
 /// Buckets of a window.
 const BUCKETS: u64 = 12;

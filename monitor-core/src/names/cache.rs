@@ -2,10 +2,9 @@
 
 use std::net::IpAddr;
 
-use crate::{lru::Lru, record::Text};
+use crate::{lru::Lru, record::Text, time::SECOND};
 
 /// Second, in nanoseconds.
-const SECOND: u64 = 1_000_000_000;
 
 /// Bounds of a [`NameCache`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,21 +8,19 @@ use monitor_common::abi::{Flow, Transport, bits};
 
 use super::Table;
 use crate::{
-    engine::{SECOND, Timeouts},
+    flow::{
+        Timeouts,
+        expiry::{ATTEMPT, Lifetime},
+    },
     label::EndReason,
+    time::SECOND,
 };
 
 /// Flows that are held until the capture ends, however long they are idle.
 pub const PATIENCE: usize = 16_384;
 
-/// After the last packet of a closed connection, ns.
-const CLOSED: u64 = 60 * SECOND;
-
 /// Between two looks at all flows, ns.
 const INTERVAL: u64 = 5 * SECOND;
-
-/// An attempt without an answer has failed, ns: the time that is allowed live.
-const ATTEMPT: u64 = 60 * SECOND;
 
 /// When all flows are looked at next.
 #[derive(Debug, Default)]
@@ -64,10 +62,14 @@ impl Pace {
 /// The slots whose flows end now, in the order in which they began, and why.
 pub(super) fn ending(table: &Table, timeouts: &Timeouts, now: u64) -> Vec<(u32, EndReason)> {
     let patient = table.len() <= PATIENCE;
+    let timeouts = if patient { &Timeouts::PATIENT } else { timeouts };
     let mut ending: Vec<_> = table
         .live()
         .filter_map(|(slot, flow)| {
-            let (end, reason) = end(flow, timeouts, patient)?;
+            let (mut end, reason) = lifetime(flow).end(timeouts);
+            if !patient && reason == EndReason::Idle && is_unanswered(flow) {
+                end = end.min(last(flow).saturating_add(ATTEMPT));
+            }
             (end <= now).then_some((slot, reason))
         })
         .collect();
@@ -75,23 +77,25 @@ pub(super) fn ending(table: &Table, timeouts: &Timeouts, now: u64) -> Vec<(u32, 
     ending
 }
 
-fn end(flow: &Flow, timeouts: &Timeouts, patient: bool) -> Option<(u64, EndReason)> {
-    let [lower, upper] = &flow.hot;
-    let last = lower.last.get().max(upper.last.get());
+fn lifetime(flow: &Flow) -> Lifetime {
     let transport = Transport::from_protocol(flow.head.key.protocol);
-    if transport == Transport::Tcp {
-        let (lower, upper) = (lower.bits.get(), upper.bits.get());
-        let after = |linger, reason| Some((last.saturating_add(linger), reason));
-        if lower & upper & bits::FIN_ACKED != 0 {
-            return after(if patient { CLOSED } else { timeouts.fin }, EndReason::Fin);
-        }
-        if (lower | upper) & bits::RST != 0 {
-            return after(if patient { CLOSED } else { timeouts.rst }, EndReason::Rst);
-        }
-        let unanswered = (lower == 0 || upper == 0) && (lower | upper) & bits::SYN != 0;
-        if unanswered && !patient {
-            return after(ATTEMPT.min(timeouts.idle_tcp), EndReason::Idle);
-        }
+    let [lower, upper] = [flow.hot[0].bits.get(), flow.hot[1].bits.get()];
+    let tcp = transport == Transport::Tcp;
+    Lifetime {
+        transport,
+        last: last(flow),
+        finished: tcp && lower & upper & bits::FIN_ACKED != 0,
+        reset: tcp && (lower | upper) & bits::RST != 0,
     }
-    (!patient).then(|| (last.saturating_add(timeouts.idle(transport)), EndReason::Idle))
+}
+
+fn last(flow: &Flow) -> u64 {
+    flow.hot[0].last.get().max(flow.hot[1].last.get())
+}
+
+/// An attempt to connect that nobody answered. Many of them are a flood or a scan.
+fn is_unanswered(flow: &Flow) -> bool {
+    let [lower, upper] = [flow.hot[0].bits.get(), flow.hot[1].bits.get()];
+    let tcp = Transport::from_protocol(flow.head.key.protocol) == Transport::Tcp;
+    tcp && (lower == 0 || upper == 0) && (lower | upper) & bits::SYN != 0
 }

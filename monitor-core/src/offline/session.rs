@@ -13,9 +13,9 @@ use super::{
 };
 use crate::{
     engine::{Engine, EngineConfig, HookReading, Timeouts},
-    filter::Network,
     host::Interface,
     label::EndReason,
+    network::Network,
     payload::{
         Understanding,
         inspector::{Payload, TcpHeader},

@@ -5,7 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-const SECOND: u64 = 1_000_000_000;
+use crate::time::SECOND;
+
 const DAY: u64 = 86_400;
 
 /// Nanoseconds since the Unix epoch; shown as RFC 3339 in UTC with nanoseconds.

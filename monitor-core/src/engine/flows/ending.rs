@@ -51,7 +51,7 @@ impl Flows {
             let mut news = false;
             if expiry::attempt(entry) <= now {
                 let before = entry.state();
-                if entry.track.give_up() && entry.counts {
+                if entry.track.give_up() && entry.is_representative() {
                     books.ledger.attempt(entry, AttemptResult::TimedOut);
                     books.ledger.moved(before, entry.state());
                     news = true;

@@ -9,7 +9,7 @@ use super::{EngineConfig, books::Books};
 use crate::{
     flow::{
         FlowId,
-        entry::{Entry, Fuller},
+        entry::{Coverage, Entry, Sighting},
         expiry,
         reading::{Event, Reading},
         record::Unwritten,
@@ -173,7 +173,7 @@ impl Flows {
         }
         books.count_sighting(entry, &delta);
         books.show(entry, slot, &delta);
-        if entry.linked {
+        if entry.sighting != Sighting::New {
             let before = entry.state();
             let results = entry.advance(&delta);
             let state = entry.state();
@@ -183,11 +183,15 @@ impl Flows {
                 let now = books.now();
                 books.ledger.live_mut().timelines_mut().passed(entry.timeline, entry.id(slot), now, state);
             }
-            if entry.counts {
-                books.count(entry, &delta, &results);
-                books.ledger.moved(before, entry.state());
-            } else if entry.fuller != Fuller::No && entry.reading.is_two_sided() {
-                fuller.push(slot);
+            match entry.sighting {
+                Sighting::Representative => {
+                    books.count(entry, &delta, &results);
+                    books.ledger.moved(before, entry.state());
+                }
+                Sighting::Further(Coverage::Unknown | Coverage::More) if entry.reading.is_two_sided() => {
+                    fuller.push(slot);
+                }
+                _ => {}
             }
         }
         line.deadline = expiry::deadline(entry, &books.config.timeouts);
@@ -199,7 +203,8 @@ impl Flows {
         books.watch(now, &self.payloads);
         let timelines = books.ledger.live_mut().timelines_mut();
         timelines.settle(books.step.now(), |id, at| {
-            let entry = self.table.entry_mut(id.slot).filter(|entry| entry.first == id.first && entry.counts);
+            let entry = self.table.entry_mut(id.slot);
+            let entry = entry.filter(|entry| entry.first == id.first && entry.is_representative());
             entry.map(|entry| entry.timeline = at).is_some()
         });
     }

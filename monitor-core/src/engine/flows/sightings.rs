@@ -1,7 +1,12 @@
 //! Which sighting of a flow counts, where several interfaces see it, and under which name.
 
 use super::{Books, Flows};
-use crate::flow::{entry::Fuller, expiry, reading::SideReading, state::Results};
+use crate::flow::{
+    entry::{Coverage, Sighting},
+    expiry,
+    reading::SideReading,
+    state::Results,
+};
 
 impl Flows {
     /// Finds out which of the new flows are further sightings of others, and counts those that are not.
@@ -18,7 +23,7 @@ impl Flows {
         let mut fresh = std::mem::take(&mut self.fresh);
         fresh.sort_unstable_by_key(|slot| (self.table.entry(*slot).map(|e| e.first), *slot));
         for slot in fresh.drain(..) {
-            if self.table.entry(slot).is_none_or(|e| e.linked) {
+            if self.table.entry(slot).is_none_or(|e| e.sighting != Sighting::New) {
                 continue;
             }
             let counts = self.table.link(slot);
@@ -55,11 +60,11 @@ impl Flows {
             let Some(mut earlier) = self.table.entry(first).cloned() else { continue };
             let Some(entry) = self.table.entry_mut(slot) else { continue };
             if earlier.reading.is_two_sided() {
-                entry.fuller = Fuller::No;
+                entry.sighting = Sighting::Further(Coverage::NotMore);
                 continue;
             }
-            if entry.fuller == Fuller::Unknown {
-                entry.fuller = Fuller::Once;
+            if entry.sighting == Sighting::Further(Coverage::Unknown) {
+                entry.sighting = Sighting::Further(Coverage::More);
                 continue;
             }
             self.table.swap(first, slot);
@@ -92,7 +97,8 @@ impl Flows {
     pub(super) fn name_waiting(&mut self, books: &mut Books) {
         let Self { table, unnamed, payloads, .. } = self;
         unnamed.retain(|&(slot, first)| {
-            let Some(entry) = table.entry_mut(slot).filter(|e| e.first == first && e.counts) else {
+            let Some(entry) = table.entry_mut(slot).filter(|e| e.first == first && e.is_representative())
+            else {
                 return false;
             };
             Self::name_silent(payloads, entry);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use monitor_core::{engine::Timeouts, filter::Network, offline::PATIENCE};
+use monitor_core::{engine::Timeouts, network::Network, offline::PATIENCE};
 
 use crate::{
     app::short_forms,

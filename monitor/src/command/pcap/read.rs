@@ -9,8 +9,8 @@ use std::{
 
 use monitor_common::abi::{Direction, hook_flags};
 use monitor_core::{
-    filter::Network,
     host::Interface,
+    network::Network,
     offline::{Frame, Outcome, Session, SessionConfig},
     record::{AnyRecord, Text},
 };
