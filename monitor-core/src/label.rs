@@ -2,7 +2,7 @@
 
 /// Declares an enum whose variants are label values, in index order.
 macro_rules! label_enum {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:expr,)+ }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u8)]
@@ -92,28 +92,32 @@ label_enum! {
     }
 }
 
-label_enum! {
-    /// TCP header flags that are counted (RFC 9293, 3.1; RFC 3168). Each is the number of segments
-    /// that carry it; `syn` and `syn_ack` exclude each other.
-    TcpFlag {
-        /// SYN without ACK.
-        Syn = "syn",
-        /// SYN with ACK.
-        SynAck = "syn_ack",
-        /// FIN.
-        Fin = "fin",
-        /// RST.
-        Rst = "rst",
-        /// PSH.
-        Psh = "psh",
-        /// URG.
-        Urg = "urg",
-        /// ECE.
-        Ece = "ece",
-        /// CWR.
-        Cwr = "cwr",
-    }
+/// Makes the set of TCP's counters.
+macro_rules! tcp_counter {
+    ($(
+        $(#[doc = $doc:literal])+
+        $field:ident: $variant:ident, $unit:ident $(, $kind:ident $($metric:literal $help:literal)?)?;
+    )+) => {
+        label_enum! {
+            /// What is counted of TCP segments (RFC 9293, RFC 3168); `syn` and `syn_ack` exclude each other.
+            TcpCounter {
+                $($(#[doc = $doc])+ $variant = stringify!($field),)+
+            }
+        }
+
+        impl TcpCounter {
+            /// Whether it counts segments with a flag of the header.
+            pub fn is_flag(self) -> bool {
+                const KINDS: [&str; TcpCounter::COUNT] = [$(concat!($(stringify!($kind))?)),+];
+                KINDS[self.index()] == "flag"
+            }
+        }
+    };
 }
+
+monitor_common::tcp_counters!(tcp_counter);
+
+const _: () = assert!(TcpCounter::COUNT == monitor_common::abi::Counters::TCP);
 
 label_enum! {
     /// State of a TCP connection, as it is seen from the middle.

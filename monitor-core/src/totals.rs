@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     histogram::{HANDSHAKE_SECONDS, Histogram, RESPONSE_SECONDS, ROUND_TRIP_SECONDS},
-    label::{AttemptResult, EndReason, Outcome, Role, Scope, TcpFlag, TcpState},
+    label::{AttemptResult, EndReason, Outcome, Role, Scope, TcpCounter, TcpState},
     names::Name,
     record::Text,
     series::Family,
@@ -121,35 +121,30 @@ pub struct FlowTotals {
 /// TCP, each connection counted once. Directions are the host's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TcpTotals {
-    /// Segments by [`TcpFlag`], then [`Direction`].
-    pub flags: [[u64; 2]; TcpFlag::COUNT],
     /// Connections in the table now, by [`TcpState`].
     pub connections: [u64; TcpState::COUNT],
     /// Connection attempts by [`Role`] of this host, then [`AttemptResult`].
     pub attempts: [[u64; AttemptResult::COUNT]; Role::COUNT],
     /// Segments, by [`Direction`].
     pub segments: [u64; 2],
-    /// Segments sent again, by [`Direction`].
-    pub retransmitted: [u64; 2],
-    /// Segments that came after a later one, by [`Direction`].
-    pub out_of_order: [u64; 2],
-    /// Duplicate acknowledgments (RFC 5681, 2), by [`Direction`].
-    pub duplicate_acks: [u64; 2],
-    /// Segments that advertise a window of zero, by [`Direction`].
-    pub zero_windows: [u64; 2],
+    /// Counters by [`TcpCounter`], then [`Direction`]; see [`Self::get`].
+    pub counters: [[u64; 2]; TcpCounter::COUNT],
+}
+
+impl TcpTotals {
+    /// A counter, by [`Direction`].
+    pub const fn get(&self, counter: TcpCounter) -> [u64; 2] {
+        self.counters[counter.index()]
+    }
 }
 
 impl Default for TcpTotals {
     fn default() -> Self {
         Self {
-            flags: [[0; 2]; TcpFlag::COUNT],
             connections: [0; TcpState::COUNT],
             attempts: [[0; AttemptResult::COUNT]; Role::COUNT],
             segments: [0; 2],
-            retransmitted: [0; 2],
-            out_of_order: [0; 2],
-            duplicate_acks: [0; 2],
-            zero_windows: [0; 2],
+            counters: [[0; 2]; TcpCounter::COUNT],
         }
     }
 }

@@ -4,7 +4,7 @@
 //! program may hold the slot. What both directions touch for every packet ([`Hot`]) lies on a cache
 //! line for each direction.
 
-use super::{FlowKey, Side};
+use super::{Counters, FlowKey, Side};
 use crate::cell::{Cell8, Cell16, Cell32, Cell64};
 
 /// Counters and TCP state that every packet of a direction touches: one cache line.
@@ -53,44 +53,6 @@ pub mod bits {
     pub const FIN_ACKED: u8 = 32;
     /// Segments are missing, and the peer has not acknowledged beyond them.
     pub const HOLE: u8 = 64;
-}
-
-/// Rarer events of a direction: one cache line.
-#[cfg_attr(not(target_arch = "bpf"), derive(Debug, Default))]
-#[repr(C, align(64))]
-pub struct Counters {
-    /// SYN without ACK.
-    pub syn: Cell32,
-    /// SYN with ACK.
-    pub syn_ack: Cell32,
-    /// FIN.
-    pub fin: Cell32,
-    /// RST.
-    pub rst: Cell32,
-    /// PSH.
-    pub psh: Cell32,
-    /// URG.
-    pub urg: Cell32,
-    /// ECE (RFC 3168), once a segment.
-    pub ece: Cell32,
-    /// CWR (RFC 3168).
-    pub cwr: Cell32,
-    /// Segments sent again.
-    pub retransmissions: Cell32,
-    /// Segments that arrived after a later one.
-    pub out_of_order: Cell32,
-    /// Duplicate acknowledgments.
-    pub duplicate_acks: Cell32,
-    /// Segments that advertise a window of zero.
-    pub zero_windows: Cell32,
-    /// Keep-alive probes.
-    pub keep_alives: Cell32,
-    /// Gaps in the sequence: segments that never passed here.
-    pub lost_segments: Cell32,
-    /// SYN or SYN-ACK sent again.
-    pub syn_retransmissions: Cell32,
-    /// IP fragments.
-    pub fragments: Cell32,
 }
 
 /// Round trips and what the options said, by direction.
@@ -172,7 +134,6 @@ pub struct Head {
 }
 
 const _: () = assert!(size_of::<Hot>() == 64);
-const _: () = assert!(size_of::<Counters>() == 64);
 const _: () = assert!(size_of::<Timing>() == 32);
 const _: () = assert!(size_of::<Head>() == 128);
 

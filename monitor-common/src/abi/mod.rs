@@ -2,6 +2,7 @@
 //! [`VERSION`]: pinned maps of another version are refused.
 
 mod config;
+mod counters;
 mod event;
 mod flow;
 mod fragment;
@@ -10,8 +11,9 @@ mod key;
 mod reported;
 
 pub use config::{KernelConfig, Sampling, bench_flags};
+pub use counters::Counters;
 pub use event::{SAMPLE_DATA_MAX, SampleHeader, SampleKind};
-pub use flow::{ClientRule, Counters, Flow, Head, Hot, Timing, bits};
+pub use flow::{ClientRule, Flow, Head, Hot, Timing, bits};
 pub use fragment::{FRAGMENTED_DATAGRAMS, FragmentFlow, FragmentKey};
 pub use hook::{
     COARSE_ENTRIES, CoarseCounters, CoarseKey, Direction, HookCounters, MAX_INTERFACES, TRAFFIC_CLASSES,

@@ -22,10 +22,11 @@ use super::{
 use crate::{
     application::Application,
     flow::{
-        reading::{EVENTS, Reading, SideReading},
+        reading::{Reading, SideReading},
         record::Unwritten,
         state::{TRACK_WORDS, Track},
     },
+    label::TcpCounter,
     names::Name,
     record::{NameSource, Text},
     totals::{InterfaceTotals, Io},
@@ -82,7 +83,7 @@ mod at {
 const DECIDED: u64 = 1 << 32;
 
 /// 64-bit counters of a side, then the others of both in pairs.
-const READING_WORDS: usize = 2 * 5 + (1 + EVENTS);
+const READING_WORDS: usize = 2 * 5 + (1 + TcpCounter::COUNT + 1);
 
 /// What was told of a flow, as a successor needs it.
 struct Watermark {
@@ -143,9 +144,10 @@ fn reading(words: &[Cell64]) -> Reading {
     }
     let pair = |word: u64| [word as u32, (word >> 32) as u32];
     [out.0[0].rtt_samples, out.0[1].rtt_samples] = pair(next());
-    for event in 0..EVENTS {
-        [out.0[0].events[event], out.0[1].events[event]] = pair(next());
+    for counter in TcpCounter::ALL.map(TcpCounter::index) {
+        [out.0[0].tcp[counter], out.0[1].tcp[counter]] = pair(next());
     }
+    [out.0[0].fragments, out.0[1].fragments] = pair(next());
     out
 }
 
@@ -164,9 +166,10 @@ fn write_reading(words: &[Cell64], reading: &Reading) {
     }
     let pair = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
     put(pair(lower.rtt_samples, upper.rtt_samples));
-    for (low, high) in lower.events.iter().zip(&upper.events) {
+    for (low, high) in lower.tcp.iter().zip(&upper.tcp) {
         put(pair(*low, *high));
     }
+    put(pair(lower.fragments, upper.fragments));
 }
 
 const SOURCES: [NameSource; 6] = [

@@ -29,7 +29,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use crate::label::{Role, Scope, TcpState, label_enum};
+use crate::label::{Role, Scope, TcpCounter, TcpState, label_enum};
 use crate::network::Network;
 use crate::record::{Peer, Protocol, Time};
 
@@ -41,51 +41,40 @@ pub const LENGTH_MAX: usize = 4096;
 /// Deepest nesting of parentheses and `not`.
 pub const DEPTH_MAX: usize = 64;
 
-label_enum! {
-    /// A number that is counted in both directions.
-    Counter {
-        /// Packets on the wire.
-        Packets = "packets",
-        /// Bytes on the wire.
-        Bytes = "bytes",
-        /// Bytes of the IP packets.
-        IpBytes = "ip_bytes",
-        /// TCP or UDP payload.
-        PayloadBytes = "payload_bytes",
-        /// Bytes a second, smoothed; only of active flows.
-        Rate = "rate",
-        /// IP fragments.
-        Fragments = "fragments",
-        /// SYN without ACK.
-        Syn = "syn",
-        /// SYN with ACK.
-        SynAck = "syn_ack",
-        /// FIN.
-        Fin = "fin",
-        /// RST.
-        Rst = "rst",
-        /// PSH.
-        Psh = "psh",
-        /// URG.
-        Urg = "urg",
-        /// ECE.
-        Ece = "ece",
-        /// CWR.
-        Cwr = "cwr",
-        /// Segments sent again.
-        Retransmissions = "retransmissions",
-        /// Segments that came after a later one.
-        OutOfOrder = "out_of_order",
-        /// Duplicate acknowledgments.
-        DuplicateAcks = "duplicate_acks",
-        /// Windows of zero.
-        ZeroWindows = "zero_windows",
-        /// Keep-alive probes.
-        KeepAlives = "keep_alives",
-        /// Gaps in the sequence.
-        LostSegments = "lost_segments",
-        /// SYN or SYN-ACK sent again.
-        SynRetransmissions = "syn_retransmissions",
+/// Makes the set of counters: those of every flow, and behind them those of TCP.
+macro_rules! counter {
+    ($(
+        $(#[doc = $doc:literal])+
+        $field:ident: $variant:ident, $unit:ident $(, $kind:ident $($metric:literal $help:literal)?)?;
+    )+) => {
+        label_enum! {
+            /// A number that is counted in both directions.
+            Counter {
+                /// Packets on the wire.
+                Packets = "packets",
+                /// Bytes on the wire.
+                Bytes = "bytes",
+                /// Bytes of the IP packets.
+                IpBytes = "ip_bytes",
+                /// TCP or UDP payload.
+                PayloadBytes = "payload_bytes",
+                /// Bytes a second, smoothed; only of active flows.
+                Rate = "rate",
+                /// IP fragments.
+                Fragments = "fragments",
+                $($(#[doc = $doc])+ $variant = stringify!($field),)+
+            }
+        }
+    };
+}
+
+monitor_common::tcp_counters!(counter);
+
+impl Counter {
+    /// The counter of TCP that it is, if it is one.
+    pub(crate) fn tcp(self) -> Option<TcpCounter> {
+        let at = self.index().checked_sub(Self::COUNT - TcpCounter::COUNT)?;
+        TcpCounter::ALL.get(at).copied()
     }
 }
 

@@ -6,7 +6,7 @@ use monitor_common::abi::Transport;
 
 use super::{Counter, Span, Subject, TextField, Way};
 use crate::flow::FlowView;
-use crate::label::{Role, Scope, TcpFlag, TcpState};
+use crate::label::{Role, Scope, TcpState};
 use crate::names::Name;
 use crate::record::{ApplicationSource, BySide, FlowRecord, Identity, Peer, RoundTrip, Text, Time};
 
@@ -45,8 +45,6 @@ impl Subject for FlowView<'_> {
             Way::Sent => (&self.sent, &self.sent_rate),
             Way::Received => (&self.received, &self.received_rate),
         };
-        let tcp = |events: u32| (self.transport == Transport::Tcp).then_some(events.into());
-        let flag = |flag: TcpFlag| tcp(sent.flags[flag.index()]);
         match counter {
             Counter::Packets => Some(sent.packets),
             Counter::Bytes => Some(sent.bytes),
@@ -54,21 +52,8 @@ impl Subject for FlowView<'_> {
             Counter::PayloadBytes => Some(sent.payload_bytes),
             Counter::Rate => Some(rate.smoothed_bytes as u64),
             Counter::Fragments => Some(sent.fragments.into()),
-            Counter::Syn => flag(TcpFlag::Syn),
-            Counter::SynAck => flag(TcpFlag::SynAck),
-            Counter::Fin => flag(TcpFlag::Fin),
-            Counter::Rst => flag(TcpFlag::Rst),
-            Counter::Psh => flag(TcpFlag::Psh),
-            Counter::Urg => flag(TcpFlag::Urg),
-            Counter::Ece => flag(TcpFlag::Ece),
-            Counter::Cwr => flag(TcpFlag::Cwr),
-            Counter::Retransmissions => tcp(sent.retransmissions),
-            Counter::OutOfOrder => tcp(sent.out_of_order),
-            Counter::DuplicateAcks => tcp(sent.duplicate_acks),
-            Counter::ZeroWindows => tcp(sent.zero_windows),
-            Counter::KeepAlives => tcp(sent.keep_alives),
-            Counter::LostSegments => tcp(sent.lost_segments),
-            Counter::SynRetransmissions => tcp(sent.syn_retransmissions),
+            of_tcp if self.transport == Transport::Tcp => of_tcp.tcp().map(|c| sent.tcp(c).into()),
+            _ => None,
         }
     }
 
@@ -182,7 +167,6 @@ impl Subject for FlowRecord {
             Way::Sent => &self.sent,
             Way::Received => &self.received,
         };
-        let tcp = traffic.tcp.as_ref();
         match counter {
             Counter::Packets => Some(traffic.packets),
             Counter::Bytes => Some(traffic.bytes),
@@ -190,21 +174,7 @@ impl Subject for FlowRecord {
             Counter::PayloadBytes => Some(traffic.payload_bytes),
             Counter::Rate => None,
             Counter::Fragments => Some(traffic.fragments),
-            Counter::Syn => tcp.map(|t| t.syn),
-            Counter::SynAck => tcp.map(|t| t.syn_ack),
-            Counter::Fin => tcp.map(|t| t.fin),
-            Counter::Rst => tcp.map(|t| t.rst),
-            Counter::Psh => tcp.map(|t| t.psh),
-            Counter::Urg => tcp.map(|t| t.urg),
-            Counter::Ece => tcp.map(|t| t.ece),
-            Counter::Cwr => tcp.map(|t| t.cwr),
-            Counter::Retransmissions => tcp.map(|t| t.retransmissions),
-            Counter::OutOfOrder => tcp.map(|t| t.out_of_order),
-            Counter::DuplicateAcks => tcp.map(|t| t.duplicate_acks),
-            Counter::ZeroWindows => tcp.map(|t| t.zero_windows),
-            Counter::KeepAlives => tcp.map(|t| t.keep_alives),
-            Counter::LostSegments => tcp.map(|t| t.lost_segments),
-            Counter::SynRetransmissions => tcp.map(|t| t.syn_retransmissions),
+            of_tcp => traffic.tcp.as_ref().and_then(|tcp| Some(tcp.get(of_tcp.tcp()?))),
         }
     }
 
@@ -260,13 +230,14 @@ mod tests {
     use super::*;
     use crate::filter::Filter;
     use crate::flow::{Endpoint, FlowId, Rate, Sent};
-    use crate::label::ClientRule;
+    use crate::label::{ClientRule, TcpCounter};
     use crate::record::{NameSource, tests::full};
 
     fn view(transport: Transport) -> FlowView<'static> {
         let end = |ip: &str, port| Endpoint { ip: ip.parse().unwrap(), port };
-        let mut sent = Sent { packets: 3, bytes: 300, retransmissions: 1, ..Sent::default() };
-        sent.flags[TcpFlag::Rst.index()] = 2;
+        let mut sent = Sent { packets: 3, bytes: 300, ..Sent::default() };
+        sent.tcp[TcpCounter::Retransmissions.index()] = 1;
+        sent.tcp[TcpCounter::Rst.index()] = 2;
         let rtt = RoundTrip { min: 0.001, mean: 0.01, max: 0.1, samples: 3 };
         FlowView {
             id: FlowId { slot: 1, first: 1 },

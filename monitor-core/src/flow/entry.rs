@@ -6,13 +6,13 @@ use super::{
     FlowId,
     naming::Naming,
     rate::Meter,
-    reading::{Event, Reading},
+    reading::Reading,
     record::Unwritten,
     role::Parties,
     state::{Connection, Results, Track},
     table::NONE,
 };
-use crate::label::{ClientRule, Role, Scope, TcpState};
+use crate::label::{ClientRule, Role, Scope, TcpCounter, TcpState};
 use crate::payload::inspector::Findings;
 
 /// One sighting of a flow: one slot.
@@ -175,7 +175,7 @@ impl Entry {
         let answer = reading.side(self.parties.client.other());
         if self.key.protocol == 6 {
             self.connection = Connection::of(flow, self.parties.client);
-            self.answered = answer.payload_bytes != 0 || answer.event(Event::SynAck) != 0;
+            self.answered = answer.payload_bytes != 0 || answer.tcp(TcpCounter::SynAck) != 0;
             for (rtt, timing) in self.rtt.iter_mut().zip(&flow.timing) {
                 *rtt = (timing.rtt_min.get(), timing.rtt_max.get());
             }

@@ -1,31 +1,8 @@
 //! One reading of a slot's counters, and what changed between two.
 
-use monitor_common::abi::{Counters, Flow, Side};
+use monitor_common::abi::{Flow, Side};
 
-/// Events that a slot counts for each direction in 32 bits, in the order of [`SideReading::events`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Event {
-    Syn,
-    SynAck,
-    Fin,
-    Rst,
-    Psh,
-    Urg,
-    Ece,
-    Cwr,
-    Retransmissions,
-    OutOfOrder,
-    DuplicateAcks,
-    ZeroWindows,
-    KeepAlives,
-    LostSegments,
-    SynRetransmissions,
-    Fragments,
-}
-
-/// How many [`Event`]s there are.
-pub(crate) const EVENTS: usize = 16;
+use crate::label::TcpCounter;
 
 /// Counters of one direction: cumulative, wrapping.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,7 +14,9 @@ pub(crate) struct SideReading {
     /// Nanoseconds.
     pub(crate) rtt_sum: u64,
     pub(crate) rtt_samples: u32,
-    pub(crate) events: [u32; EVENTS],
+    /// By [`TcpCounter`].
+    pub(crate) tcp: [u32; TcpCounter::COUNT],
+    pub(crate) fragments: u32,
 }
 
 impl SideReading {
@@ -52,19 +31,20 @@ impl SideReading {
             ip_bytes: flow.ip_bytes(side),
             rtt_sum: timing.rtt_sum.get(),
             rtt_samples,
-            events: events(&flow.counters[i]),
+            tcp: flow.counters[i].tcp(),
+            fragments: flow.counters[i].fragments.get(),
         }
     }
 
-    /// One counter.
-    pub(crate) const fn event(&self, event: Event) -> u32 {
-        self.events[event as usize]
+    /// One counter of TCP.
+    pub(crate) const fn tcp(&self, counter: TcpCounter) -> u32 {
+        self.tcp[counter.index()]
     }
 
     /// What was added since `earlier`. The 32-bit counters may have wrapped once in between.
     pub(crate) fn since(&self, earlier: &Self) -> Self {
-        let mut events = self.events;
-        for (now, then) in events.iter_mut().zip(&earlier.events) {
+        let mut tcp = self.tcp;
+        for (now, then) in tcp.iter_mut().zip(&earlier.tcp) {
             *now = now.wrapping_sub(*then);
         }
         Self {
@@ -74,7 +54,8 @@ impl SideReading {
             ip_bytes: self.ip_bytes.wrapping_sub(earlier.ip_bytes),
             rtt_sum: self.rtt_sum.wrapping_sub(earlier.rtt_sum),
             rtt_samples: self.rtt_samples.wrapping_sub(earlier.rtt_samples),
-            events,
+            tcp,
+            fragments: self.fragments.wrapping_sub(earlier.fragments),
         }
     }
 
@@ -84,27 +65,6 @@ impl SideReading {
         (self.rtt_samples != 0 && self.rtt_sum != 0)
             .then(|| self.rtt_sum as f64 / f64::from(self.rtt_samples) / 1e9)
     }
-}
-
-fn events(c: &Counters) -> [u32; EVENTS] {
-    [
-        c.syn.get(),
-        c.syn_ack.get(),
-        c.fin.get(),
-        c.rst.get(),
-        c.psh.get(),
-        c.urg.get(),
-        c.ece.get(),
-        c.cwr.get(),
-        c.retransmissions.get(),
-        c.out_of_order.get(),
-        c.duplicate_acks.get(),
-        c.zero_windows.get(),
-        c.keep_alives.get(),
-        c.lost_segments.get(),
-        c.syn_retransmissions.get(),
-        c.fragments.get(),
-    ]
 }
 
 /// Both directions, by [`Side`].
@@ -152,39 +112,31 @@ mod tests {
         flow.timing[1].rtt_samples.add(2);
         flow.timing[1].rtt_sum.add(4_000_000);
         let delta = Reading::of(&flow).since(&before);
-        assert_eq!(delta.side(Side::Upper).event(Event::Psh), 5);
+        assert_eq!(delta.side(Side::Upper).tcp(TcpCounter::Psh), 5);
         assert_eq!(delta.side(Side::Upper).mean_round_trip(), Some(0.002));
         assert_eq!(delta.side(Side::Lower), &SideReading::default());
     }
 
     #[test]
-    fn each_event_reads_its_own_counter() {
+    fn each_counter_reads_its_own_word() {
         let flow = Flow::default();
         let c = &flow.counters[0];
         let all = [
-            (&c.syn, Event::Syn),
-            (&c.syn_ack, Event::SynAck),
-            (&c.fin, Event::Fin),
-            (&c.rst, Event::Rst),
-            (&c.psh, Event::Psh),
-            (&c.urg, Event::Urg),
-            (&c.ece, Event::Ece),
-            (&c.cwr, Event::Cwr),
-            (&c.retransmissions, Event::Retransmissions),
-            (&c.out_of_order, Event::OutOfOrder),
-            (&c.duplicate_acks, Event::DuplicateAcks),
-            (&c.zero_windows, Event::ZeroWindows),
-            (&c.keep_alives, Event::KeepAlives),
-            (&c.lost_segments, Event::LostSegments),
-            (&c.syn_retransmissions, Event::SynRetransmissions),
-            (&c.fragments, Event::Fragments),
+            (&c.syn, TcpCounter::Syn),
+            (&c.cwr, TcpCounter::Cwr),
+            (&c.retransmissions, TcpCounter::Retransmissions),
+            (&c.zero_windows, TcpCounter::ZeroWindows),
+            (&c.syn_retransmissions, TcpCounter::SynRetransmissions),
         ];
         for (n, (cell, _)) in all.iter().enumerate() {
             cell.set(n as u32 + 1);
         }
+        c.fragments.set(9);
         let reading = Reading::of(&flow);
-        for (n, (_, event)) in all.iter().enumerate() {
-            assert_eq!(reading.side(Side::Lower).event(*event), n as u32 + 1, "{event:?}");
+        let lower = reading.side(Side::Lower);
+        for (n, (_, counter)) in all.iter().enumerate() {
+            assert_eq!(lower.tcp(*counter), n as u32 + 1, "{counter:?}");
         }
+        assert_eq!((lower.tcp.iter().sum::<u32>(), lower.fragments), (15, 9));
     }
 }

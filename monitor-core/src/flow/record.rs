@@ -9,7 +9,7 @@ use monitor_common::{
 
 use super::{
     entry::Entry,
-    reading::{Event, Reading, SideReading},
+    reading::{Reading, SideReading},
     role,
 };
 use crate::{
@@ -199,30 +199,13 @@ pub(crate) fn round_trip(entry: &Entry, gained: &SideReading, side: Side) -> Opt
 }
 
 fn traffic(gained: &SideReading, tcp: bool) -> Traffic {
-    let n = |event| u64::from(gained.event(event));
     Traffic {
         packets: gained.packets,
         bytes: gained.bytes,
         ip_bytes: gained.ip_bytes,
         payload_bytes: gained.payload_bytes,
-        fragments: n(Event::Fragments),
-        tcp: tcp.then(|| TcpTraffic {
-            syn: n(Event::Syn),
-            syn_ack: n(Event::SynAck),
-            fin: n(Event::Fin),
-            rst: n(Event::Rst),
-            psh: n(Event::Psh),
-            urg: n(Event::Urg),
-            ece: n(Event::Ece),
-            cwr: n(Event::Cwr),
-            retransmissions: n(Event::Retransmissions),
-            out_of_order: n(Event::OutOfOrder),
-            duplicate_acks: n(Event::DuplicateAcks),
-            zero_windows: n(Event::ZeroWindows),
-            keep_alives: n(Event::KeepAlives),
-            lost_segments: n(Event::LostSegments),
-            syn_retransmissions: n(Event::SynRetransmissions),
-        }),
+        fragments: gained.fragments.into(),
+        tcp: tcp.then(|| TcpTraffic::of(|counter| gained.tcp(counter).into())),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use monitor_common::abi::{Flow, Side, bits};
 
-use super::reading::{Event, Reading};
-use crate::label::{AttemptResult, TcpState};
+use super::reading::Reading;
+use crate::label::{AttemptResult, TcpCounter, TcpState};
 
 /// What a slot says of its current connection, beyond the counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -183,7 +183,7 @@ impl Track {
             // Several connections since the last reading: did the first begin with a SYN, too?
             let sent = |side| {
                 let d = delta.side(side);
-                d.event(Event::Syn).saturating_sub(d.event(Event::SynRetransmissions))
+                d.tcp(TcpCounter::Syn).saturating_sub(d.tcp(TcpCounter::SynRetransmissions))
             };
             self.first_had_syn = sent(Side::Lower).saturating_add(sent(Side::Upper)) > now.reused;
         }
@@ -231,14 +231,14 @@ impl Track {
 
         let server = delta.side(client.other());
         let answers = server
-            .event(Event::SynAck)
-            .saturating_sub(server.event(Event::SynRetransmissions))
+            .tcp(TcpCounter::SynAck)
+            .saturating_sub(server.tcp(TcpCounter::SynRetransmissions))
             .saturating_sub(u32::from(now.server_has(bits::SYN)))
             .saturating_add(u32::from(pending && before.server_has(bits::SYN)));
         let half_open = answers.saturating_sub(completed);
-        let server_resets = server.event(Event::Rst).saturating_sub(u32::from(now.server_has(bits::RST)));
+        let server_resets = server.tcp(TcpCounter::Rst).saturating_sub(u32::from(now.server_has(bits::RST)));
         let client_resets =
-            delta.side(client).event(Event::Rst).saturating_sub(u32::from(now.client_has(bits::RST)));
+            delta.side(client).tcp(TcpCounter::Rst).saturating_sub(u32::from(now.client_has(bits::RST)));
         let reset = left.min(half_open).min(server_resets.saturating_add(client_resets));
         left -= reset;
         // A half-open attempt is the client's to reset before it is the server's.

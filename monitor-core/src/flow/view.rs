@@ -8,7 +8,7 @@ use std::str::FromStr;
 use monitor_common::abi::{Direction, IpVersion, Transport};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::label::{ClientRule, Role, Scope, TcpFlag, TcpState};
+use crate::label::{ClientRule, Role, Scope, TcpCounter, TcpState};
 use crate::names::Name;
 use crate::record::ApplicationSource;
 pub use crate::record::RoundTrip;
@@ -91,22 +91,15 @@ pub struct Sent {
     pub payload_bytes: u64,
     /// IP fragments.
     pub fragments: u32,
-    /// TCP segments by flag, by [`TcpFlag`]'s index.
-    pub flags: [u32; TcpFlag::COUNT],
-    /// TCP segments sent again.
-    pub retransmissions: u32,
-    /// TCP segments that came after a later one.
-    pub out_of_order: u32,
-    /// Duplicate acknowledgments.
-    pub duplicate_acks: u32,
-    /// Segments that advertise a window of zero.
-    pub zero_windows: u32,
-    /// Keep-alive probes.
-    pub keep_alives: u32,
-    /// Gaps in the sequence: segments that did not pass here.
-    pub lost_segments: u32,
-    /// SYN or SYN-ACK sent again.
-    pub syn_retransmissions: u32,
+    /// What is counted of TCP, by [`TcpCounter`]'s index; see [`Self::tcp`].
+    pub tcp: [u32; TcpCounter::COUNT],
+}
+
+impl Sent {
+    /// A counter of TCP.
+    pub const fn tcp(&self, counter: TcpCounter) -> u32 {
+        self.tcp[counter.index()]
+    }
 }
 
 /// A rate over the last drain interval and a smoothed one.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     histogram::{HANDSHAKE_SECONDS, Histogram, RESPONSE_SECONDS, ROUND_TRIP_SECONDS},
-    label::AttemptResult,
+    label::{AttemptResult, TcpCounter},
     payload::Understanding,
     record::DnsKind,
     totals::{ByRoleAndScope, Io, Totals},
@@ -21,14 +21,8 @@ pub struct Counters {
     pub ended: u64,
     /// TCP segments.
     pub segments: u64,
-    /// TCP segments sent again.
-    pub retransmitted: u64,
-    /// TCP segments that came after a later one.
-    pub out_of_order: u64,
-    /// Duplicate acknowledgments.
-    pub duplicate_acks: u64,
-    /// Segments that advertise a window of zero.
-    pub zero_windows: u64,
+    /// Counters of TCP, by [`TcpCounter`].
+    tcp: [u64; TcpCounter::COUNT],
     /// Connection attempts by result.
     pub attempts: [u64; AttemptResult::COUNT],
     /// Queries of DNS proper: nobody need answer those of mDNS and LLMNR.
@@ -54,10 +48,7 @@ impl Counters {
             started: flows.started.iter().sum(),
             ended: flows.ended.iter().flatten().sum(),
             segments: tcp.segments.iter().sum(),
-            retransmitted: tcp.retransmitted.iter().sum(),
-            out_of_order: tcp.out_of_order.iter().sum(),
-            duplicate_acks: tcp.duplicate_acks.iter().sum(),
-            zero_windows: tcp.zero_windows.iter().sum(),
+            tcp: tcp.counters.map(|directions| directions.iter().sum()),
             attempts,
             dns_queries: protocols
                 .dns_queries
@@ -73,6 +64,11 @@ impl Counters {
                 .sum(),
             dns_unanswered: payloads.messages().dns_unanswered,
         }
+    }
+
+    /// A counter of TCP.
+    pub const fn tcp(&self, counter: TcpCounter) -> u64 {
+        self.tcp[counter.index()]
     }
 
     /// Attempts that did not come about.

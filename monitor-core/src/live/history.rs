@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::Counters;
-use crate::time::SECOND;
+use crate::{label::TcpCounter, time::SECOND};
 
 /// How far it goes back, ns.
 const SPAN: u64 = 3600 * SECOND;
@@ -74,7 +74,7 @@ impl History {
             bytes: [rate(|c| c.io[0].bytes), rate(|c| c.io[1].bytes)],
             packets: [rate(|c| c.io[0].packets), rate(|c| c.io[1].packets)],
             active: active as f32,
-            retransmitted: rate(|c| c.retransmitted),
+            retransmitted: rate(|c| c.tcp(TcpCounter::Retransmissions)),
             failed_attempts: rate(Counters::failed_attempts),
             dns_queries: rate(|c| c.dns_queries),
             dns_errors: rate(|c| c.dns_errors),

@@ -20,7 +20,7 @@ pub use packet::PacketRecord;
 pub use text::{TEXT_MAX, Text, escape};
 pub use time::Time;
 
-use crate::label::{ClientRule, EndReason, TcpState};
+use crate::label::{ClientRule, EndReason, TcpCounter, TcpState};
 use crate::schema::{Field, Record, Type, Value, record, values, words};
 
 values! {
@@ -137,43 +137,43 @@ record! {
     }
 }
 
-record! {
-    inline
-    /// TCP segments of one side by what they carried or meant.
-    #[derive(Default)]
-    TcpTraffic {
-        /// Segments with SYN and without ACK.
-        syn: u64, Packets;
-        /// Segments with SYN and ACK.
-        syn_ack: u64, Packets;
-        /// Segments with FIN.
-        fin: u64, Packets;
-        /// Segments with RST.
-        rst: u64, Packets;
-        /// Segments with PSH.
-        psh: u64, Packets;
-        /// Segments with URG.
-        urg: u64, Packets;
-        /// Segments with ECE (RFC 3168).
-        ece: u64, Packets;
-        /// Segments with CWR (RFC 3168).
-        cwr: u64, Packets;
-        /// Segments sent again.
-        retransmissions: u64, Packets;
-        /// Segments that came after a later one.
-        out_of_order: u64, Packets;
-        /// Duplicate acknowledgments.
-        duplicate_acks: u64, Packets;
-        /// Segments that advertise a window of zero.
-        zero_windows: u64, Packets;
-        /// Keep-alive probes.
-        keep_alives: u64, Packets;
-        /// Gaps in the sequence: segments that did not pass here.
-        lost_segments: u64;
-        /// SYN or SYN-ACK sent again.
-        syn_retransmissions: u64, Packets;
-    }
+/// Makes the fields of TCP's counters.
+macro_rules! tcp_traffic {
+    ($(
+        $(#[doc = $doc:literal])+
+        $field:ident: $variant:ident, $unit:ident $(, $kind:ident $($metric:literal $help:literal)?)?;
+    )+) => {
+        record! {
+            inline
+            /// TCP segments of one side by what they carried or meant.
+            #[derive(Default)]
+            TcpTraffic {
+                $($(#[doc = $doc])+ $field: u64, $unit;)+
+            }
+        }
+
+        impl TcpTraffic {
+            /// With the number of each counter.
+            pub(crate) fn of(number: impl Fn(TcpCounter) -> u64) -> Self {
+                Self { $($field: number(TcpCounter::$variant),)+ }
+            }
+
+            /// The number of a counter.
+            pub const fn get(&self, counter: TcpCounter) -> u64 {
+                match counter {
+                    $(TcpCounter::$variant => self.$field,)+
+                }
+            }
+
+            /// Adds those of another.
+            pub const fn add(&mut self, other: &Self) {
+                $(self.$field += other.$field;)+
+            }
+        }
+    };
 }
+
+monitor_common::tcp_counters!(tcp_traffic);
 
 record! {
     part

@@ -57,7 +57,7 @@ impl Tcp {
             );
         }
         for tcp in [&flow.sent.tcp, &flow.received.tcp].into_iter().flatten() {
-            self.segments(tcp);
+            self.segments.add(tcp);
         }
         self.client_zero_windows += flow.sent.tcp.as_ref().map_or(0, |tcp| tcp.zero_windows);
         flow.handshake_seconds.into_iter().for_each(|s| self.handshake.observe(s));
@@ -74,25 +74,6 @@ impl Tcp {
             Some(TcpState::Reset) => ended.1 += 1,
             _ => ended.0 += 1,
         }
-    }
-
-    fn segments(&mut self, tcp: &TcpTraffic) {
-        let all = &mut self.segments;
-        all.syn += tcp.syn;
-        all.syn_ack += tcp.syn_ack;
-        all.fin += tcp.fin;
-        all.rst += tcp.rst;
-        all.psh += tcp.psh;
-        all.urg += tcp.urg;
-        all.ece += tcp.ece;
-        all.cwr += tcp.cwr;
-        all.retransmissions += tcp.retransmissions;
-        all.out_of_order += tcp.out_of_order;
-        all.duplicate_acks += tcp.duplicate_acks;
-        all.zero_windows += tcp.zero_windows;
-        all.keep_alives += tcp.keep_alives;
-        all.lost_segments += tcp.lost_segments;
-        all.syn_retransmissions += tcp.syn_retransmissions;
     }
 
     /// Flows in a state.

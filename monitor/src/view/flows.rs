@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use monitor_common::abi::{Direction, Transport};
 use monitor_core::flow::{FlowId, FlowView, Rate, RoundTrip, Sent};
+use monitor_core::label::TcpCounter;
 use monitor_core::names::Name;
 use monitor_core::record::Time;
 use serde::{Deserialize, Serialize};
@@ -199,10 +200,10 @@ impl<'a> From<&FlowView<'a>> for Flow<'a> {
             packets: sent.packets,
             bytes: sent.bytes,
             payload_bytes: sent.payload_bytes,
-            retransmissions: sent.retransmissions,
-            out_of_order: sent.out_of_order,
-            duplicate_acks: sent.duplicate_acks,
-            zero_windows: sent.zero_windows,
+            retransmissions: sent.tcp(TcpCounter::Retransmissions),
+            out_of_order: sent.tcp(TcpCounter::OutOfOrder),
+            duplicate_acks: sent.tcp(TcpCounter::DuplicateAcks),
+            zero_windows: sent.tcp(TcpCounter::ZeroWindows),
             bytes_per_second: rate.smoothed_bytes,
             packets_per_second: rate.smoothed_packets,
         };

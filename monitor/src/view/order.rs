@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use monitor_common::abi::Transport;
 use monitor_core::flow::FlowView;
+use monitor_core::label::TcpCounter;
 use serde::Deserialize;
 
 /// By what flows are sorted. Numbers: most first; texts and addresses: first of the alphabet first.
@@ -111,7 +112,8 @@ impl Order {
                 means.reduce(f64::max).map_or(Key::Unknown, Key::Measure)
             }
             Self::Retransmissions if flow.transport == Transport::Tcp => {
-                let [sent, received] = [flow.sent.retransmissions, flow.received.retransmissions];
+                let [sent, received] =
+                    [&flow.sent, &flow.received].map(|side| side.tcp(TcpCounter::Retransmissions));
                 Key::Number(u64::from(sent) + u64::from(received))
             }
             Self::Retransmissions => Key::Unknown,

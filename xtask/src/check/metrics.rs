@@ -10,11 +10,15 @@ use crate::project::Project;
 /// Where metrics are declared, each name as a literal of its own.
 const VIEWS: &str = "monitor/src/view";
 
+/// Where those of TCP's counters are.
+const COUNTERS: &str = "monitor-common/src/abi/counters.rs";
+
 /// Fails with each metric that is declared and not listed, and the other way round.
 pub(crate) fn run(project: &Project) -> Result<(), Error> {
     let list = read(&project.root().join("docs/metrics.md"))?;
     let mut declared = BTreeSet::new();
-    for path in sources(&project.root().join(VIEWS))? {
+    let views = sources(&project.root().join(VIEWS))?;
+    for path in views.into_iter().chain([project.root().join(COUNTERS)]) {
         declared.extend(literals(&read(&path)?).map(str::to_owned));
     }
     let findings = differences(&declared, &rows(&list));

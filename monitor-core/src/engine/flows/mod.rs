@@ -11,12 +11,12 @@ use crate::{
         FlowId,
         entry::{Coverage, Entry, Sighting},
         expiry,
-        reading::{Event, Reading},
+        reading::Reading,
         record::Unwritten,
         role::Host,
         table::Table,
     },
-    label::EndReason,
+    label::{EndReason, TcpCounter},
     live::Sample,
     payload::Understanding,
 };
@@ -223,7 +223,7 @@ impl Books {
         let sample = Sample {
             bytes: sides.map(|side| side.bytes),
             packets: sides.map(|side| side.packets.min(u64::from(u32::MAX)) as u32),
-            retransmissions: sides.map(|side| if tcp { side.event(Event::Retransmissions) } else { 0 }),
+            retransmissions: sides.map(|side| if tcp { side.tcp(TcpCounter::Retransmissions) } else { 0 }),
         };
         let (bytes, now) = (entry.reading.bytes(), self.now());
         self.ledger.live_mut().timelines_mut().gained(entry.timeline, entry.id(slot), bytes, now, sample);

@@ -8,26 +8,14 @@ use crate::{
     flow::{
         entry::Entry,
         naming::{self, Due},
-        reading::{Event, Reading, SideReading},
+        reading::{Reading, SideReading},
         role,
         state::Results,
     },
-    label::{AttemptResult, Role, TcpFlag, TcpState},
+    label::{AttemptResult, Role, TcpState},
     live::{Client, Edge, ServicePort, Taken},
     totals::{Io, ServiceKey, io_values},
 };
-
-/// Counters of a slot that are TCP flags, and their labels.
-const FLAGS: [(Event, TcpFlag); TcpFlag::COUNT] = [
-    (Event::Syn, TcpFlag::Syn),
-    (Event::SynAck, TcpFlag::SynAck),
-    (Event::Fin, TcpFlag::Fin),
-    (Event::Rst, TcpFlag::Rst),
-    (Event::Psh, TcpFlag::Psh),
-    (Event::Urg, TcpFlag::Urg),
-    (Event::Ece, TcpFlag::Ece),
-    (Event::Cwr, TcpFlag::Cwr),
-];
 
 impl Ledger {
     /// Counts what a flow gained, and the attempts that got their result.
@@ -119,14 +107,10 @@ impl Ledger {
         let tcp = &mut self.totals.tcp;
         for side in [Side::Lower, Side::Upper] {
             let (gained, d) = (delta.side(side), parties.direction(entry.view, side).index());
-            for (event, flag) in FLAGS {
-                add(&mut tcp.flags[flag.index()][d], gained.event(event));
-            }
             tcp.segments[d] = tcp.segments[d].wrapping_add(gained.packets);
-            add(&mut tcp.retransmitted[d], gained.event(Event::Retransmissions));
-            add(&mut tcp.out_of_order[d], gained.event(Event::OutOfOrder));
-            add(&mut tcp.duplicate_acks[d], gained.event(Event::DuplicateAcks));
-            add(&mut tcp.zero_windows[d], gained.event(Event::ZeroWindows));
+            for (sums, n) in tcp.counters.iter_mut().zip(&gained.tcp) {
+                add(&mut sums[d], *n);
+            }
         }
         let (r, s) = (parties.role.index(), parties.scope.index());
         for (sum, n) in tcp.attempts[r].iter_mut().zip(results) {

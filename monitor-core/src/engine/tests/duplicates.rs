@@ -9,7 +9,7 @@ use super::world::*;
 use crate::{
     engine::{EndReason, EngineConfig},
     histogram::Histogram,
-    label::{Role, TcpFlag, TcpState},
+    label::{Role, TcpCounter, TcpState},
 };
 
 /// A packet of this host on a card and on the bridge above it.
@@ -39,7 +39,7 @@ fn each_interface_counts_it_everything_else_counts_it_once() {
     }
     let t = w.totals();
     assert_eq!((t.flows.started[0], t.flows.active[0], t.flows.duplicates, t.flows.slots), (1, 1, 1, 2));
-    assert_eq!(t.tcp.flags[TcpFlag::Syn.index()], [1, 0]);
+    assert_eq!(t.tcp.counters[TcpCounter::Syn.index()], [1, 0]);
     assert_eq!(t.tcp.connections.iter().sum::<u64>(), 1);
     assert_eq!(w.attempts(Role::Server), [1, 0, 0, 0]);
     assert_eq!(w.engine.ledger().families().services.total()[2..], [3, 2]);
@@ -152,7 +152,7 @@ fn what_a_sighting_was_told_is_not_told_again_by_the_one_that_goes_on() {
     let handshakes = w.totals().latency.handshake.iter().flatten().map(Histogram::count).sum::<u64>();
     assert_eq!(handshakes, 1);
     assert_eq!(w.connections(TcpState::Established), 1);
-    assert_eq!(w.totals().tcp.flags[TcpFlag::Psh.index()], [1, 0]);
+    assert_eq!(w.totals().tcp.counters[TcpCounter::Psh.index()], [1, 0]);
 }
 
 #[test]
@@ -182,10 +182,10 @@ fn where_one_interface_sees_both_ways_it_counts_instead_of_one_that_sees_half() 
     let t = w.totals();
     assert_eq!((t.flows.started[0], t.flows.active[0], t.flows.slots), (1, 1, 3));
     assert_eq!(w.attempts(Role::Server), [1, 0, 0, 0]);
-    assert_eq!(t.tcp.flags[TcpFlag::Syn.index()], [1, 0]);
-    assert_eq!(t.tcp.flags[TcpFlag::SynAck.index()], [0, 1]);
-    assert_eq!(t.tcp.flags[TcpFlag::Psh.index()], [4, 4]);
-    assert_eq!(t.tcp.flags[TcpFlag::Fin.index()], [1, 1]);
+    assert_eq!(t.tcp.counters[TcpCounter::Syn.index()], [1, 0]);
+    assert_eq!(t.tcp.counters[TcpCounter::SynAck.index()], [0, 1]);
+    assert_eq!(t.tcp.counters[TcpCounter::Psh.index()], [4, 4]);
+    assert_eq!(t.tcp.counters[TcpCounter::Fin.index()], [1, 1]);
     assert_eq!(w.engine.ledger().families().services.total()[2..], [8, 6]);
     assert_eq!(w.connections(TcpState::Closed), 1);
     assert_eq!(t.tcp.connections.iter().sum::<u64>(), 1);

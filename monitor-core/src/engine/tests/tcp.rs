@@ -8,7 +8,7 @@ use crate::{
     engine::EndReason,
     histogram::Histogram,
     host::{Listener, LocalNetwork},
-    label::{ClientRule, Role, Scope, TcpFlag, TcpState},
+    label::{ClientRule, Role, Scope, TcpCounter, TcpState},
 };
 
 /// Established, refused, timed out, reset.
@@ -107,7 +107,7 @@ fn an_attempt_without_answer_times_out_once_a_minute_after_its_last_packet() {
     w.wait(300 * SECOND);
     assert_eq!(w.attempts(Role::Client), [0, 0, 1, 0]);
     assert_eq!(w.ended(Transport::Tcp, EndReason::Idle), 1);
-    assert_eq!(w.totals().tcp.flags[TcpFlag::Syn.index()], [0, 7]);
+    assert_eq!(w.totals().tcp.counters[TcpCounter::Syn.index()], [0, 7]);
 }
 
 #[test]
@@ -251,16 +251,15 @@ fn flags_are_counted_by_direction_of_the_host() {
     ));
     w.eth(&tcp.segment(CLIENT, tcp_flags::RST, 0));
     w.drain();
-    let flags = &w.totals().tcp.flags;
-    let of = |flag: TcpFlag| flags[flag.index()];
-    assert_eq!(of(TcpFlag::Syn), [0, 1]);
-    assert_eq!(of(TcpFlag::SynAck), [1, 0]);
-    assert_eq!(of(TcpFlag::Psh), [2, 1]);
-    assert_eq!(of(TcpFlag::Fin), [1, 0]);
-    assert_eq!(of(TcpFlag::Urg), [1, 0]);
-    assert_eq!(of(TcpFlag::Ece), [1, 0]);
-    assert_eq!(of(TcpFlag::Cwr), [1, 0]);
-    assert_eq!(of(TcpFlag::Rst), [0, 1]);
+    let of = |flag| w.totals().tcp.get(flag);
+    assert_eq!(of(TcpCounter::Syn), [0, 1]);
+    assert_eq!(of(TcpCounter::SynAck), [1, 0]);
+    assert_eq!(of(TcpCounter::Psh), [2, 1]);
+    assert_eq!(of(TcpCounter::Fin), [1, 0]);
+    assert_eq!(of(TcpCounter::Urg), [1, 0]);
+    assert_eq!(of(TcpCounter::Ece), [1, 0]);
+    assert_eq!(of(TcpCounter::Cwr), [1, 0]);
+    assert_eq!(of(TcpCounter::Rst), [0, 1]);
 }
 
 #[test]
@@ -290,10 +289,10 @@ fn loss_and_order_are_counted_by_direction_of_the_host() {
     w.eth(&monitor_common::wire::Packet { window: 0, ..tcp.ack(CLIENT) });
     w.drain();
     let t = &w.totals().tcp;
-    assert_eq!(t.retransmitted, [0, 1]);
-    assert_eq!(t.out_of_order, [1, 0]);
-    assert_eq!(t.duplicate_acks, [3, 0]);
-    assert_eq!(t.zero_windows, [1, 0]);
+    assert_eq!(t.get(TcpCounter::Retransmissions), [0, 1]);
+    assert_eq!(t.get(TcpCounter::OutOfOrder), [1, 0]);
+    assert_eq!(t.get(TcpCounter::DuplicateAcks), [3, 0]);
+    assert_eq!(t.get(TcpCounter::ZeroWindows), [1, 0]);
 }
 
 #[test]
@@ -306,13 +305,13 @@ fn a_32_bit_counter_wraps_without_a_jump() {
     w.slots[0].counters[upper].psh.set(u32::MAX - 1);
     w.eth(&tcp.data(SERVER, 1));
     w.drain();
-    assert_eq!(w.totals().tcp.flags[TcpFlag::Psh.index()], [0, u64::from(u32::MAX)]);
+    assert_eq!(w.totals().tcp.counters[TcpCounter::Psh.index()], [0, u64::from(u32::MAX)]);
     for _ in 0..4 {
         w.eth(&tcp.data(SERVER, 1));
     }
     w.wait(MS);
     assert_eq!(w.slots[0].counters[upper].psh.get(), 3);
-    assert_eq!(w.totals().tcp.flags[TcpFlag::Psh.index()], [0, u64::from(u32::MAX) + 4]);
+    assert_eq!(w.totals().tcp.counters[TcpCounter::Psh.index()], [0, u64::from(u32::MAX) + 4]);
 }
 
 #[test]
@@ -377,7 +376,7 @@ fn loopback_counts_each_packet_once_as_its_server_sees_it() {
     assert_eq!(report.violations, []);
     assert_eq!(w.attempts(Role::Server), [1, 0, 0, 0]);
     assert_eq!(w.engine.ledger().families().services.total(), &[54 + 54 + 64, 54 + 74, 3, 2]);
-    assert_eq!(w.totals().tcp.flags[TcpFlag::Psh.index()], [1, 1]);
+    assert_eq!(w.totals().tcp.counters[TcpCounter::Psh.index()], [1, 1]);
     let flow = w.engine.flows().next().unwrap();
     assert_eq!(
         (flow.role, flow.scope, flow.sent_direction),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use monitor_common::abi::{Direction, Transport};
 use monitor_core::engine::Engine;
 use monitor_core::histogram::Histogram;
-use monitor_core::label::{AttemptResult, TcpState};
+use monitor_core::label::{AttemptResult, TcpCounter, TcpState};
 use monitor_core::live::{Marks, ServicePort, Sums, Taken, Window};
 use monitor_core::record::{Text, Time};
 use monitor_core::totals::OTHER;
@@ -204,7 +204,8 @@ fn tcp(engine: &Engine, now: &Marks, before: &Marks) -> Tcp {
     let rates = engine.ledger().live().rates();
     let (sums, old) = (&now.counters, &before.counters);
     let segments = sums.segments.wrapping_sub(old.segments);
-    let retransmitted = sums.retransmitted.wrapping_sub(old.retransmitted);
+    let retransmitted =
+        sums.tcp(TcpCounter::Retransmissions).wrapping_sub(old.tcp(TcpCounter::Retransmissions));
     Tcp {
         connections: some(TcpState::ALL.map(|state| (state.as_str(), connections[state.index()]))),
         attempts: some(AttemptResult::ALL.map(|result| {
@@ -212,11 +213,11 @@ fn tcp(engine: &Engine, now: &Marks, before: &Marks) -> Tcp {
             (result.as_str(), sums.attempts[i].wrapping_sub(old.attempts[i]))
         })),
         segments_per_second: rates.per_second(|c| c.segments),
-        retransmitted_per_second: rates.per_second(|c| c.retransmitted),
+        retransmitted_per_second: rates.per_second(|c| c.tcp(TcpCounter::Retransmissions)),
         retransmission_ratio: (segments > 0).then(|| part(retransmitted, segments)),
-        out_of_order_per_second: rates.per_second(|c| c.out_of_order),
-        duplicate_acks_per_second: rates.per_second(|c| c.duplicate_acks),
-        zero_windows_per_second: rates.per_second(|c| c.zero_windows),
+        out_of_order_per_second: rates.per_second(|c| c.tcp(TcpCounter::OutOfOrder)),
+        duplicate_acks_per_second: rates.per_second(|c| c.tcp(TcpCounter::DuplicateAcks)),
+        zero_windows_per_second: rates.per_second(|c| c.tcp(TcpCounter::ZeroWindows)),
         handshake_seconds: quantiles(&now.handshake, &before.handshake),
         rtt_seconds: quantiles(&now.round_trip, &before.round_trip),
     }

@@ -1,5 +1,7 @@
 //! Every metric family of the page, once: name, kind and help.
 
+use monitor_core::label::TcpCounter;
+
 use super::page::{Family, Kind};
 
 macro_rules! families {
@@ -85,14 +87,6 @@ families! {
     TCP_ATTEMPTS = Counter "weir_tcp_connection_attempts";
     /// TCP segments, each connection's once however many interfaces it passes.
     TCP_PACKETS = Counter "weir_tcp_packets";
-    /// TCP segments sent again.
-    TCP_RETRANSMITTED = Counter "weir_tcp_retransmitted_packets";
-    /// TCP segments that came after a later one.
-    TCP_OUT_OF_ORDER = Counter "weir_tcp_out_of_order_packets";
-    /// TCP acknowledgments that repeat the one before and carry nothing.
-    TCP_DUPLICATE_ACKS = Counter "weir_tcp_duplicate_acks";
-    /// TCP segments that advertise a window of zero.
-    TCP_ZERO_WINDOWS = Counter "weir_tcp_zero_windows";
     /// From a segment with data that this end sent to its acknowledgment: one observation a flow and drain, the mean since the last.
     TCP_RTT = Histogram "weir_tcp_rtt_seconds";
     /// From the SYN to the last ACK of the handshake: one observation a connection.
@@ -178,3 +172,21 @@ families! {
     /// Events in Weir's own log.
     EVENTS = Counter "weir_events";
 }
+
+/// Makes the families of TCP's counters.
+macro_rules! tcp_families {
+    ($(
+        $(#[doc = $doc:literal])+
+        $field:ident: $variant:ident, $unit:ident $(, $kind:ident $($metric:literal $help:literal)?)?;
+    )+) => {
+        /// Those of TCP's counters, by their index; none: the counter has no family of its own.
+        pub(super) const TCP_COUNTERS: [Option<Family<'static>>; TcpCounter::COUNT] =
+            [$(tcp_families!(@family $($($metric $help)?)?)),+];
+    };
+    (@family) => { None };
+    (@family $name:literal $help:literal) => {
+        Some(Family { name: $name, kind: Kind::Counter, help: $help })
+    };
+}
+
+monitor_common::tcp_counters!(tcp_families);

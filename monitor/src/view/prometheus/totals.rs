@@ -6,14 +6,14 @@
 use monitor_common::abi::{Direction, IpVersion, Transport};
 use monitor_core::engine::Engine;
 use monitor_core::histogram::Histogram;
-use monitor_core::label::{AttemptResult, EndReason, Outcome, Role, Scope, TcpFlag, TcpState};
+use monitor_core::label::{AttemptResult, EndReason, Outcome, Role, Scope, TcpCounter, TcpState};
 use monitor_core::totals::{ByRoleAndScope, HookTotals, InterfaceTotals, TcpTotals, Totals};
 
 use super::families::{
     ACCOUNTED_PACKETS, CONSERVATION_VIOLATIONS, DUPLICATE_FLOWS, FLOWS_ACTIVE, FLOWS_ENDED, FLOWS_STARTED,
     FRAGMENTS, HOOK_PACKETS, LAST_DRAIN, NETWORK_BYTES, NETWORK_PACKETS, OVERFLOW_PACKETS, SKBS,
-    TCP_ATTEMPTS, TCP_CONNECTIONS, TCP_DUPLICATE_ACKS, TCP_FIRST_RESPONSE, TCP_FLAGS, TCP_HANDSHAKE,
-    TCP_OUT_OF_ORDER, TCP_PACKETS, TCP_RETRANSMITTED, TCP_RTT, TCP_ZERO_WINDOWS,
+    TCP_ATTEMPTS, TCP_CONNECTIONS, TCP_COUNTERS, TCP_FIRST_RESPONSE, TCP_FLAGS, TCP_HANDSHAKE, TCP_PACKETS,
+    TCP_RTT,
 };
 use super::page::{Family, Page};
 
@@ -118,10 +118,10 @@ fn flows(page: &mut Page, totals: &Totals) {
 
 fn tcp(page: &mut Page, tcp: &TcpTotals) {
     page.family(&TCP_FLAGS);
-    for flag in TcpFlag::ALL {
+    for flag in TcpCounter::ALL.into_iter().filter(|counter| counter.is_flag()) {
         for direction in Direction::ALL {
             let labels = [("flag", flag.as_str().into()), ("direction", direction.as_str().into())];
-            page.sample(&labels, tcp.flags[flag.index()][direction.index()]);
+            page.sample(&labels, tcp.get(flag)[direction.index()]);
         }
     }
     page.family(&TCP_CONNECTIONS);
@@ -136,10 +136,11 @@ fn tcp(page: &mut Page, tcp: &TcpTotals) {
         }
     }
     directions(page, &TCP_PACKETS, tcp.segments);
-    directions(page, &TCP_RETRANSMITTED, tcp.retransmitted);
-    directions(page, &TCP_OUT_OF_ORDER, tcp.out_of_order);
-    directions(page, &TCP_DUPLICATE_ACKS, tcp.duplicate_acks);
-    directions(page, &TCP_ZERO_WINDOWS, tcp.zero_windows);
+    for (counter, family) in TcpCounter::ALL.into_iter().zip(&TCP_COUNTERS) {
+        if let Some(family) = family {
+            directions(page, family, tcp.get(counter));
+        }
+    }
 }
 
 fn directions(page: &mut Page, family: &Family<'_>, numbers: [u64; 2]) {
