@@ -1,26 +1,9 @@
 //! What an engine is told.
 
 use crate::{
-    fanout::FanoutConfig, flow::Timeouts, payload::UnderstandingConfig, series::SeriesConfig,
-    services::ServiceTable,
+    fanout::FanoutConfig, flow::Timeouts, payload::UnderstandingConfig, services::ServiceTable,
+    totals::Budgets,
 };
-
-/// Bounds of the families whose keys traffic chooses; see [`crate::totals::Families`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Budgets {
-    /// Services.
-    pub services: SeriesConfig,
-    /// Peers.
-    pub peers: SeriesConfig,
-    /// Domains.
-    pub domains: SeriesConfig,
-    /// Names.
-    pub names: SeriesConfig,
-    /// Applications.
-    pub applications: SeriesConfig,
-    /// Latencies by domain.
-    pub latencies: SeriesConfig,
-}
 
 /// How an engine counts. All of it may change while it runs: [`super::Engine::reconfigure`].
 #[derive(Clone, Debug)]

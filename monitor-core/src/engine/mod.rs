@@ -25,13 +25,14 @@ use monitor_common::abi::{Direction, Flow, HookCounters};
 
 pub use crate::flow::Timeouts;
 pub use crate::label::EndReason;
+pub use crate::totals::Budgets;
 use crate::{
     live::Marks,
     payload::{Understanding, inspector::Payload},
 };
 use books::Books;
 pub use carry::{Carried, CarriedAttachment, Succession};
-pub use config::{Budgets, EngineConfig};
+pub use config::EngineConfig;
 use flows::Flows;
 pub use interfaces::Interfaces;
 pub use ledger::Ledger;

@@ -31,8 +31,7 @@ const FILE_KEY: &str = "config.file";
 /// The setting that a credential of systemd stands for when nobody gives it.
 const WEB_CONFIG: &str = "web.config.file";
 /// Metric families with a series budget.
-pub const FAMILIES: &[&str] =
-    &["service_io", "peer_io", "domain_io", "name_io", "application_io", "domain_latency"];
+pub const FAMILIES: &[&str] = monitor_core::totals::Families::NAMES;
 
 /// The flags that set settings, and the one that names the file.
 #[derive(Clone, Debug, Default)]

@@ -15,7 +15,6 @@ use crate::{
     label::EndReason,
     live::{Live, Marks, Surge},
     payload::Understanding,
-    series::Family,
     totals::{Families, InterfaceTotals, Io, Totals},
 };
 
@@ -37,15 +36,7 @@ impl Ledger {
     pub(super) fn new(config: &EngineConfig, now: u64) -> Self {
         Self {
             totals: Totals::default(),
-            families: Families {
-                services: Family::new(config.series.services, now),
-                peers: Family::new(config.series.peers, now),
-                domains: Family::new(config.series.domains, now),
-                names: Family::new(config.series.names, now),
-                applications: Family::new(config.series.applications, now),
-                latencies: Family::new(config.series.latencies, now),
-                unresolved: [0; 6],
-            },
+            families: Families::new(&config.series, now),
             live: Live::new(config.live, now),
             fanout: Fanout::new(config.fanout),
             counted: [Io::default(); 2],
@@ -58,12 +49,7 @@ impl Ledger {
     /// Goes on with the bounds of `config` after those of `before`.
     pub(super) fn reconfigure(&mut self, before: &EngineConfig, config: &EngineConfig, now: u64) {
         if config.series != before.series {
-            self.families.services.reconfigure(config.series.services, now);
-            self.families.peers.reconfigure(config.series.peers, now);
-            self.families.domains.reconfigure(config.series.domains, now);
-            self.families.names.reconfigure(config.series.names, now);
-            self.families.applications.reconfigure(config.series.applications, now);
-            self.families.latencies.reconfigure(config.series.latencies, now);
+            self.families.reconfigure(&config.series, now);
         }
         self.fanout.reconfigure(config.fanout);
     }

@@ -1,9 +1,10 @@
-//! Every metric family of the page, once: name, kind and help.
+//! Every metric family of the page but those by key, once: name, kind and help.
 
 use monitor_core::label::TcpCounter;
 
 use super::page::{Family, Kind};
 
+/// Declares families, each once: name, kind and help.
 macro_rules! families {
     ($($(#[doc = $help:literal])+ $id:ident = $kind:ident $name:literal;)+) => {
         $(
@@ -20,6 +21,8 @@ macro_rules! families {
         pub(super) const ALL: &[Family<'static>] = &[$($id),+];
     };
 }
+
+pub(super) use families;
 
 families! {
     /// Bytes on the wire, from the link layer on, that passed the interface in IP packets, flows and overflow together.
@@ -52,28 +55,6 @@ families! {
     FLOW_BYTES = Counter "weir_flow_io_bytes";
     /// Packets on the wire of TCP, UDP and SCTP flows, each flow counted once: all that weir_service_io_packets_total has by key.
     FLOW_PACKETS = Counter "weir_flow_io_packets";
-    /// Bytes on the wire by the port of the server, once it has answered; the rest is other.
-    SERVICE_BYTES = Counter "weir_service_io_bytes";
-    /// Packets on the wire by the port of the server, once it has answered; the rest is other.
-    SERVICE_PACKETS = Counter "weir_service_io_packets";
-    /// Bytes on the wire by the address of the peer; the rest is other.
-    PEER_BYTES = Counter "weir_peer_io_bytes";
-    /// Packets on the wire by the address of the peer; the rest is other.
-    PEER_PACKETS = Counter "weir_peer_io_packets";
-    /// Bytes on the wire by registrable domain of the server's name and where the name comes from; none: no name, other: no series of its own.
-    DOMAIN_BYTES = Counter "weir_domain_io_bytes";
-    /// Packets on the wire by registrable domain of the server's name and where the name comes from.
-    DOMAIN_PACKETS = Counter "weir_domain_io_packets";
-    /// TCP, UDP and SCTP flows by registrable domain of the server's name; the direction is that of their beginning.
-    DOMAIN_CONNECTIONS = Counter "weir_domain_connections";
-    /// Bytes on the wire by the server's name and where it comes from; none: no name, other: no series of its own.
-    NAME_BYTES = Counter "weir_name_io_bytes";
-    /// Bytes on the wire by what is spoken; other: unknown, or no series of its own.
-    APPLICATION_BYTES = Counter "weir_application_io_bytes";
-    /// From the SYN to the last ACK of the handshake, of named TCP connections, by registrable domain.
-    DOMAIN_HANDSHAKE = Summary "weir_domain_handshake_seconds";
-    /// From the last byte of the first request to the first byte of the response, of named TCP connections, by registrable domain.
-    DOMAIN_FIRST_RESPONSE = Summary "weir_domain_first_response_seconds";
     /// Time series that keys of the family hold, at most series.max.
     SERIES = Gauge "weir_series";
     /// Additions that went to other for want of a series.

@@ -9,22 +9,40 @@ use monitor_core::record::Text;
 use monitor_core::series::Family as Budget;
 use monitor_core::totals;
 
-use super::families::{
-    APPLICATION_BYTES, DOMAIN_BYTES, DOMAIN_CONNECTIONS, DOMAIN_FIRST_RESPONSE, DOMAIN_HANDSHAKE,
-    DOMAIN_PACKETS, FLOW_BYTES, FLOW_PACKETS, NAME_BYTES, PEER_BYTES, PEER_PACKETS, SERIES, SERIES_OVERFLOW,
-    SERVICE_BYTES, SERVICE_PACKETS,
-};
-use super::page::{Family, Label, Page};
+use super::families::{FLOW_BYTES, FLOW_PACKETS, SERIES, SERIES_OVERFLOW, families};
+use super::page::{Family, Kind, Label, Page};
+
+families! {
+    /// Bytes on the wire by the port of the server, once it has answered; the rest is other.
+    SERVICE_BYTES = Counter "weir_service_io_bytes";
+    /// Packets on the wire by the port of the server, once it has answered; the rest is other.
+    SERVICE_PACKETS = Counter "weir_service_io_packets";
+    /// Bytes on the wire by the address of the peer; the rest is other.
+    PEER_BYTES = Counter "weir_peer_io_bytes";
+    /// Packets on the wire by the address of the peer; the rest is other.
+    PEER_PACKETS = Counter "weir_peer_io_packets";
+    /// Bytes on the wire by registrable domain of the server's name and where the name comes from; none: no name, other: no series of its own.
+    DOMAIN_BYTES = Counter "weir_domain_io_bytes";
+    /// Packets on the wire by registrable domain of the server's name and where the name comes from.
+    DOMAIN_PACKETS = Counter "weir_domain_io_packets";
+    /// TCP, UDP and SCTP flows by registrable domain of the server's name; the direction is that of their beginning.
+    DOMAIN_CONNECTIONS = Counter "weir_domain_connections";
+    /// Bytes on the wire by the server's name and where it comes from; none: no name, other: no series of its own.
+    NAME_BYTES = Counter "weir_name_io_bytes";
+    /// Bytes on the wire by what is spoken; other: unknown, or no series of its own.
+    APPLICATION_BYTES = Counter "weir_application_io_bytes";
+    /// From the SYN to the last ACK of the handshake, of named TCP connections, by registrable domain.
+    DOMAIN_HANDSHAKE = Summary "weir_domain_handshake_seconds";
+    /// From the last byte of the first request to the first byte of the response, of named TCP connections, by registrable domain.
+    DOMAIN_FIRST_RESPONSE = Summary "weir_domain_first_response_seconds";
+}
 
 /// What stands for all keys without a series.
 const OTHER: Label<'static> = Label::Text(totals::OTHER);
 
 /// Writes them and tells the engine that they were shown.
 pub(super) fn write(page: &mut Page, engine: &mut Engine) {
-    let families = engine.ledger().families();
-    let (services, peers) = (families.services.scrape_begin(), families.peers.scrape_begin());
-    let (domains, names) = (families.domains.scrape_begin(), families.names.scrape_begin());
-    let (applications, latencies) = (families.applications.scrape_begin(), families.latencies.scrape_begin());
+    let scrapes = engine.ledger().families().scrape_begin();
     flows(page, engine);
     service_io(page, engine);
     if engine.config().peers {
@@ -35,13 +53,7 @@ pub(super) fn write(page: &mut Page, engine: &mut Engine) {
     application_io(page, engine);
     latencies_by_domain(page, engine);
     budgets(page, engine);
-    let families = engine.ledger_mut().families_mut();
-    families.services.exposed(services);
-    families.peers.exposed(peers);
-    families.domains.exposed(domains);
-    families.names.exposed(names);
-    families.applications.exposed(applications);
-    families.latencies.exposed(latencies);
+    engine.ledger_mut().families_mut().exposed(&scrapes);
 }
 
 /// The counters of a key: bytes, then packets, each by direction.
@@ -184,21 +196,13 @@ fn latencies_by_domain(page: &mut Page, engine: &Engine) {
 }
 
 fn budgets(page: &mut Page, engine: &Engine) {
-    let families = engine.ledger().families();
-    let all = [
-        ("service_io", families.services.series(), families.services.overflow()),
-        ("peer_io", families.peers.series(), families.peers.overflow()),
-        ("domain_io", families.domains.series(), families.domains.overflow()),
-        ("name_io", families.names.series(), families.names.overflow()),
-        ("application_io", families.applications.series(), families.applications.overflow()),
-        ("domain_latency", families.latencies.series(), families.latencies.overflow()),
-    ];
+    let uses = engine.ledger().families().uses();
     page.family(&SERIES);
-    for (family, series, _) in all {
-        page.sample(&[("family", family.into())], series);
+    for (family, series, _) in &uses {
+        page.sample(&[("family", (*family).into())], *series);
     }
     page.family(&SERIES_OVERFLOW);
-    for (family, _, overflow) in all {
-        page.sample(&[("family", family.into())], overflow);
+    for (family, _, overflow) in &uses {
+        page.sample(&[("family", (*family).into())], *overflow);
     }
 }

@@ -4,7 +4,7 @@
 //! come and go. Where a flow is seen on several interfaces, the families of [`InterfaceTotals`] count
 //! it on each; all others count it once, on the interface that saw it first.
 
-use std::net::IpAddr;
+mod families;
 
 use monitor_common::abi::{Direction, IpVersion, TRAFFIC_CLASSES, Transport};
 
@@ -13,10 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     histogram::{HANDSHAKE_SECONDS, Histogram, RESPONSE_SECONDS, ROUND_TRIP_SECONDS},
     label::{AttemptResult, EndReason, Outcome, Role, Scope, TcpCounter, TcpState},
-    names::Name,
-    record::Text,
-    series::Family,
 };
+
+pub use families::{Budgets, Families, OTHER, Scrapes, ServiceKey, io_values};
 
 /// Packets and bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,51 +173,6 @@ impl Default for TcpLatency {
             handshake: each(&HANDSHAKE_SECONDS),
             first_response: each(&RESPONSE_SECONDS),
         }
-    }
-}
-
-/// A service: traffic with servers on one port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ServiceKey {
-    /// TCP, UDP or SCTP.
-    pub transport: Transport,
-    /// Port of the server.
-    pub port: u16,
-    /// What this host is in it.
-    pub role: Role,
-}
-
-/// The families whose keys traffic chooses; each flow counts once. Counters of a key are bytes
-/// received, bytes transmitted, packets received, packets transmitted: see [`io_values`].
-#[derive(Clone, Debug)]
-pub struct Families {
-    /// By service. Traffic of a server that has not answered goes to `other`.
-    pub services: Family<ServiceKey, 4>,
-    /// By address of the peer, if [`crate::engine::EngineConfig::peers`] says so.
-    pub peers: Family<IpAddr, 4>,
-    /// By registrable domain (empty: the name has none) and source of the name: the counters of a key, and
-    /// connections that the peer and that this host opened. What flows have gained and their names
-    /// are still waited for is in none.
-    pub domains: Family<Name, 6>,
-    /// By name and its source: bytes received and transmitted.
-    pub names: Family<Name, 2>,
-    /// What counts on no name: as [`Self::domains`].
-    pub unresolved: [u64; 6],
-    /// By application: bytes received and transmitted.
-    pub applications: Family<Text, 2>,
-    /// How long TCP takes by registrable domain, empty for none: microseconds of handshakes, their number,
-    /// microseconds to first responses, their number.
-    pub latencies: Family<Text, 4>,
-}
-
-/// The label of what has no series of its own.
-pub const OTHER: &str = "other";
-
-/// Traffic in one direction as the counters of a key of [`Families`].
-pub const fn io_values(direction: Direction, io: Io) -> [u64; 4] {
-    match direction {
-        Direction::Receive => [io.bytes, 0, io.packets, 0],
-        Direction::Transmit => [0, io.bytes, 0, io.packets],
     }
 }
 

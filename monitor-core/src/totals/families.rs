@@ -1,0 +1,120 @@
+//! The families whose keys traffic chooses, each declared once: its keys, how many counters a key has, and the
+//! name under which its budget is set and shown.
+
+use std::net::IpAddr;
+
+use monitor_common::abi::{Direction, Transport};
+
+use super::Io;
+use crate::{
+    label::Role,
+    names::Name,
+    record::Text,
+    series::{Family, Scrape, SeriesConfig},
+};
+
+/// A service: traffic with servers on one port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ServiceKey {
+    /// TCP, UDP or SCTP.
+    pub transport: Transport,
+    /// Port of the server.
+    pub port: u16,
+    /// What this host is in it.
+    pub role: Role,
+}
+
+/// The label of what has no series of its own.
+pub const OTHER: &str = "other";
+
+/// Traffic in one direction as the counters of a key of [`Families`].
+pub const fn io_values(direction: Direction, io: Io) -> [u64; 4] {
+    match direction {
+        Direction::Receive => [io.bytes, 0, io.packets, 0],
+        Direction::Transmit => [0, io.bytes, 0, io.packets],
+    }
+}
+
+/// Makes all that has a part for each family.
+macro_rules! families {
+    ($($(#[doc = $doc:literal])+ $family:ident: $key:ty, $counters:literal = $name:literal;)+) => {
+        /// The families whose keys traffic chooses; each flow counts once. Counters of a key are bytes
+        /// received, bytes transmitted, packets received, packets transmitted: see [`io_values`].
+        #[derive(Clone, Debug)]
+        pub struct Families {
+            $($(#[doc = $doc])+ pub $family: Family<$key, $counters>,)+
+            /// What counts on no name: as [`Self::domains`].
+            pub unresolved: [u64; 6],
+        }
+
+        /// Bounds of [`Families`].
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Budgets {
+            $(
+                #[doc = concat!("Of [`Families::", stringify!($family), "`].")]
+                pub $family: SeriesConfig,
+            )+
+        }
+
+        impl Budgets {
+            /// The bounds of each family by its name.
+            pub fn by_name(bounds: impl Fn(&str) -> SeriesConfig) -> Self {
+                Self { $($family: bounds($name),)+ }
+            }
+        }
+
+        /// What a page is about to show of [`Families`]; see [`Families::exposed`].
+        #[derive(Clone, Copy, Debug)]
+        pub struct Scrapes {
+            $($family: Scrape,)+
+        }
+
+        impl Families {
+            /// Names of the families, in settings and on the page.
+            pub const NAMES: &[&str] = &[$($name),+];
+
+            /// Empty families that begin now.
+            pub(crate) fn new(budgets: &Budgets, now: u64) -> Self {
+                Self { $($family: Family::new(budgets.$family, now),)+ unresolved: [0; 6] }
+            }
+
+            /// Other bounds from here on.
+            pub(crate) fn reconfigure(&mut self, budgets: &Budgets, now: u64) {
+                $(self.$family.reconfigure(budgets.$family, now);)+
+            }
+
+            /// Call before the values are read for a page, and [`Self::exposed`] once the page is out.
+            pub fn scrape_begin(&self) -> Scrapes {
+                Scrapes { $($family: self.$family.scrape_begin(),)+ }
+            }
+
+            /// A page with the values of that time was shown; see [`Family::exposed`].
+            pub fn exposed(&mut self, scrapes: &Scrapes) {
+                $(self.$family.exposed(scrapes.$family);)+
+            }
+
+            /// Of each family its name, the time series that its keys hold, and how many additions went to `other`.
+            pub fn uses(&self) -> Vec<(&'static str, u64, u64)> {
+                vec![$(($name, self.$family.series(), self.$family.overflow())),+]
+            }
+        }
+    };
+}
+
+families! {
+    /// By service. Traffic of a server that has not answered goes to `other`.
+    services: ServiceKey, 4 = "service_io";
+    /// By address of the peer, if [`crate::engine::EngineConfig::peers`] says so.
+    peers: IpAddr, 4 = "peer_io";
+    /// By registrable domain (empty: the name has none) and source of the name: the counters of a key, and
+    /// connections that the peer and that this host opened. What flows have gained and their names
+    /// are still waited for is in none.
+    domains: Name, 6 = "domain_io";
+    /// By name and its source: bytes received and transmitted.
+    names: Name, 2 = "name_io";
+    /// By application: bytes received and transmitted.
+    applications: Text, 2 = "application_io";
+    /// How long TCP takes by registrable domain, empty for none: microseconds of handshakes, their number,
+    /// microseconds to first responses, their number.
+    latencies: Text, 4 = "domain_latency";
+}
