@@ -40,7 +40,7 @@ fn what_a_program_counts_after_the_packets_is_found_by_the_next_reading() {
     w.slots[0].counters[1].syn.set(syn);
     w.wait(SECOND);
     assert_eq!(w.interface("eth0").io(Direction::Transmit, Transport::Tcp, IpVersion::V4).bytes, 54);
-    assert_eq!(w.totals().tcp.flags[0], [0, 1]);
+    assert_eq!(w.totals().tcp.counters[0], [0, 1]);
 }
 
 #[test]
