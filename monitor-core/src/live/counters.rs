@@ -22,7 +22,7 @@ pub struct Counters {
     /// TCP segments.
     pub segments: u64,
     /// Counters of TCP, by [`TcpCounter`].
-    tcp: [u64; TcpCounter::COUNT],
+    pub tcp: [u64; TcpCounter::COUNT],
     /// Connection attempts by result.
     pub attempts: [u64; AttemptResult::COUNT],
     /// Queries of DNS proper: nobody need answer those of mDNS and LLMNR.
