@@ -23,6 +23,7 @@ pub mod payload;
 pub mod protocol;
 #[cfg(test)]
 mod random;
+pub mod reassembly;
 pub mod record;
 pub mod report;
 pub mod row;

@@ -1,6 +1,6 @@
 //! Reassembly against a stream that is known: what comes out is what was sent, in order.
 
-use monitor_core::payload::reassembly::{Assembler, HELD_MAX};
+use monitor_core::reassembly::{Assembler, HELD_MAX};
 
 use crate::input::Input;
 

@@ -319,16 +319,3 @@ fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (value, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
     Some((*tag, value, after))
 }
-
-/// What a value of the fields Authorization and Proxy-Authorization carries, if whoever reads it can use
-/// it, or try passwords against it (RFC 9110, 11.6.2).
-pub fn http_scheme(value: &[u8]) -> Option<&'static str> {
-    let end = value.iter().position(|byte| *byte == b' ')?;
-    let (scheme, credentials) = value.split_at(end);
-    if credentials.trim_ascii().is_empty() {
-        return None;
-    }
-    [("basic", "http basic"), ("digest", "http digest"), ("bearer", "http bearer")]
-        .into_iter()
-        .find_map(|(name, detail)| scheme.eq_ignore_ascii_case(name.as_bytes()).then_some(detail))
-}

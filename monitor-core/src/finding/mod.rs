@@ -11,7 +11,7 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
-pub use credentials::{Watch, http_scheme};
+pub use credentials::Watch;
 pub use tls::tls;
 
 use crate::{

@@ -18,7 +18,10 @@ pub use cache::{CacheConfig, NameCache};
 pub use ech::PublicNames;
 pub use learn::{Learnt, learn};
 
-use crate::record::{NameSource, Text};
+use crate::{
+    parse::http::without_port,
+    record::{NameSource, Text},
+};
 
 /// A name and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -81,17 +84,6 @@ pub fn domain(name: &str) -> Option<&str> {
         return None;
     }
     psl::domain_str(name)
-}
-
-/// A host without its port: `example.org:8080`, `[2001:db8::1]:80`.
-pub fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
-            // An IPv6 address without brackets has several colons and no port.
-            if name.contains(':') && !name.ends_with(']') { host } else { name }
-        }
-        _ => host,
-    }
 }
 
 fn is_address(name: &str) -> bool {

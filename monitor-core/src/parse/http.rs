@@ -16,6 +16,8 @@ mod line;
 mod start;
 #[cfg(test)]
 mod tests;
+mod value;
 
 pub use connection::{Connection, Handover, Message, Tunnel};
 pub use start::{Begin, Dialect, begins, known_method};
+pub use value::{http_scheme, without_port};

@@ -2,13 +2,11 @@
 
 use monitor_common::abi::{Side, Transport};
 
-use super::{
-    Event, Failure, Payload, Protocol, What,
-    reassembly::{Assembler, GivenUp, Pushed},
-};
+use super::{Event, Failure, Payload, Protocol, What};
 use crate::{
     lru::Lru,
     parse::{quic, tls},
+    reassembly::{Assembler, GivenUp, Pushed},
 };
 
 /// Most bytes of a direction that wait to be read.

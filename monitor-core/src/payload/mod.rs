@@ -6,7 +6,6 @@
 mod event;
 mod flow;
 pub mod inspector;
-pub mod reassembly;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use crate::{
         tls::tests::{hello_record, long_hello},
     },
     random::Random,
+    reassembly,
 };
 
 /// A segment of a flow from 40000 to a port.

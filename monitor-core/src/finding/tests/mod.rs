@@ -1,7 +1,11 @@
 mod flows;
 
 use super::{cipher::is_weak, *};
-use crate::{application::Application, parse::tls::cipher_name, random::Random};
+use crate::{
+    application::Application,
+    parse::{http::http_scheme, tls::cipher_name},
+    random::Random,
+};
 
 /// What each side says in turn; a client's lines begin with `>`. Told once with whole segments, and once
 /// byte for byte where the protocol has lines.

@@ -7,6 +7,7 @@ use monitor_common::abi::Side;
 use super::{
     half::{Half, Header, Start, Step},
     start::Dialect,
+    value::without_port,
 };
 use crate::record::{HttpRecord, Identity, Text, Time};
 
@@ -279,8 +280,7 @@ impl Connection {
 fn host(field: Option<&Text>, target: Option<&Text>) -> Option<Text> {
     let chosen = match (field, target) {
         (Some(field), Some(target))
-            if !crate::names::without_port(field.as_str())
-                .eq_ignore_ascii_case(crate::names::without_port(target.as_str())) =>
+            if !without_port(field.as_str()).eq_ignore_ascii_case(without_port(target.as_str())) =>
         {
             target
         }

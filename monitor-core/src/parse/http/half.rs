@@ -3,8 +3,9 @@
 use super::{
     line::{Line, Lines},
     start::{self, Begin, Dialect, Version},
+    value::http_scheme,
 };
-use crate::{finding, record::Text};
+use crate::record::Text;
 
 /// Bytes of a header beyond which it is given up: no server accepts more.
 const HEADER_MAX: u32 = 256 * 1024;
@@ -89,7 +90,7 @@ impl Header {
                 if name.eq_ignore_ascii_case(b"authorization")
                     || name.eq_ignore_ascii_case(b"proxy-authorization") =>
             {
-                self.credentials = finding::http_scheme(value).or(self.credentials);
+                self.credentials = http_scheme(value).or(self.credentials);
             }
             14 if name.eq_ignore_ascii_case(b"content-length") => {
                 self.content_length = number(value, 10).or(self.content_length);

@@ -7,7 +7,7 @@ use monitor_common::abi::Side;
 use super::{Keys, Long, LongKind, Sealed, frames::Frames, google};
 use crate::{
     parse::tls::{ClientHello, Error, Handshake, MESSAGE_MAX, Pending, ServerHello},
-    payload::reassembly::{Assembler, Pushed},
+    reassembly::{Assembler, Pushed},
     record::Carrier,
 };
 

@@ -7,7 +7,7 @@ use monitor_common::abi::Side;
 use super::{
     ClientHello, Cursor, Error, Handshake, MESSAGE_MAX, Part, Pending, ServerHello, content, message,
 };
-use crate::{payload::reassembly::Assembler, record::Carrier};
+use crate::{reassembly::Assembler, record::Carrier};
 
 /// Whether a datagram begins with a record of DTLS in clear text.
 pub fn is_dtls(datagram: &[u8]) -> bool {

@@ -12,7 +12,7 @@ use crate::{
         http::{self, Begin, Connection, Dialect, Tunnel},
         http2::{Beginning, Step},
     },
-    payload::reassembly::Assembler,
+    reassembly::Assembler,
     record::{AnyRecord, DnsKind, Text},
 };
 

@@ -6,7 +6,7 @@
 //! behind holes: work and memory are linear in what arrives.
 //!
 //! ```
-//! use monitor_core::payload::reassembly::{Assembler, Pushed};
+//! use monitor_core::reassembly::{Assembler, Pushed};
 //!
 //! let mut stream = Assembler::new(64 * 1024);
 //! stream.start(1000);
