@@ -4,8 +4,8 @@
 //! `fcntl_locking(2)`): it ends with the process however that ends. Interfaces belong to a network namespace, and so
 //! does the file, by its name: instances of a host and of a container that is on the host's network may share the one
 //! and not the other. Where no such file can be had, and between those that do not share a directory, what is
-//! attached to an interface says whether somebody counts it; an abstract socket, whose name any user can take, is
-//! believed of root and of one's own user alone.
+//! attached to an interface says whether somebody counts it. An abstract socket, whose name any user can take, is a hint
+//! of who that is, and believed by itself of root and of one's own user alone.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -17,8 +17,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::socket::{getsockopt, sockopt};
 use rustix::fs::{FlockOperation, flock};
-use rustix::net::sockopt::socket_peercred;
 
 /// Where all instances of a host look. The file system of pins holds no locks.
 const DIRECTORY: &str = "/run/weir-lock";
@@ -39,7 +39,7 @@ pub struct Locks {
 #[derive(Debug)]
 pub struct InterfaceLock {
     held: Option<(Arc<File>, u32)>,
-    _hint: Option<UnixListener>,
+    hint: Hint,
 }
 
 /// A directory of pins that is this process's, until it is dropped.
@@ -64,11 +64,14 @@ pub enum LockError {
     },
     /// Programs of ours are attached that are not this process's.
     #[error(
-        "{interface}: another instance counts it, which cannot be seen from here (in another container?), or its pins do; stop that one, end the pins with `weir unpin --pin DIR`, or leave the interface out with --exclude {interface}"
+        "{interface}: another instance counts it, {}, or its pins do; stop that one, end the pins with `weir unpin --pin DIR`, or leave the interface out with --exclude {interface}",
+        claimant.map_or_else(|| "which cannot be seen from here (in another container?)".to_owned(), |pid| format!("by its word process {pid}"))
     )]
     Attached {
         /// The interface.
         interface: String,
+        /// The process that says so, if one does.
+        claimant: Option<i32>,
     },
     /// Another instance has the pins.
     #[error(
@@ -123,13 +126,26 @@ impl Locks {
             }
             Err(_) => None,
         };
-        let mut lock = InterfaceLock { held, _hint: None };
-        match hint(&format!("weir-interface-{ifindex}")) {
-            Hint::Ours(socket) => lock._hint = Some(socket),
-            Hint::Believed(pid) => return Err(taken(pid)),
-            Hint::None => {}
+        let lock = InterfaceLock { held, hint: hint(&format!("weir-interface-{ifindex}")) };
+        match lock.hint {
+            Hint::Believed(pid) => Err(taken(pid)),
+            Hint::Ours(_) | Hint::Claimed(_) | Hint::None => Ok(lock),
         }
-        Ok(lock)
+    }
+}
+
+impl InterfaceLock {
+    /// Whether some other process says that the interface is its own. Any user can.
+    pub const fn is_claimed(&self) -> bool {
+        matches!(self.hint, Hint::Claimed(_))
+    }
+
+    /// That process, if it can be seen from here.
+    pub const fn claimant(&self) -> Option<i32> {
+        match self.hint {
+            Hint::Claimed(pid) => pid,
+            _ => None,
+        }
     }
 }
 
@@ -238,12 +254,15 @@ fn holder(file: &File, ifindex: u32) -> Option<i32> {
 }
 
 /// What a name among the abstract sockets says.
+#[derive(Debug)]
 enum Hint {
-    /// The name is ours.
-    Ours(UnixListener),
+    /// It is ours, for as long as this is there.
+    Ours(#[expect(dead_code, reason = "held, not read")] UnixListener),
     /// Root has it, or this user, in this process.
     Believed(Option<i32>),
-    /// Anybody has it, or it cannot be had.
+    /// Another user has it, in this process.
+    Claimed(Option<i32>),
+    /// It cannot be had.
     None,
 }
 
@@ -256,14 +275,12 @@ fn hint(name: &str) -> Hint {
         Err(_) => {}
     }
     // Who listens, as they were when they began to.
-    let peer = UnixStream::connect_addr(&address).and_then(|stream| Ok(socket_peercred(&stream)?));
-    let Ok(peer) = peer else { return Hint::None };
-    let believed = peer.uid.is_root() || peer.uid == rustix::process::geteuid();
-    if !believed {
-        return Hint::None;
-    }
-    let pid = peer.pid.as_raw_nonzero().get();
-    Hint::Believed((pid > 0).then_some(pid))
+    let peer = UnixStream::connect_addr(&address)
+        .and_then(|stream| Ok(getsockopt(&stream, sockopt::PeerCredentials)?));
+    let Ok(peer) = peer else { return Hint::Claimed(None) };
+    let pid = Some(peer.pid()).filter(|pid| *pid > 0);
+    let believed = peer.uid() == 0 || peer.uid() == rustix::process::geteuid().as_raw();
+    if believed { Hint::Believed(pid) } else { Hint::Claimed(pid) }
 }
 
 impl PinLock {

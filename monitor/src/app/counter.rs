@@ -173,7 +173,7 @@ impl Counter {
     }
 
     fn attach(&mut self, link: Link, lock: InterfaceLock) -> Result<(), RunError> {
-        self.is_free(&link)?;
+        self.is_free(&link, &lock)?;
         let promiscuous = self.promiscuous(&link)?;
         // Before the hook: what is counted is also in the file.
         let tap = self.tap(&link)?;
@@ -191,11 +191,18 @@ impl Counter {
     }
 
     /// Refuses an interface to which programs of ours are attached that are not ours: locks are not seen from
-    /// everywhere. Where that cannot be asked for, it is taken as free. Pins of this instance are its own.
-    fn is_free(&self, link: &Link) -> Result<(), LockError> {
-        let ours = self.source.unclaimed().contains(&link.ifindex);
-        if !ours && probe::is_counted(&link.name, &link.xdp) {
-            return Err(LockError::Attached { interface: link.name.clone() });
+    /// everywhere. Where that cannot be asked for, it is taken as free. Pins of this instance are its own. Filters of
+    /// clsact stay when their process ends: they are somebody's as long as somebody says so.
+    fn is_free(&self, link: &Link, lock: &InterfaceLock) -> Result<(), LockError> {
+        if self.source.unclaimed().contains(&link.ifindex) {
+            return Ok(());
+        }
+        let filters = || {
+            let of = |direction| self.watcher.filters(link.ifindex, direction).unwrap_or_default();
+            Direction::ALL.into_iter().flat_map(of).any(|name| probe::is_ours(&name))
+        };
+        if probe::is_counted(&link.name, &link.xdp) || lock.is_claimed() && filters() {
+            return Err(LockError::Attached { interface: link.name.clone(), claimant: lock.claimant() });
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use std::{
 use crate::{
     agent::{ADDRESS, Agent, THERE, cable, get},
     netns::{DEADLINE, Namespace},
+    rights::USER,
     traffic,
 };
 
@@ -140,7 +141,9 @@ fn a_process_out_of_descriptors_counts_on_and_serves_again_when_it_has_some() {
     let agent = Agent::start(&here, &["--interface=eth0"]);
     let open = agent.page().sum("process_open_fds", &[]);
     let limit = format!("--nofile={0}:{0}", open + 4.0);
-    here.sh(&format!("prlimit --pid {} {limit}", agent.process.id()));
+    // A user sets limits of its own processes, also where root may not set those of others.
+    let user = format!("setpriv --reuid={USER} --regid={USER} --clear-groups");
+    here.sh(&format!("{user} prlimit --pid {} {limit}", agent.process.id()));
     // Each takes a descriptor as long as it is open, and says nothing.
     let idle: Vec<_> =
         here.enter(|| (0..40).map(|_| TcpStream::connect(ADDRESS).expect("connect")).collect());

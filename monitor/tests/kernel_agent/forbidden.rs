@@ -159,15 +159,15 @@ fn threads(process: u32) -> Vec<(u32, String)> {
     tasks.filter_map(named).collect()
 }
 
-/// Whether so many threads of other names are there, and all have a filter of system calls.
-fn confined(process: u32, names: usize) -> bool {
+/// Whether threads of these names are there, and all have a filter of system calls.
+fn confined(process: u32, names: &[&str]) -> bool {
     let threads = threads(process);
     let filtered = |thread: u32| {
         let status = fs::read_to_string(format!("/proc/{process}/task/{thread}/status"));
         status.is_ok_and(|status| status.lines().any(|line| line == "Seccomp:\t2"))
     };
-    let names_there = threads.iter().map(|(_, name)| name).collect::<std::collections::BTreeSet<_>>().len();
-    names_there == names && threads.iter().all(|(thread, _)| filtered(*thread))
+    let is_there = |name: &&str| threads.iter().any(|(_, other)| other == name);
+    names.iter().all(is_there) && threads.iter().all(|(thread, _)| filtered(*thread))
 }
 
 /// A process of root's that waits.
@@ -228,7 +228,9 @@ fn what_a_thread_does_not_need_is_refused_to_it_and_the_rest_goes_on() {
     agent.page();
     let (through, names) = let_through(agent.process.id(), &calls);
     assert_eq!(through, Vec::<String>::new());
-    assert_eq!(names, ["counter", "files", "outputs", "server", "weir"]);
+    for name in ["counter", "files", "out-csv", "outputs", "server", "weir"] {
+        assert!(names.iter().any(|other| other == name), "{name} in {names:?}");
+    }
     let after = root.metadata().expect("a file");
     assert_eq!((after.mode(), after.mtime(), after.len()), (before.mode(), before.mtime(), before.len()));
     assert_eq!(fs::read_dir(directory.path()).expect("files").count(), 2, "the file, and the records");
@@ -244,6 +246,9 @@ fn what_a_thread_does_not_need_is_refused_to_it_and_the_rest_goes_on() {
     agent.stop(Signal::SIGTERM);
     assert!(fs::read_dir(directory.path().join("csv")).expect("records").count() > 0);
 }
+
+/// Threads of a recording with packets.
+const RECORDING: [&str; 5] = ["counter", "files", "outputs", "packets", "weir"];
 
 #[test]
 fn threads_that_write_packets_and_pins_have_no_more_ways_out() {
@@ -266,10 +271,12 @@ fn threads_that_write_packets_and_pins_have_no_more_ways_out() {
         &here,
         &["record", "--interface=eth0", "--packets", "--drain-interval=100ms", "-o", out],
     ));
-    wait_for("all threads to have given up their rights", || confined(recording.id(), 5).then_some(()));
+    wait_for("all threads to have given up their rights", || {
+        confined(recording.id(), &RECORDING).then_some(())
+    });
     let (through, names) = let_through(recording.id(), &calls);
     assert_eq!(through, Vec::<String>::new());
-    assert_eq!(names, ["counter", "files", "outputs", "packets", "weir"]);
+    assert!(RECORDING.iter().all(|name| names.iter().any(|other| other == name)), "{names:?}");
     recording.signal(Signal::SIGTERM);
     let mut recording = recording;
     assert!(recording.end().success(), "{}", recording.stderr());

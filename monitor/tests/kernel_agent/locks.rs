@@ -8,6 +8,7 @@ use std::{
     process::Command,
 };
 
+use monitor::source::ebpf::{Interface, Options, Source, TcAttach};
 use nix::sys::signal::Signal;
 use rustix::thread::{Uid, set_thread_res_uid};
 
@@ -67,8 +68,36 @@ fn names_that_any_user_can_take_keep_nobody_from_counting() {
     // A second is refused all the same, and told whom to stop; also where it sees no locks of the first.
     let first = format!("(process {})", agent.process.id());
     refused(weir(&here, &SECOND), &agent, &[&first]);
-    refused(elsewhere(&here, "", &SECOND), &agent, &["cannot be seen from here"]);
+    let claimant = format!("by its word process {}", std::process::id());
+    refused(elsewhere(&here, "", &SECOND), &agent, &[&claimant]);
     agent.stop(Signal::SIGTERM);
+}
+
+/// Before TCX programs are filters, which stay when their instance ends; here the test is the instance.
+#[test]
+fn filters_are_somebodys_as_long_as_somebody_says_so() {
+    let (here, _there) = cable();
+    let options = Options { max_flows: 64, tc_attach: TcAttach::Clsact, ..Options::default() };
+    let eth0 = Interface {
+        ifindex: here.ifindex("eth0"),
+        name: "eth0".into(),
+        layer_3: false,
+        loopback: false,
+        mirror: false,
+    };
+    let mut other = Source::open(options).unwrap_or_else(|e| panic!("{e}"));
+    here.enter(|| other.attach(&eth0)).unwrap_or_else(|e| panic!("{e}"));
+    let before = crate::hooks::programs(&here, "eth0");
+    // As one of another user, such as a service's.
+    let said = squat(&here);
+    let mut process = Running::start(weir(&here, &RUN));
+    assert_eq!(process.end().code(), Some(1), "{}", process.stderr());
+    let claimant = format!("by its word process {}", std::process::id());
+    assert_says(&process.stderr(), &["eth0: another instance counts it", &claimant]);
+    assert_eq!(crate::hooks::programs(&here, "eth0"), before);
+    drop(said);
+    Agent::of(&here, Running::start(weir(&here, &RUN))).stop(Signal::SIGTERM);
+    here.enter(move || drop(other));
 }
 
 #[test]
