@@ -1,10 +1,17 @@
 //! What the parts of a running agent share.
 
+mod health;
+mod turns;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use monitor_core::engine::Engine;
 use tokio::sync::watch;
+
+pub use health::deadline;
+pub use turns::{Drain, FLOWS, SLOTS};
 
 use crate::clock::Stopwatch;
 use crate::host;
@@ -29,6 +36,8 @@ pub struct State {
     pub events: Events,
     /// What was made for watchers since the last drain.
     pub shared: Shared,
+    turns: turns::Turns,
+    health: health::Health,
     drains: watch::Sender<u64>,
     ready: AtomicBool,
     config_ok: AtomicBool,
@@ -50,15 +59,65 @@ impl State {
             own,
             events: Events::default(),
             shared: Shared::default(),
+            turns: turns::Turns::default(),
+            health: health::Health::new(),
             drains: watch::Sender::new(0),
             ready: AtomicBool::new(false),
             config_ok: AtomicBool::new(true),
         }
     }
 
-    /// The engine.
+    /// The engine, for the thread that counts. Whoever else wants something of it takes a [`turn`](Self::turn).
     pub fn engine(&self) -> MutexGuard<'_, Engine> {
         lock(&self.engine)
+    }
+
+    /// A reader's turn with the engine: for a bounded amount of work ([`SLOTS`], [`FLOWS`]), and for nothing that can
+    /// be done with a copy. Waits while a drain is under way.
+    pub fn turn<T>(&self, work: impl FnOnce(&mut Engine) -> T) -> T {
+        let _turn = self.turns.take();
+        work(&mut self.engine())
+    }
+
+    /// A drain begins: readers wait until this is dropped. Returns once the last of them has had its turn, which is
+    /// what [`Own::drain_wait_seconds`] observes.
+    pub fn begin_drain(&self) -> Drain<'_> {
+        let watch = Stopwatch::start();
+        let drain = self.turns.hold_back();
+        drop(self.engine());
+        self.own.drain_wait_seconds.observe(watch.elapsed().as_secs_f64());
+        drain
+    }
+
+    /// Drains are to come this often.
+    pub fn expect_drains(&self, interval: Duration) {
+        self.health.expect_every(interval);
+    }
+
+    /// The flows were read: so many, with so many programs attached.
+    pub fn counted(&self, attached: usize, flows: usize) {
+        self.health.drained(attached, flows);
+    }
+
+    /// For how long the flows were not read, if that is longer than can be.
+    pub fn overdue(&self) -> Option<Duration> {
+        self.health.overdue()
+    }
+
+    /// As if so much time had passed since the last drain.
+    #[cfg(test)]
+    pub(crate) fn let_pass(&self, time: Duration) {
+        self.health.let_pass(time);
+    }
+
+    /// Programs that were attached at the last drain.
+    pub fn attached(&self) -> usize {
+        self.health.attached()
+    }
+
+    /// Entries of the flow table that were in use at the last drain.
+    pub fn flows(&self) -> usize {
+        self.health.flows()
     }
 
     /// The engine is that of one more drain: whoever watches is told.

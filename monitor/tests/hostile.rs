@@ -7,8 +7,9 @@ use std::process::Command;
 use monitor::state::State;
 use monitor::telemetry::Events;
 use monitor::view::flows;
+use monitor::view::listing;
 use monitor::view::live::{Life, Snapshot};
-use monitor::view::order::{Order, Sort, top};
+use monitor::view::order::{Order, Sort};
 use monitor::view::prometheus::{Context, Format, KernelStatus, Own, write};
 use monitor_common::abi::{Direction, Flow, Side};
 use monitor_common::account::{self, At};
@@ -296,16 +297,17 @@ fn assert_sample(line: &str) {
 #[test]
 fn what_is_shown_of_a_host_is_harmless() {
     let engine = observed(&names());
-    let all = engine.flows();
-    let (all, matched) = top(all, Sort { by: Order::Bytes, reverse: false }, 1_000);
+    let state = State::new(engine, Own::new().unwrap());
+    let sort = Sort { by: Order::Bytes, reverse: false };
+    let (ids, matched) = listing::select(&state, None, sort, 1_000, &|| true).unwrap();
     assert_eq!(matched, 2 * names().len());
+    let all = listing::rows(&state, &ids);
     let named = all.iter().filter(|flow| flow.name.is_some()).count();
     assert!(named > matched / 2, "{named}");
-    let answer = flows::Answer { matched, flows: all.iter().map(flows::Flow::from).collect() };
+    let answer = flows::Answer { matched, flows: all };
     let json = serde_json::to_string(&answer).unwrap();
     assert_harmless("the API", &json);
 
-    let state = State::new(engine, Own::new().unwrap());
     let snapshot = serde_json::to_string(&Snapshot::of(&state, Window::Hour)).unwrap();
     assert!(snapshot.contains("plain.example.org"), "names are in the snapshot");
     assert_harmless("the live snapshot", &snapshot);

@@ -1,5 +1,7 @@
 //! Active flows as others see them.
 
+use std::ops::Range;
+
 use super::{Engine, books::Books};
 use crate::{
     flow::{
@@ -15,6 +17,17 @@ impl Engine {
     /// The active flows, those that are duplicates of another interface's included.
     pub fn flows(&self) -> impl Iterator<Item = FlowView<'_>> {
         self.flows.table.iter().map(|(slot, entry)| self.books.view(slot, entry))
+    }
+
+    /// Slots that may hold a flow: all below this number.
+    pub fn slots(&self) -> u32 {
+        self.flows.table.slots().end
+    }
+
+    /// The active flows in these slots, in the order of the slots: a part of [`Self::flows`], for whoever may not
+    /// look at all of them at once.
+    pub fn flows_in(&self, slots: Range<u32>) -> impl Iterator<Item = FlowView<'_>> {
+        self.flows.table.range(slots).map(|(slot, entry)| self.books.view(slot, entry))
     }
 
     /// An active flow.

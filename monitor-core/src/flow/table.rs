@@ -131,6 +131,15 @@ impl Table {
         (0..).zip(&self.lines).filter_map(|(slot, line)| Some((slot, self.entries.get(line.entry as usize)?)))
     }
 
+    /// The same as [`Self::iter`] for these slots alone.
+    pub(crate) fn range(&self, slots: Range<u32>) -> impl Iterator<Item = (u32, &Entry)> {
+        let end = self.lines.len().min(slots.end as usize);
+        let lines = self.lines.get(slots.start as usize..end).unwrap_or_default();
+        (slots.start..)
+            .zip(lines)
+            .filter_map(|(slot, line)| Some((slot, self.entries.get(line.entry as usize)?)))
+    }
+
     /// Puts a flow into a slot that has none.
     pub(crate) fn insert(&mut self, slot: u32, entry: Entry) {
         let index = self.free.pop().unwrap_or(self.entries.len() as u32);

@@ -287,6 +287,24 @@ impl<K: Hash + Eq + Clone, const N: usize> Family<K, N> {
         self.rebuild();
     }
 
+    /// A copy to write a page from: the series and sums as they are now, without what decides about new keys.
+    #[must_use]
+    pub fn copied(&self) -> Self {
+        let mut copy = Self::new(self.config, self.now);
+        copy.entries.clone_from(&self.entries);
+        Self {
+            created: self.created,
+            newest: self.newest,
+            shown: self.shown,
+            total: self.total,
+            other: self.other,
+            evicted: self.evicted,
+            overflow: self.overflow,
+            evictions: self.evictions,
+            ..copy
+        }
+    }
+
     /// Call before the values are read for a page, and [`Self::exposed`] once the page is out.
     pub fn scrape_begin(&self) -> Scrape {
         Scrape(self.newest)

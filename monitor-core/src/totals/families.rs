@@ -88,6 +88,12 @@ macro_rules! families {
                 Scrapes { $($family: self.$family.scrape_begin(),)+ }
             }
 
+            /// A copy to write a page from, see [`Family::copied`].
+            #[must_use]
+            pub fn copied(&self) -> Self {
+                Self { $($family: self.$family.copied(),)+ unresolved: self.unresolved }
+            }
+
             /// A page with the values of that time was shown; see [`Family::exposed`].
             pub fn exposed(&mut self, scrapes: &Scrapes) {
                 $(self.$family.exposed(scrapes.$family);)+

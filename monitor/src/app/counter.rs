@@ -18,7 +18,7 @@ use crate::host::{Host, Link, Promiscuous, Selection, Watcher};
 use crate::lock::{InterfaceLock, LockError, Locks, PinLock};
 use crate::sink::{Recorder, Tap, run::Feed};
 use crate::source::ebpf::{self, Interface, Source, probe};
-use crate::state::{State, lock};
+use crate::state::{State, deadline, lock};
 use crate::systemd::Watchdog;
 use crate::telemetry::Event;
 use crate::view::prometheus::{KernelStatus, MapUse, ProgramRuns};
@@ -222,12 +222,16 @@ impl Counter {
 
     /// Counts until it is told to stop, or whoever could tell is gone.
     pub(super) fn run(mut self, orders: &Receiver<Order>, watchdog: &mut Watchdog) {
+        self.expect_drains(watchdog);
         loop {
             if self.tick() {
                 watchdog.drained(clock::now());
             }
             match orders.recv_timeout(self.config.drain_interval.get()) {
-                Ok(Order::Reconfigure(config, records)) => self.reconfigure(*config, records),
+                Ok(Order::Reconfigure(config, records)) => {
+                    self.reconfigure(*config, records);
+                    self.expect_drains(watchdog);
+                }
                 Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -243,6 +247,13 @@ impl Counter {
             self.state.engine().shutdown(clock::now());
         }
         self.write_records();
+    }
+
+    /// Says how often the flows will be read, to those who notice when they are not.
+    fn expect_drains(&self, watchdog: &mut Watchdog) {
+        let interval = self.config.drain_interval.get();
+        self.state.expect_drains(interval);
+        watchdog.expect_every(deadline(interval));
     }
 
     fn reconfigure(&mut self, config: Config, records: bool) {
@@ -271,6 +282,8 @@ impl Counter {
             let listeners = self.watcher.listeners();
             self.state.engine().surroundings().set_listeners(&listeners);
         }
+        let state = Arc::clone(&self.state);
+        let reading = state.begin_drain();
         self.correct_clock();
         self.drains += 1;
         let drained = self.drain();
@@ -285,9 +298,12 @@ impl Counter {
             self.state.engine().surroundings().forget_interface(ifindex);
         }
         self.write_records();
+        let flows = self.state.engine().ledger().totals().flows.slots as usize;
+        drop(reading);
         self.report();
         self.state.drained();
         if drained {
+            self.state.counted(self.source.attached().count(), flows);
             // Whoever asks from now on finds a page of a whole drain, attachments included.
             self.state.set_ready();
         }

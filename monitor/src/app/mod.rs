@@ -11,6 +11,7 @@ mod told;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use monitor_core::engine::Engine;
 use tokio::runtime::{Builder, Runtime};
@@ -29,7 +30,7 @@ use crate::state::State;
 use crate::systemd::{self, Notifier, Watchdog};
 use crate::telemetry::{Event, Log, LogError};
 use crate::view::prometheus::Own;
-use crate::web::{Server, Web, WebError};
+use crate::web::{Limits, Server, Web, WebError};
 use counter::{Counter, LAST_DRAIN, Order};
 use hello::Hello;
 pub use outputs::{Plan, Recording, RunOutputs};
@@ -168,7 +169,8 @@ impl App<'_> {
         // What fails often and fast comes first: address in use, wrong web config, no such interface.
         let web =
             Web::new(Arc::clone(&state), config.web_telemetry_path.clone(), config.web_config_file.clone())?
-                .with_hosts(config.web_hosts.clone());
+                .with_hosts(config.web_hosts.clone())
+                .with_limits(Limits::from(config));
         let confinement = self.confinement(loaded, &web)?;
         let (reader, report) = Reader::start(&confinement).map_err(system("starting threads"))?;
         confined(&state, Role::Files, report.as_ref());
@@ -374,6 +376,9 @@ fn identified(state: &State, confinement: &Confinement) {
     }
 }
 
+/// For work that goes on when the server has stopped.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// Says what a thread has given up.
 fn confined(state: &State, role: Role, report: Option<&Report>) {
     let holds = report.map_or_else(|| Report::MEANS.map(|by| (by, false)), Report::holds);
@@ -399,16 +404,22 @@ fn serve(
         .name(Role::Server.as_str().to_owned())
         .spawn(move || {
             confined(&shared, Role::Server, confinement.enter(Role::Server).as_ref());
-            // Requests are few and short; what takes long runs on threads of its own.
+            // What takes long, or waits, runs on threads of its own.
             let name = Role::Server.as_str();
-            let runtime =
-                Builder::new_multi_thread().worker_threads(2).thread_name(name).enable_all().build();
+            let runtime = Builder::new_multi_thread()
+                .worker_threads(2)
+                .max_blocking_threads(server.web().blocking_threads())
+                .thread_name(name)
+                .enable_all()
+                .build();
             match runtime {
                 Ok(runtime) => {
                     drop(ready.send(Ok(())));
                     // An error: the run has ended, and `stopped` says so.
                     let _ = go.recv();
                     runtime.block_on(server.run(stopped));
+                    // Nobody waits for what is still being made.
+                    runtime.shutdown_timeout(FAREWELL);
                 }
                 Err(error) => drop(ready.send(Err(error))),
             }

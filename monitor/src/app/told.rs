@@ -36,6 +36,7 @@ impl Default for Told {
 impl Told {
     /// Tells what the last drain found.
     pub(super) fn tell(&mut self, state: &State) {
+        state.events.settle();
         let now = clock::now();
         let (scans, risks, surges, overflow) = {
             let mut engine = state.engine();

@@ -208,6 +208,29 @@ settings! {
     /// Names by which a page without a password may be asked for on a loopback address, beside `localhost` and this host's own: a web site cannot make a browser read it under another.
     web_hosts: Vec<String> = "web.hosts", "NAME,…", "", Restart;
 
+    /// Connections at a time. When all are taken, the one that has kept the server waiting longest gives way, or one of the client with most of them.
+    web_max_connections: Number<8, 65_536> = "web.max-connections", "N", "256", Restart;
+    /// Memory of answers that are made or sent, for all clients together; metrics have as much again for themselves. Where it is short, answers that their clients do not take give way.
+    web_max_answer_bytes: Number<1_048_576, 4_294_967_295> = "web.max-answer-bytes", "SIZE", "64Mi", Restart;
+    /// Threads that make answers. Metrics, streams and passwords have one each besides.
+    web_max_workers: Number<1, 64> = "web.max-workers", "N", "2", Restart;
+    /// Requests that wait for a thread or for memory; beyond, those of the client with most of them are answered 503.
+    web_max_waiting: Number<1, 65_536> = "web.max-waiting", "N", "128", Restart;
+    /// Streams of `/api/v1/live/stream` at a time.
+    web_max_watchers: Number<0, 65_536> = "web.max-watchers", "N", "64", Restart;
+    /// Percent of a core that the events of all streams may take: when it does not suffice, events come less often.
+    web_watch_cpu: Number<1, 100> = "web.watch-cpu", "PERCENT", "25", Restart;
+    /// Passwords that wait to be checked, one after another; beyond, those of the address with most of them are answered 429.
+    web_max_logins: Number<1, 65_536> = "web.max-logins", "N", "64", Restart;
+    /// How long the answer to a wrong password is held back.
+    web_login_delay: Period<0, 60_000> = "web.login-delay", "TIME", "1s", Restart;
+    /// Time for a request's header, and between two requests of a connection.
+    web_header_timeout: Period<100, 3_600_000> = "web.header-timeout", "TIME", "30s", Restart;
+    /// Time for an answer until its first byte.
+    web_answer_timeout: Period<100, 3_600_000> = "web.answer-timeout", "TIME", "20s", Restart;
+    /// How long a client may take nothing of its answer.
+    web_stall_timeout: Period<100, 3_600_000> = "web.stall-timeout", "TIME", "30s", Restart;
+
     /// Whom root becomes after the start, a name or a number; none: `weir` where there is such a user, else a number that nobody has.
     user: Option<String> = "user", "NAME", "", Restart;
     /// Give up rights that are not needed after the start: root's number, capabilities, system calls, files. Off for debugging alone.

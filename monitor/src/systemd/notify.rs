@@ -61,6 +61,15 @@ impl Watchdog {
         Self { notifier, every, last: None }
     }
 
+    /// The flows are to be read within this time: systemd waits no longer than that either, however long its own
+    /// `WatchdogSec=` is.
+    pub fn expect_every(&mut self, deadline: Duration) {
+        let Some(patience) = self.notifier.patience else { return };
+        let patience = patience.min(deadline);
+        self.every = Some(patience.as_nanos() as u64 / 4);
+        self.notifier.say(&format!("WATCHDOG_USEC={}", patience.as_micros()));
+    }
+
     /// The flows were read at this time (flow clock, ns).
     pub fn drained(&mut self, now: u64) {
         if self.is_due(now) {
@@ -93,6 +102,26 @@ mod tests {
         }
         assert!(connect(OsStr::new("/nowhere/notify")).is_none());
         Notifier::default().say("READY=1");
+    }
+
+    #[test]
+    fn systemd_waits_no_longer_than_drains_may_take() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let said = |patience: Option<u64>, deadline| {
+            let notifier =
+                Notifier { socket: connect(path.as_os_str()), patience: patience.map(Duration::from_secs) };
+            let mut watchdog = Watchdog::new(Arc::new(notifier));
+            watchdog.expect_every(Duration::from_secs(deadline));
+            socket.set_nonblocking(true).unwrap();
+            let mut buffer = [0; 64];
+            let said = socket.recv(&mut buffer).map(|n| String::from_utf8_lossy(&buffer[..n]).into_owned());
+            (said.unwrap_or_default(), watchdog.every)
+        };
+        assert_eq!(said(Some(180), 13), ("WATCHDOG_USEC=13000000".to_owned(), Some(3_250_000_000)));
+        assert_eq!(said(Some(5), 13).0, "WATCHDOG_USEC=5000000");
+        assert_eq!(said(None, 13), (String::new(), None), "nobody listens");
     }
 
     #[test]

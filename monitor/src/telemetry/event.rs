@@ -10,6 +10,8 @@ use super::feed::{
     Feed,
     Severity::{self, Info, Warning},
 };
+use super::pace::Pace;
+use super::peer::Peer;
 use monitor_core::engine::Violation;
 use monitor_core::fanout::Detection;
 use monitor_core::live::Surge;
@@ -22,23 +24,49 @@ use crate::confine::Report;
 #[derive(Debug)]
 pub struct Events {
     counts: [AtomicU64; KINDS],
+    paces: [Pace; KINDS],
     feed: Feed,
 }
 
 impl Default for Events {
     fn default() -> Self {
-        Self { counts: std::array::from_fn(|_| AtomicU64::new(0)), feed: Feed::default() }
+        Self {
+            counts: std::array::from_fn(|_| AtomicU64::new(0)),
+            paces: std::array::from_fn(|_| Pace::default()),
+            feed: Feed::default(),
+        }
     }
 }
 
 impl Events {
-    /// Logs and counts, and tells those who watch if it is of use to them.
+    /// Logs and counts, and tells those who watch if it is of use to them. Of what strangers can make happen, only so
+    /// many a second are logged and told.
     pub fn emit(&self, event: &Event<'_>) {
-        self.counts[event.index()].fetch_add(1, Relaxed);
+        let kind = event.index();
+        self.counts[kind].fetch_add(1, Relaxed);
+        if event.is_of_strangers() {
+            let pace = &self.paces[kind];
+            tell_left_out(kind, pace);
+            if !pace.admit() {
+                return;
+            }
+        }
         event.log();
         if let Some((severity, text)) = event.notice() {
-            self.feed.push(NAMES[event.index()], severity, text);
+            self.feed.push(NAMES[kind], severity, text);
         }
+    }
+
+    /// Tells of what was left out of the log, where nothing more of its kind came that would have.
+    pub fn settle(&self) {
+        for (kind, pace) in self.paces.iter().enumerate() {
+            tell_left_out(kind, pace);
+        }
+    }
+
+    /// Each event's name and how many of its kind are counted and not in the log.
+    pub fn left_out(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        NAMES.into_iter().zip(self.paces.iter().map(Pace::left_out))
     }
 
     /// What those who watch are told.
@@ -49,6 +77,37 @@ impl Events {
     /// Each event's name and count.
     pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         NAMES.into_iter().zip(self.counts.iter().map(|n| n.load(Relaxed)))
+    }
+}
+
+/// Says how many lines of a kind are missing.
+fn tell_left_out(kind: usize, pace: &Pace) {
+    let left_out = pace.take_left_out();
+    if left_out > 0 {
+        warn!(event = NAMES[kind], left_out, "more of these happened than are logged");
+    }
+}
+
+impl Event<'_> {
+    /// Whether others can make it happen as often as they like.
+    const fn is_of_strangers(&self) -> bool {
+        matches!(
+            self,
+            Self::AnswerDisplaced { .. }
+                | Self::ConnectionDisplaced { .. }
+                | Self::ConnectionRefused { .. }
+                | Self::ConnectionFailed { .. }
+                | Self::AcceptFailed { .. }
+                | Self::Unauthorized { .. }
+                | Self::LoginFailed { .. }
+                | Self::RequestRefused { .. }
+                | Self::Fanout { .. }
+                | Self::Risk { .. }
+                | Self::Surge { .. }
+                | Self::Overflow { .. }
+                | Self::KernelSide { .. }
+                | Self::ConservationBroken { .. }
+        )
     }
 }
 
@@ -199,21 +258,28 @@ events! {
     /// may be.
     ConnectionDisplaced = "connection_displaced" {
         /// Who came.
-        peer: SocketAddr,
+        peer: Peer,
     }
         => debug!(event, %peer, "too many connections, the one that waited longest was ended");
 
     /// A connection was turned away: as many are at work as may be open.
     ConnectionRefused = "connection_refused" {
         /// Who it was.
-        peer: SocketAddr,
+        peer: Peer,
     }
         => debug!(event, %peer, "too many connections");
+
+    /// An answer that its client did not take gave way to others: memory for answers was short.
+    AnswerDisplaced = "answer_displaced" {
+        /// Who did not take it.
+        peer: Peer,
+    }
+        => debug!(event, %peer, "memory for answers is short, one that was not taken was ended");
 
     /// A connection ended in an error of the other side's making.
     ConnectionFailed = "connection_failed" {
         /// Who it was.
-        peer: SocketAddr,
+        peer: Peer,
         /// Why.
         error: &'a (dyn std::error::Error + 'static),
     }
@@ -226,17 +292,24 @@ events! {
     }
         => error!(event, %error, "cannot accept connections");
 
-    /// A request without a valid user and password.
+    /// A wrong user or password.
+    LoginFailed = "login_failed" {
+        /// Who gave it.
+        peer: Peer,
+    }
+        => warn!(event, %peer, "wrong user or password");
+
+    /// A request without user and password where they are needed.
     Unauthorized = "unauthorized" {
         /// Who it was.
-        peer: SocketAddr,
+        peer: Peer,
     }
-        => debug!(event, %peer, "no valid user and password");
+        => debug!(event, %peer, "no user and password");
 
     /// A request took too long or came while too many were served.
     RequestRefused = "request_refused" {
         /// Who it was.
-        peer: SocketAddr,
+        peer: Peer,
         /// The answer.
         status: u16,
     }
@@ -555,5 +628,22 @@ mod tests {
         events.emit(&Event::Unprotected { address: SocketAddr::from(([0, 0, 0, 0], 1)) });
         let counts: Vec<_> = events.counts().filter(|(_, n)| *n > 0).collect();
         assert_eq!(counts, [("unprotected", 1), ("stopping", 1)]);
+    }
+
+    #[test]
+    fn what_strangers_make_happen_is_counted_whole_and_logged_in_part() {
+        let events = Events::default();
+        let peer = Peer::Internet(SocketAddr::from(([192, 0, 2, 1], 1)));
+        for _ in 0..1000 {
+            events.emit(&Event::LoginFailed { peer });
+            events.emit(&Event::Unconfined);
+        }
+        let of = |name: &str, mut all: Box<dyn Iterator<Item = (&'static str, u64)> + '_>| {
+            all.find(|(known, _)| *known == name).map(|(_, n)| n)
+        };
+        assert_eq!(of("login_failed", Box::new(events.counts())), Some(1000));
+        // As many as the seconds that this took could have, at most.
+        assert!(of("login_failed", Box::new(events.left_out())).is_some_and(|n| n > 0));
+        assert_eq!(of("unconfined", Box::new(events.left_out())), Some(0));
     }
 }

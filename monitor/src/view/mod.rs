@@ -2,6 +2,7 @@
 
 pub mod fanout;
 pub mod flows;
+pub mod listing;
 pub mod live;
 pub mod order;
 pub mod overflow;

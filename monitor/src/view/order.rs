@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::net::IpAddr;
 
 use monitor_common::abi::Transport;
-use monitor_core::flow::FlowView;
+use monitor_core::flow::{FlowId, FlowView};
 use monitor_core::label::TcpCounter;
 use serde::Deserialize;
 
@@ -49,6 +49,7 @@ pub enum Order {
 }
 
 /// A value to sort by.
+#[derive(Clone, Debug)]
 enum Key<'a> {
     /// Comes last either way.
     Unknown,
@@ -61,6 +62,16 @@ enum Key<'a> {
 impl Key<'_> {
     fn text(text: Option<&str>) -> Key<'_> {
         text.map_or(Key::Unknown, |text| Key::Text(Cow::Borrowed(text)))
+    }
+
+    fn into_owned(self) -> Key<'static> {
+        match self {
+            Key::Unknown => Key::Unknown,
+            Key::Number(n) => Key::Number(n),
+            Key::Measure(n) => Key::Measure(n),
+            Key::Text(text) => Key::Text(Cow::Owned(text.into_owned())),
+            Key::Endpoint(ip, port) => Key::Endpoint(ip, port),
+        }
     }
 
     /// Which comes first.
@@ -141,41 +152,71 @@ pub struct Sort {
 }
 
 impl Sort {
-    fn compare(self, a: &FlowView<'_>, b: &FlowView<'_>) -> Ordering {
-        let (x, y) = (self.by.key(a), self.by.key(b));
+    fn compare(self, (x, a): (&Key<'_>, FlowId), (y, b): (&Key<'_>, FlowId)) -> Ordering {
         let unknown = |key: &Key<'_>| matches!(key, Key::Unknown);
-        let order = if self.reverse { y.compare(&x) } else { x.compare(&y) };
+        let order = if self.reverse { y.compare(x) } else { x.compare(y) };
         // Equals keep one order from page to page.
-        unknown(&x).cmp(&unknown(&y)).then(order).then(a.id.slot.cmp(&b.id.slot))
+        unknown(x).cmp(&unknown(y)).then(order).then(a.slot.cmp(&b.slot))
+    }
+
+    fn ranked(self, a: &Ranked, b: &Ranked) -> Ordering {
+        self.compare((&a.key, a.id), (&b.key, b.id))
     }
 }
 
-/// The first `limit` flows of an order and how many there are, in memory for twice as many. Of many flows most are
-/// looked at once: those behind the last that is kept are left out at once.
-pub fn top<'a>(
-    flows: impl Iterator<Item = FlowView<'a>>,
+/// The first `limit` flows of an order, found part by part in memory for twice as many: what is kept of a flow is its
+/// id and what it is sorted by. Of many flows most are looked at once: those behind the last that is kept are left out
+/// at once.
+#[derive(Debug)]
+pub struct Ranking {
     sort: Sort,
     limit: usize,
-) -> (Vec<FlowView<'a>>, usize) {
-    let mut best: Vec<FlowView<'a>> = Vec::new();
-    let mut last: Option<FlowView<'a>> = None;
-    let mut matched = 0;
-    for flow in flows {
-        matched += 1;
-        if limit == 0 || last.as_ref().is_some_and(|last| sort.compare(&flow, last).is_gt()) {
-            continue;
+    best: Vec<Ranked>,
+    last: Option<Ranked>,
+    matched: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Ranked {
+    key: Key<'static>,
+    id: FlowId,
+}
+
+impl Ranking {
+    /// Memory that one takes at most, names left out.
+    pub fn bytes(limit: usize) -> usize {
+        limit.saturating_mul(2).saturating_mul(size_of::<Ranked>())
+    }
+
+    /// An order of nothing.
+    pub const fn new(sort: Sort, limit: usize) -> Self {
+        Self { sort, limit, best: Vec::new(), last: None, matched: 0 }
+    }
+
+    /// Takes one more flow.
+    pub fn offer(&mut self, flow: &FlowView<'_>) {
+        self.matched += 1;
+        let key = self.sort.by.key(flow);
+        let behind = |last: &Ranked| self.sort.compare((&key, flow.id), (&last.key, last.id)).is_gt();
+        if self.limit == 0 || self.last.as_ref().is_some_and(behind) {
+            return;
         }
-        best.push(flow);
-        if best.len() >= limit.saturating_mul(2) {
-            let (_, least, _) = best.select_nth_unstable_by(limit - 1, |a, b| sort.compare(a, b));
-            last = Some(least.clone());
-            best.truncate(limit);
+        self.best.push(Ranked { key: key.into_owned(), id: flow.id });
+        if self.best.len() >= self.limit.saturating_mul(2) {
+            let sort = self.sort;
+            let (_, least, _) = self.best.select_nth_unstable_by(self.limit - 1, |a, b| sort.ranked(a, b));
+            self.last = Some(least.clone());
+            self.best.truncate(self.limit);
         }
     }
-    best.sort_unstable_by(|a, b| sort.compare(a, b));
-    best.truncate(limit);
-    (best, matched)
+
+    /// The first of all, in order, and how many flows there were.
+    pub fn finish(mut self) -> (Vec<FlowId>, usize) {
+        self.best.sort_unstable_by(|a, b| self.sort.ranked(a, b));
+        self.best.truncate(self.limit);
+        (self.best.iter().map(|ranked| ranked.id).collect(), self.matched)
+    }
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

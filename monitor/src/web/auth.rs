@@ -2,10 +2,11 @@
 //!
 //! Bcrypt is slow by design: a password that was right once is remembered by its keyed digest, so
 //! that scrapes do not pay for it; a wrong one pays each time, one after another, and so does an
-//! unknown user, so that the time tells nothing. Who comes when many wait already is turned away.
+//! unknown user, so that the time tells nothing. Passwords wait by address, of each in turns the first and the last
+//! that came; one whose client hung up is not checked. Who comes when many wait already is turned away.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -13,24 +14,25 @@ use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 use ring::hmac;
 use ring::rand::SystemRandom;
-use tokio::sync::Semaphore;
+use tokio::sync::watch;
 
+use super::asker::Client;
+use super::fair::Next;
+use super::work::Pool;
 use crate::state::lock;
 
 /// Passwords that are remembered. There are few users; this only bounds what reloads pile up.
 const REMEMBERED: usize = 1024;
 
-/// Passwords that wait to be hashed. It takes a good part of a second each, and a user who waits longer than all
-/// of these has given up.
-const WAITING: usize = 16;
-
 /// Whether a request may pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It may.
-    Allowed,
-    /// It shows no user and password, or wrong ones.
-    Refused,
+    /// It may, as that of a user or of anybody.
+    Allowed(Option<String>),
+    /// It shows no user and password.
+    Missing,
+    /// It shows wrong ones.
+    Wrong,
     /// There are too many to check.
     Busy,
 }
@@ -40,50 +42,69 @@ pub(super) enum Verdict {
 pub(super) struct Guard {
     /// `None`: the system gives no random numbers, so nothing is remembered.
     key: Option<hmac::Key>,
-    right: Mutex<HashSet<[u8; 32]>>,
+    right: Arc<Mutex<HashSet<[u8; 32]>>>,
     /// One bcrypt at a time: who guesses keeps one core busy, not the host.
-    hashing: Semaphore,
-    /// Those that may wait for it.
-    waiting: Semaphore,
+    checking: Pool,
 }
 
 impl Guard {
-    pub(super) fn new() -> Self {
+    /// At most so many wait.
+    pub(super) fn new(most_waiting: usize, stopping: &watch::Sender<bool>) -> Self {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).ok();
-        Self { key, right: Mutex::default(), hashing: Semaphore::new(1), waiting: Semaphore::new(WAITING) }
+        let checking = Pool::new(1, most_waiting, Next::OldestOrNewest, stopping);
+        Self { key, right: Arc::default(), checking }
+    }
+
+    /// Passwords that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.checking.waiting()
+    }
+
+    /// No password is checked as long as this is held.
+    #[cfg(test)]
+    pub(super) async fn hold(&self, client: &Client) -> super::fair::Permit {
+        self.checking.enter(client).await.unwrap()
     }
 
     /// Whether a request shows a user and password of these.
-    pub(super) async fn judge(&self, users: &BTreeMap<String, String>, headers: &HeaderMap) -> Verdict {
+    pub(super) async fn judge(
+        &self,
+        users: &BTreeMap<String, String>,
+        headers: &HeaderMap,
+        client: &Client,
+    ) -> Verdict {
         if users.is_empty() {
-            return Verdict::Allowed;
+            return Verdict::Allowed(None);
         }
-        let Some((user, password)) = credentials(headers) else { return Verdict::Refused };
+        let Some((user, password)) = credentials(headers) else { return Verdict::Missing };
         // An unknown user's password is compared with somebody's hash, in vain.
         let known = users.get(&user);
-        let Some(hash) = known.or_else(|| self.somebody(users, &user)) else { return Verdict::Refused };
+        let Some(hash) = known.or_else(|| self.somebody(users, &user)) else { return Verdict::Wrong };
         let digest = self.digest(&user, hash, &password);
         if let (Some(digest), Some(_)) = (&digest, known) {
             // The set is keyed with a secret, so the time of the look-up says nothing of the password.
             if lock(&self.right).contains(digest) {
-                return Verdict::Allowed;
+                return Verdict::Allowed(Some(user));
             }
         }
-        let Ok(_place) = self.waiting.try_acquire() else { return Verdict::Busy };
-        let Ok(_permit) = self.hashing.acquire().await else { return Verdict::Busy };
-        let hash = hash.clone();
-        let right = tokio::task::spawn_blocking(move || bcrypt::verify(&password, &hash).unwrap_or(false))
-            .await
-            .unwrap_or(false)
-            && known.is_some();
-        if let (true, Some(digest)) = (right, digest) {
-            let mut remembered = lock(&self.right);
-            if remembered.len() >= REMEMBERED {
-                remembered.clear();
+        let (hash, is_known, remembered) = (hash.clone(), known.is_some(), Arc::clone(&self.right));
+        let checked = self.checking.run(client, move |_| {
+            let right = bcrypt::verify(&password, &hash).unwrap_or(false) && is_known;
+            // Here, so that it is not lost with a client that could not wait.
+            if let (true, Some(digest)) = (right, digest) {
+                let mut remembered = lock(&remembered);
+                if remembered.len() >= REMEMBERED {
+                    remembered.clear();
+                }
+                remembered.insert(digest);
             }
-            remembered.insert(digest);
+            Some(right)
+        });
+        match checked.await {
+            Ok(true) => Verdict::Allowed(Some(user)),
+            Ok(false) => Verdict::Wrong,
+            Err(_) => Verdict::Busy,
         }
-        if right { Verdict::Allowed } else { Verdict::Refused }
     }
 
     /// The hash for an unknown user: always the same one, as a known user has, also where hashes differ in cost.
@@ -130,34 +151,52 @@ mod tests {
         headers(&format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))))
     }
 
+    fn guard() -> Guard {
+        Guard::new(64, &watch::Sender::new(false))
+    }
+
+    fn client() -> Client {
+        Client::at([192, 0, 2, 1].into())
+    }
+
+    fn ann() -> Verdict {
+        Verdict::Allowed(Some("ann".to_owned()))
+    }
+
     #[tokio::test]
     async fn only_the_right_password_of_a_known_user_passes() {
-        let guard = Guard::new();
+        let guard = guard();
         let hash = bcrypt::hash("se:cret", 4).unwrap();
         let users = BTreeMap::from([("ann".to_owned(), hash)]);
-        assert_eq!(guard.judge(&users, &basic("ann", "se:cret")).await, Verdict::Allowed);
-        assert_eq!(guard.judge(&users, &basic("ann", "se:cret")).await, Verdict::Allowed, "remembered");
-        assert_eq!(guard.judge(&users, &basic("ann", "se")).await, Verdict::Refused);
-        assert_eq!(guard.judge(&users, &basic("bob", "se:cret")).await, Verdict::Refused);
-        assert_eq!(guard.judge(&users, &HeaderMap::new()).await, Verdict::Refused);
-        assert_eq!(guard.judge(&users, &headers("Bearer x")).await, Verdict::Refused);
-        assert_eq!(guard.judge(&users, &headers("Basic !!!")).await, Verdict::Refused);
-        assert_eq!(guard.judge(&BTreeMap::new(), &HeaderMap::new()).await, Verdict::Allowed);
+        for (headers, expected) in [
+            (basic("ann", "se:cret"), ann()),
+            // Remembered.
+            (basic("ann", "se:cret"), ann()),
+            (basic("ann", "se"), Verdict::Wrong),
+            (basic("bob", "se:cret"), Verdict::Wrong),
+            (HeaderMap::new(), Verdict::Missing),
+            (headers("Bearer x"), Verdict::Missing),
+            (headers("Basic !!!"), Verdict::Missing),
+        ] {
+            assert_eq!(guard.judge(&users, &headers, &client()).await, expected);
+        }
+        let nobody = BTreeMap::new();
+        assert_eq!(guard.judge(&nobody, &HeaderMap::new(), &client()).await, Verdict::Allowed(None));
     }
 
     #[tokio::test]
     async fn what_is_remembered_ends_with_the_hash() {
-        let guard = Guard::new();
+        let guard = guard();
         let old = BTreeMap::from([("ann".to_owned(), bcrypt::hash("a", 4).unwrap())]);
-        assert_eq!(guard.judge(&old, &basic("ann", "a")).await, Verdict::Allowed);
+        assert_eq!(guard.judge(&old, &basic("ann", "a"), &client()).await, ann());
         let new = BTreeMap::from([("ann".to_owned(), bcrypt::hash("b", 4).unwrap())]);
-        assert_eq!(guard.judge(&new, &basic("ann", "a")).await, Verdict::Refused);
+        assert_eq!(guard.judge(&new, &basic("ann", "a"), &client()).await, Verdict::Wrong);
         assert_eq!(lock(&guard.right).len(), 1);
     }
 
     #[test]
     fn an_unknown_user_is_compared_with_the_same_hash_each_time_and_not_all_with_one() {
-        let guard = Guard::new();
+        let guard = guard();
         let users: BTreeMap<String, String> =
             (0..4).map(|n| (format!("user{n}"), format!("hash{n}"))).collect();
         let hashes: HashSet<_> = (0..64)
@@ -171,15 +210,51 @@ mod tests {
         assert_eq!(guard.somebody(&BTreeMap::new(), "nobody"), None);
     }
 
+    /// Asks in a task of its own, and returns once the password waits.
+    async fn asks(
+        guard: &Arc<Guard>,
+        users: &BTreeMap<String, String>,
+        password: &str,
+        n: u8,
+    ) -> tokio::task::JoinHandle<Verdict> {
+        let before = guard.checking.came();
+        let (other, users, headers) = (Arc::clone(guard), users.clone(), basic("ann", password));
+        let task =
+            tokio::spawn(
+                async move { other.judge(&users, &headers, &Client::at([192, 0, 2, n].into())).await },
+            );
+        while guard.checking.came() == before && !task.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        task
+    }
+
     #[tokio::test]
-    async fn who_comes_when_many_wait_is_turned_away() {
-        let guard = Guard::new();
+    async fn who_comes_when_many_wait_is_turned_away_if_its_address_has_most_of_them() {
+        let guard = Arc::new(Guard::new(2, &watch::Sender::new(false)));
         let users = BTreeMap::from([("ann".to_owned(), bcrypt::hash("a", 4).unwrap())]);
-        assert_eq!(guard.judge(&users, &basic("ann", "a")).await, Verdict::Allowed);
-        let all = guard.waiting.acquire_many(WAITING as u32).await.unwrap();
-        assert_eq!(guard.judge(&users, &basic("ann", "b")).await, Verdict::Busy);
-        assert_eq!(guard.judge(&users, &basic("ann", "a")).await, Verdict::Allowed, "remembered");
-        drop(all);
-        assert_eq!(guard.judge(&users, &basic("ann", "b")).await, Verdict::Refused);
+        assert_eq!(guard.judge(&users, &basic("ann", "a"), &client()).await, ann());
+        let held = guard.checking.enter(&client()).await.unwrap();
+        let one = asks(&guard, &users, "b", 1).await;
+        let two = asks(&guard, &users, "c", 1).await;
+        assert_eq!(guard.judge(&users, &basic("ann", "d"), &client()).await, Verdict::Busy);
+        assert_eq!(guard.judge(&users, &basic("ann", "a"), &client()).await, ann(), "remembered");
+        let other = asks(&guard, &users, "e", 2).await;
+        assert_eq!(two.await.unwrap(), Verdict::Busy, "gives way to another address");
+        drop(held);
+        assert_eq!((one.await.unwrap(), other.await.unwrap()), (Verdict::Wrong, Verdict::Wrong));
+    }
+
+    #[tokio::test]
+    async fn a_password_whose_client_hung_up_is_not_checked() {
+        let guard = Arc::new(guard());
+        let users = BTreeMap::from([("ann".to_owned(), bcrypt::hash("a", 4).unwrap())]);
+        let held = guard.checking.enter(&client()).await.unwrap();
+        let gone = asks(&guard, &users, "a", 1).await;
+        gone.abort();
+        assert!(gone.await.unwrap_err().is_cancelled());
+        drop(held);
+        assert_eq!(guard.judge(&users, &basic("ann", "b"), &client()).await, Verdict::Wrong);
+        assert!(lock(&guard.right).is_empty(), "it would have been right");
     }
 }

@@ -1,6 +1,7 @@
 //! A request without a socket, for tests that make up requests of any kind.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,10 +14,13 @@ use monitor_core::engine::Engine;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
+use super::asker::Client;
+use super::places::Seat;
 use super::{Web, server};
 use crate::config::types::UrlPath;
 use crate::config::value::Scalar;
 use crate::state::State;
+use crate::telemetry::Peer;
 use crate::view::prometheus::Own;
 
 /// An answer that streams is left after so long without a piece of it.
@@ -51,9 +55,10 @@ impl Exchange {
     pub fn ask(&self, request: &[u8]) -> Option<(u16, Vec<u8>)> {
         let request = read(request)?;
         // Names of hosts are not asked for on such a connection: more of the requests get further.
-        let ends = server::Ends { peer: ([127, 0, 0, 1], 1).into(), loopback: false };
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        let work = Seat::alone(Client::at(peer.ip()), Peer::Internet(peer)).work();
         Some(self.runtime.block_on(async {
-            let response = server::answer(&self.web, &self.router, ends, request).await;
+            let response = server::answer(&self.web, &self.router, false, &work, request).await;
             let status = response.status().as_u16();
             let mut body = response.into_body();
             let mut beginning = Vec::new();

@@ -1,89 +1,193 @@
 //! The page of metrics over HTTP.
+//!
+//! Scrapes have a thread and memory of their own, so that no other request keeps them waiting. Who comes while a page
+//! is made gets the next one, together with all others who came meanwhile: however many scrape, one page is made at
+//! a time, and none is older than the request for it.
 
-use std::io::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
-use axum::body::Body;
+use axum::Extension;
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, VARY};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use tokio::sync::oneshot;
 
+use super::answer::{self, Form};
+use super::asker::Asker;
+use super::budget::{Budget, Grant};
 use super::{Shared, Web, negotiate};
 use crate::clock::Stopwatch;
 use crate::state::lock;
-use crate::view::prometheus::{self, Context, Format};
+use crate::view::prometheus::{Context, Format, Numbers};
 
-/// Sizes of the last page, so that the next needs no growing.
-#[derive(Debug, Default)]
-pub(super) struct Sizes {
-    plain: AtomicUsize,
-    compressed: AtomicUsize,
-}
+/// Memory that a page is thought to take before the first is there.
+const EXPECTED: usize = 64 << 10;
 
-/// Answers are compressed beyond this; below, the headers cost more than is won.
-const WORTHWHILE: usize = 1024;
-
-pub(super) async fn page(State(web): Shared, headers: HeaderMap) -> Response {
-    let format = negotiate::format(&headers);
-    let gzip = negotiate::gzip(&headers);
-    written(&web, gzip, format.content_type(), move |web| web.metrics(format)).await
-}
-
-/// Writes an answer on a thread that may block, and compresses it if that is wanted.
-pub(super) async fn written(
-    web: &Arc<Web>,
+/// A kind of page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Kind {
+    format: Format,
     gzip: bool,
-    content_type: &'static str,
-    write: impl FnOnce(&Web) -> Vec<u8> + Send + 'static,
-) -> Response {
-    let Ok(_permit) = web.writers.acquire().await else {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
-    };
-    let shared = Arc::clone(web);
-    let body = tokio::task::spawn_blocking(move || {
-        let plain = write(&shared);
-        if gzip && plain.len() > WORTHWHILE {
-            let last = shared.sizes.compressed.load(Relaxed);
-            let compressed = compress(&plain, last + last / 8);
-            shared.sizes.compressed.store(compressed.len(), Relaxed);
-            (compressed, true)
-        } else {
-            (plain, false)
-        }
-    });
-    let Ok((body, compressed)) = body.await else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
-    let mut response = Response::new(Body::from(body));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
-    if compressed {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
-    response
 }
 
-/// Compresses a page; `expected` bytes are set aside for the result.
-pub fn compress(plain: &[u8], expected: usize) -> Vec<u8> {
-    // Numbers after like names: the fastest level already finds nearly all there is.
-    let mut encoder = GzEncoder::new(Vec::with_capacity(expected), Compression::fast());
-    // Writing to a vector cannot fail.
-    drop(encoder.write_all(plain));
-    encoder.finish().unwrap_or_default()
+impl Kind {
+    const ALL: [Self; 4] = [
+        Self { format: Format::Text, gzip: false },
+        Self { format: Format::Text, gzip: true },
+        Self { format: Format::OpenMetrics, gzip: false },
+        Self { format: Format::OpenMetrics, gzip: true },
+    ];
+
+    fn index(self) -> usize {
+        Self::ALL.iter().position(|kind| *kind == self).unwrap_or_default()
+    }
+}
+
+/// Somebody who waits for the next page.
+#[derive(Debug)]
+struct Waiter {
+    asker: Asker,
+    kind: Kind,
+    page: oneshot::Sender<Page>,
+}
+
+/// A page, which some may share.
+#[derive(Clone, Debug)]
+struct Page {
+    bytes: Bytes,
+    compressed: bool,
+}
+
+/// Those who wait.
+#[derive(Debug)]
+pub(super) struct Scrapes {
+    line: Mutex<Line>,
+    memory: Arc<Budget>,
+    /// Sizes of the last pages, by kind, so that the next need no growing.
+    sizes: [AtomicUsize; 4],
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    waiting: Vec<Waiter>,
+    /// Pages are being made.
+    busy: bool,
+}
+
+impl Scrapes {
+    pub(super) fn new(memory: Arc<Budget>) -> Self {
+        Self { line: Mutex::default(), memory, sizes: std::array::from_fn(|_| AtomicUsize::new(EXPECTED)) }
+    }
+
+    /// Those who wait for the next page.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        lock(&self.line).waiting.len()
+    }
+
+    /// Those whose turn it is, if anybody still waits; else the making of pages ends.
+    fn next_round(&self) -> Option<Vec<Waiter>> {
+        let mut line = lock(&self.line);
+        line.waiting.retain(|waiter| !waiter.page.is_closed());
+        line.busy = !line.waiting.is_empty();
+        line.busy.then(|| std::mem::take(&mut line.waiting))
+    }
+}
+
+pub(super) async fn page(
+    State(web): Shared,
+    Extension(asker): Extension<Asker>,
+    headers: HeaderMap,
+) -> Response {
+    asker.work.is_scrape();
+    let kind = Kind { format: negotiate::format(&headers), gzip: negotiate::gzip(&headers) };
+    let (sender, page) = oneshot::channel();
+    let begins = {
+        let mut line = lock(&web.scrapes.line);
+        line.waiting.push(Waiter { asker: asker.clone(), kind, page: sender });
+        !std::mem::replace(&mut line.busy, true)
+    };
+    if begins {
+        let web = Arc::clone(&web);
+        tokio::spawn(async move { web.scrape().await });
+    }
+    match page.await {
+        Ok(Page { bytes, compressed }) => {
+            answer::with(Form { content_type: kind.format.content_type(), compressed }, bytes.into())
+        }
+        Err(_) => answer::busy(&web, &asker),
+    }
+}
+
+/// Whoever makes pages. If that fails, those who wait see that nobody will answer, and the next request begins anew.
+struct Maker<'a> {
+    scrapes: &'a Scrapes,
+    done: bool,
+}
+
+impl Drop for Maker<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            *lock(&self.scrapes.line) = Line::default();
+        }
+    }
 }
 
 impl Web {
-    fn metrics(&self, format: Format) -> Vec<u8> {
+    /// Makes pages as long as somebody waits for one.
+    async fn scrape(self: Arc<Self>) {
+        let mut maker = Maker { scrapes: &self.scrapes, done: false };
+        while let Some(round) = self.scrapes.next_round() {
+            let mut kinds: [Vec<Waiter>; 4] = Default::default();
+            for waiter in round {
+                kinds[waiter.kind.index()].push(waiter);
+            }
+            for (kind, waiting) in Kind::ALL.into_iter().zip(kinds) {
+                if let Some(page) = self.page_for(kind, &waiting).await {
+                    for waiter in waiting {
+                        // An error means that it has left.
+                        drop(waiter.page.send(page.clone()));
+                    }
+                }
+            }
+        }
+        maker.done = true;
+    }
+
+    /// The page for all of these; `None`: nobody waits for it any more, or there is no memory.
+    async fn page_for(self: &Arc<Self>, kind: Kind, waiting: &[Waiter]) -> Option<Page> {
+        let first = waiting.iter().find(|waiter| !waiter.page.is_closed())?;
+        let expected = self.scrapes.sizes[kind.index()].load(Relaxed);
+        let memory = self.scrapes.memory.take(&first.asker, expected).await.ok()?;
+        memory.share(waiting.iter().map(|waiter| Arc::downgrade(&waiter.asker.work)));
+        let web = Arc::clone(self);
+        tokio::task::spawn_blocking(move || web.metrics(kind, expected, memory)).await.ok()
+    }
+
+    /// Sets what the page says of the server itself.
+    fn measure(&self) {
+        let own = &self.state.own;
+        for (kind, memory) in [("scrape", &self.scrapes.memory), ("other", &self.answers)] {
+            own.web_answer_bytes.with_label_values(&[kind]).set(memory.held() as i64);
+        }
+        for (queue, waiting) in [
+            ("memory", self.answers.waiting()),
+            ("worker", self.pool.waiting()),
+            ("watcher", self.watching.waiting()),
+            ("login", self.guard.waiting()),
+        ] {
+            own.web_waiting.with_label_values(&[queue]).set(waiting as i64);
+        }
+    }
+
+    fn metrics(&self, kind: Kind, expected: usize, memory: Grant) -> Page {
         let watch = Stopwatch::start();
-        let last = self.sizes.plain.load(Relaxed);
-        let buffer = Vec::with_capacity(last + last / 8);
-        let page = {
-            let kernel = lock(&self.state.kernel);
+        let numbers = self.state.turn(|engine| Numbers::of(engine));
+        self.measure();
+        let plain = {
+            let kernel = lock(&self.state.kernel).clone();
             let context = Context {
                 kernel: &kernel,
                 own: &self.state.own,
@@ -91,11 +195,14 @@ impl Web {
                 config_ok: self.state.config_ok(),
                 undirected: None,
             };
-            let mut engine = self.state.engine();
-            prometheus::write(&mut engine, &context, format, buffer)
+            numbers.write(&context, kind.format, Vec::with_capacity(expected + expected / 8))
         };
-        self.sizes.plain.store(page.len(), Relaxed);
+        self.state.turn(|engine| engine.ledger_mut().families_mut().exposed(&numbers.shown()));
         self.state.own.page_seconds.observe(watch.elapsed().as_secs_f64());
-        page
+        // While it is compressed, both are there.
+        let size = plain.len();
+        let (bytes, compressed) = answer::packed(plain, kind.gzip);
+        self.scrapes.sizes[kind.index()].store(size, Relaxed);
+        Page { bytes: memory.with(bytes), compressed }
     }
 }

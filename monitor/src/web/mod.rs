@@ -3,12 +3,17 @@
 //! Everything that a stranger can use up is bounded: connections, header size and time, bodies (none
 //! is taken), time of a request, time that a reader may stop reading, pages written at once.
 
+mod answer;
 mod api;
+mod asker;
 mod auth;
+mod budget;
 pub mod config;
 mod exchange;
+mod fair;
 mod form;
 mod headers;
+mod limits;
 mod metrics;
 mod negotiate;
 mod origin;
@@ -17,6 +22,7 @@ mod places;
 mod server;
 mod stall;
 mod tls;
+mod work;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,24 +33,21 @@ use axum::http::StatusCode;
 use axum::routing::{MethodRouter, get};
 use tokio::sync::{Semaphore, watch};
 
+pub use answer::compress;
 pub use config::{WebConfig, WebConfigError};
 #[doc(hidden)]
 pub use exchange::Exchange;
 pub use form::FormError;
-pub use metrics::compress;
+pub use limits::Limits;
 pub use server::{Server, listen};
+
+use fair::Next;
 
 use crate::config::types::{ListenAddress, UrlPath};
 use crate::confine::Reader;
 use crate::state::{State, lock};
 use crate::systemd::ActivationError;
 use crate::telemetry::Event;
-
-/// Pages and answers of the API that are written at a time; others wait.
-const WRITERS: usize = 2;
-
-/// Streams at a time: fewer than connections, so that there is always room for a scrape.
-const WATCHERS: usize = 64;
 
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
@@ -90,13 +93,19 @@ pub struct Web {
     hosts: Vec<String>,
     /// Has the rights to read the files again.
     reader: Option<Reader>,
+    limits: Limits,
     guard: auth::Guard,
-    writers: Semaphore,
+    /// Makes answers.
+    pool: work::Pool,
+    /// Makes the events of those who watch.
+    watching: work::Pool,
+    /// Memory of answers that are no scrapes.
+    answers: Arc<budget::Budget>,
+    scrapes: metrics::Scrapes,
     /// Places of those who watch.
     watchers: Arc<Semaphore>,
     /// Ends the streams.
     stopping: watch::Sender<bool>,
-    sizes: metrics::Sizes,
     index: page::File,
 }
 
@@ -108,8 +117,9 @@ impl Web {
         config_file: Option<PathBuf>,
     ) -> Result<Self, WebError> {
         let config = config_file.as_deref().map(WebConfig::read).transpose()?.unwrap_or_default();
+        let limits = Limits::default();
+        let stopping = watch::Sender::new(false);
         Ok(Self {
-            state,
             index: page::File::index(&telemetry_path),
             telemetry_path,
             config_file,
@@ -117,12 +127,41 @@ impl Web {
             host: Self::host_name(),
             hosts: Vec::new(),
             reader: None,
-            guard: auth::Guard::new(),
-            writers: Semaphore::new(WRITERS),
-            watchers: Arc::new(Semaphore::new(WATCHERS)),
-            stopping: watch::Sender::new(false),
-            sizes: metrics::Sizes::default(),
+            limits,
+            guard: auth::Guard::new(limits.logins, &stopping),
+            pool: work::Pool::new(limits.workers, limits.waiting, Next::Oldest, &stopping),
+            watching: work::Pool::new(1, limits.waiting, Next::Oldest, &stopping),
+            answers: budget::Budget::new(&state, limits.answer_bytes, limits.waiting),
+            scrapes: metrics::Scrapes::new(budget::Budget::new(
+                &state,
+                limits.answer_bytes,
+                limits.connections,
+            )),
+            watchers: Arc::new(Semaphore::new(limits.watchers)),
+            stopping,
+            state,
         })
+    }
+
+    /// With other bounds.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        let Limits { workers, waiting, answer_bytes, .. } = limits;
+        self.limits = limits;
+        self.guard = auth::Guard::new(limits.logins, &self.stopping);
+        self.pool = work::Pool::new(workers, waiting, Next::Oldest, &self.stopping);
+        self.watching = work::Pool::new(1, waiting, Next::Oldest, &self.stopping);
+        self.answers = budget::Budget::new(&self.state, answer_bytes, waiting);
+        let scrapes = budget::Budget::new(&self.state, answer_bytes, limits.connections);
+        self.scrapes = metrics::Scrapes::new(scrapes);
+        self.watchers = Arc::new(Semaphore::new(limits.watchers));
+        self
+    }
+
+    /// Threads that may block, so that none waits for one of another kind: workers, and one each for scrapes,
+    /// watchers and passwords; one to spare.
+    pub fn blocking_threads(&self) -> usize {
+        self.limits.workers + 4
     }
 
     fn host_name() -> String {
@@ -187,7 +226,7 @@ impl Web {
         vec![
             ("/", get(page::index)),
             ("/page/{file}", get(page::file)),
-            ("/-/healthy", get(|| async { "Weir is healthy.\n" })),
+            ("/-/healthy", get(healthy)),
             ("/-/ready", get(ready)),
             ("/api/v1/flows", get(api::flows)),
             ("/api/v1/flows/{id}", get(api::flow)),
@@ -209,11 +248,24 @@ impl Web {
 
 type Shared = axum::extract::State<Arc<Web>>;
 
+/// An instance that does not count is not healthy, however well it answers.
+async fn healthy(axum::extract::State(web): Shared) -> (StatusCode, String) {
+    match web.state.overdue() {
+        None => (StatusCode::OK, "Weir is healthy.\n".to_owned()),
+        Some(since) => {
+            let text = format!("Weir has not read the flow table for {} s.\n", since.as_secs());
+            (StatusCode::SERVICE_UNAVAILABLE, text)
+        }
+    }
+}
+
 async fn ready(axum::extract::State(web): Shared) -> (StatusCode, &'static str) {
-    if web.state.is_ready() {
-        (StatusCode::OK, "Weir is ready.\n")
-    } else {
+    if !web.state.is_ready() {
         (StatusCode::SERVICE_UNAVAILABLE, "Weir has not read the flow table yet.\n")
+    } else if web.state.attached() == 0 {
+        (StatusCode::SERVICE_UNAVAILABLE, "Weir is attached to no interface.\n")
+    } else {
+        (StatusCode::OK, "Weir is ready.\n")
     }
 }
 

@@ -1,22 +1,29 @@
 //! Places of connections: bounded, and when all are taken, whoever keeps the server waiting the longest
-//! gives way to whoever comes.
+//! gives way to whoever comes; where nobody does, a request of the client with most connections.
 //!
 //! A connection keeps the server waiting while it has said no whole request (new, slow with its header,
-//! idle between two requests), and while it does not take what was written. Connections with a request in
-//! work, or that take their answers, keep their places.
+//! idle between two requests), and while it does not take what was written. Scrapes in work, and answers that are
+//! taken, keep their places.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::BoxError;
 use axum::body::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
+use super::asker::Client;
 use crate::state::lock;
+use crate::telemetry::Peer;
+
+/// How long who comes waits for a place where nobody gives way: answers in work are soon over.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// All places.
 #[derive(Debug)]
@@ -54,6 +61,10 @@ pub(super) struct Place {
 /// What a connection is doing.
 #[derive(Debug)]
 pub(super) struct Seat {
+    client: Client,
+    peer: Peer,
+    /// What is in work is a scrape.
+    scrape: AtomicBool,
     turns: Turns,
     waits: Mutex<Waits>,
     leave: Notify,
@@ -76,15 +87,15 @@ impl Places {
 
     /// A place for a connection that has just come, and whether another had to leave for it. `None`: all
     /// are at work.
-    pub(super) async fn take(self: &Arc<Self>) -> Option<(Place, bool)> {
+    pub(super) async fn take(self: &Arc<Self>, client: Client, peer: Peer) -> Option<(Place, bool)> {
         let free = Arc::clone(&self.free);
         let (permit, displaced) = match Arc::clone(&free).try_acquire_owned() {
             Ok(permit) => (permit, false),
             // It leaves at its next step, which is now.
-            Err(_) if self.displace() => (free.acquire_owned().await.ok()?, true),
-            Err(_) => return None,
+            Err(_) if self.displace(&client) => (free.acquire_owned().await.ok()?, true),
+            Err(_) => (timeout(PATIENCE, free.acquire_owned()).await.ok()?.ok()?, false),
         };
-        let seat = Arc::new(Seat::new(self.turns.clone()));
+        let seat = Arc::new(Seat::new(self.turns.clone(), client, peer));
         let mut taken = lock(&self.taken);
         let number = taken.next;
         taken.next += 1;
@@ -93,12 +104,29 @@ impl Places {
         Some((Place { places: Arc::clone(self), number, seat, _permit: permit }, displaced))
     }
 
-    /// Tells the connection that has kept the server waiting the longest to leave; `false`: none has.
-    fn displace(&self) -> bool {
+    /// Tells a connection to leave: the one that has kept the server waiting the longest, or one of the client that
+    /// has most of them, and more than the newcomer; `false`: there is none.
+    fn displace(&self, newcomer: &Client) -> bool {
         let mut taken = lock(&self.taken);
         let waiting = taken.seats.iter().filter_map(|(number, seat)| Some((seat.since()?, *number)));
-        let longest = waiting.min().and_then(|(_, number)| taken.seats.remove(&number));
-        longest.inspect(|seat| seat.leave.notify_one()).is_some()
+        let longest = waiting.min().map(|(_, number)| number);
+        let Some(number) = longest.or_else(|| taken.of_the_crowd(newcomer)) else { return false };
+        taken.seats.remove(&number).inspect(|seat| seat.leave()).is_some()
+    }
+}
+
+impl Taken {
+    /// The last request, which is no scrape, of the client with most connections.
+    fn of_the_crowd(&self, newcomer: &Client) -> Option<u64> {
+        let mut crowds: BTreeMap<&Client, usize> = BTreeMap::new();
+        for seat in self.seats.values() {
+            *crowds.entry(&seat.client).or_default() += 1;
+        }
+        let own = crowds.get(newcomer).copied().unwrap_or(0);
+        let (crowd, _) = crowds.into_iter().max_by_key(|(_, n)| *n).filter(|(_, n)| *n > own + 1)?;
+        let mut seats = self.seats.iter().rev();
+        let last = seats.find(|(_, seat)| seat.client == *crowd && !seat.scrape.load(Relaxed));
+        last.map(|(number, _)| *number)
     }
 }
 
@@ -114,17 +142,51 @@ impl Drop for Place {
     }
 }
 
+#[cfg(test)]
 impl Default for Seat {
     /// One that shares its place with nobody.
     fn default() -> Self {
-        Self::new(Turns::default())
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+        Self::new(Turns::default(), Client::at(address.ip()), Peer::Internet(address))
     }
 }
 
 impl Seat {
-    fn new(turns: Turns) -> Self {
+    fn new(turns: Turns, client: Client, peer: Peer) -> Self {
         let waits = Waits { request: Some(turns.next()), write: None };
-        Self { turns, waits: Mutex::new(waits), leave: Notify::new() }
+        Self {
+            client,
+            peer,
+            scrape: AtomicBool::new(false),
+            turns,
+            waits: Mutex::new(waits),
+            leave: Notify::new(),
+        }
+    }
+
+    /// One without a connection, for requests that are made up.
+    pub(super) fn alone(client: Client, peer: Peer) -> Arc<Self> {
+        Arc::new(Self::new(Turns::default(), client, peer))
+    }
+
+    /// Who has it.
+    pub(super) const fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    /// Who it counts for, as long as no user is known.
+    pub(super) const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Tells it to leave.
+    pub(super) fn leave(&self) {
+        self.leave.notify_one();
+    }
+
+    /// Whether what was written is not taken.
+    pub(super) fn is_stalled(&self) -> bool {
+        lock(&self.waits).write.is_some()
     }
 
     fn since(&self) -> Option<u64> {
@@ -148,9 +210,14 @@ impl Seat {
     }
 
     /// A request is in work as long as this is held.
-    pub(super) fn work(self: &Arc<Self>) -> Work {
+    pub(super) fn work(self: &Arc<Self>) -> Arc<Work> {
         lock(&self.waits).request = None;
-        Work(Arc::clone(self))
+        Arc::new(Work(Arc::clone(self)))
+    }
+
+    /// The request that is in work counts as waiting from now on: its answer is held back.
+    pub(super) fn penalize(&self) {
+        lock(&self.waits).request = Some(self.turns.next());
     }
 }
 
@@ -158,8 +225,21 @@ impl Seat {
 #[derive(Debug)]
 pub(super) struct Work(Arc<Seat>);
 
+impl Work {
+    /// The connection that it came on.
+    pub(super) const fn seat(&self) -> &Arc<Seat> {
+        &self.0
+    }
+
+    /// It is a scrape, which gives way to nobody.
+    pub(super) fn is_scrape(&self) {
+        self.0.scrape.store(true, Relaxed);
+    }
+}
+
 impl Drop for Work {
     fn drop(&mut self) {
+        self.0.scrape.store(false, Relaxed);
         lock(&self.0.waits).request = Some(self.0.turns.next());
     }
 }
@@ -168,11 +248,11 @@ impl Drop for Work {
 #[derive(Debug)]
 pub(super) struct Answer {
     body: axum::body::Body,
-    _work: Work,
+    _work: Arc<Work>,
 }
 
 impl Answer {
-    pub(super) const fn new(body: axum::body::Body, work: Work) -> Self {
+    pub(super) const fn new(body: axum::body::Body, work: Arc<Work>) -> Self {
         Self { body, _work: work }
     }
 }
@@ -201,9 +281,19 @@ impl Body for Answer {
 mod tests {
     use super::*;
 
-    /// Takes a place in a task that ends when it is told to leave.
+    fn client(n: u8) -> (Client, Peer) {
+        let address = std::net::SocketAddr::from(([192, 0, 2, n], 1));
+        (Client::at(address.ip()), Peer::Internet(address))
+    }
+
     async fn come(places: &Arc<Places>) -> Option<(Arc<Seat>, bool)> {
-        let (place, displaced) = places.take().await?;
+        come_from(places, 1).await
+    }
+
+    /// Takes a place in a task that ends when it is told to leave.
+    async fn come_from(places: &Arc<Places>, n: u8) -> Option<(Arc<Seat>, bool)> {
+        let (client, peer) = client(n);
+        let (place, displaced) = places.take(client, peer).await?;
         let seat = Arc::clone(place.seat());
         tokio::spawn(async move {
             place.seat().left().await;
@@ -232,7 +322,7 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn who_works_keeps_the_place_unless_it_does_not_take_its_answer() {
         let places = Places::new(2);
         let (first, _) = come(&places).await.unwrap();
@@ -250,9 +340,45 @@ mod tests {
     #[tokio::test]
     async fn a_place_is_free_once_its_connection_is_gone() {
         let places = Places::new(1);
-        let (place, _) = places.take().await.unwrap();
+        let come = || {
+            let (client, peer) = client(1);
+            places.take(client, peer)
+        };
+        let (place, _) = come().await.unwrap();
         drop(place);
-        assert!(!places.take().await.unwrap().1);
+        assert!(!come().await.unwrap().1);
         assert!(lock(&places.taken).seats.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_all_work_the_client_with_most_connections_gives_way_and_no_scrape_does() {
+        let places = Places::new(4);
+        let mut work = Vec::new();
+        let mut seats = Vec::new();
+        for _ in 0..4 {
+            let (seat, _) = come_from(&places, 1).await.unwrap();
+            work.push(seat.work());
+            seats.push(seat);
+        }
+        work[3].is_scrape();
+        assert!(come_from(&places, 1).await.is_none(), "its own give no way to it");
+        let (other, displaced) = come_from(&places, 2).await.unwrap();
+        assert!(displaced && !is_there(&places, &seats[2]) && is_there(&places, &seats[3]));
+        let _busy = other.work();
+        assert!(come_from(&places, 3).await.unwrap().1);
+        assert!(!is_there(&places, &seats[1]) && is_there(&places, &other));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_waits_a_moment_for_a_place() {
+        let places = Places::new(1);
+        let (client, peer) = client(1);
+        let (place, _) = places.take(client.clone(), peer).await.unwrap();
+        let work = place.seat().work();
+        let newcomer = places.take(client, peer);
+        tokio::pin!(newcomer);
+        assert!(timeout(Duration::from_millis(500), &mut newcomer).await.is_err());
+        drop((work, place));
+        assert!(!newcomer.await.unwrap().1);
     }
 }

@@ -20,29 +20,24 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::asker::{Asker, Client};
 use super::auth::Verdict;
-use super::places::{self, Place, Places, Seat};
+use super::places::{self, Place, Places, Seat, Work};
 use super::stall::Stall;
 use super::{Web, WebError, headers, origin};
 use crate::config::types::ListenAddress;
-use crate::telemetry::Event;
+use crate::telemetry::{Event, Peer};
 
-/// Connections at a time, over all addresses.
-const CONNECTIONS: usize = 256;
 /// For the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// For a request's header, and between two requests of a connection.
-const HEADER: Duration = Duration::from_secs(30);
 /// Bytes of a request's header.
 const HEADER_BYTES: usize = 16 * 1024;
 /// Fields of a request's header.
 const HEADER_FIELDS: usize = 64;
-/// For an answer, until its first byte.
-const ANSWER: Duration = Duration::from_secs(20);
-/// That a reader may stop reading.
-const STALL: Duration = Duration::from_secs(30);
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
+/// Bytes that the kernel keeps of what a client has not taken.
+const SEND_BUFFER: usize = 128 << 10;
 /// For open connections when the program stops.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -54,6 +49,8 @@ pub fn listen(address: &ListenAddress) -> Result<std::net::TcpListener, WebError
     std::net::TcpListener::bind(address.0)
         .and_then(|listener| {
             rustix::net::listen(&listener, BACKLOG)?;
+            // Connections have it from here: else the kernel keeps up to 4 MiB for each reader that is slow.
+            rustix::net::sockopt::set_socket_send_buffer_size(&listener, SEND_BUFFER)?;
             Ok(listener)
         })
         .map_err(|source| WebError::Bind { address: *address, source })
@@ -89,7 +86,7 @@ impl Server {
 
     /// Serves until `stop` becomes true.
     pub async fn run(self, stop: watch::Receiver<bool>) {
-        let places = Places::new(CONNECTIONS);
+        let places = Places::new(self.web.limits.connections);
         let router = self.web.router();
         let web = Arc::clone(&self.web);
         let mut stopping = stop.clone();
@@ -143,7 +140,8 @@ async fn accept(
                 continue;
             }
         };
-        let Some((place, displaced)) = places.take().await else {
+        let (client, peer) = (Client::at(peer.ip()), Peer::Internet(peer));
+        let Some((place, displaced)) = places.take(client, peer).await else {
             web.state.events.emit(&Event::ConnectionRefused { peer });
             continue;
         };
@@ -159,7 +157,7 @@ async fn accept(
 /// A connection, until it ends or has to leave.
 async fn served(
     stream: TcpStream,
-    peer: SocketAddr,
+    peer: Peer,
     web: Arc<Web>,
     router: Router,
     place: Place,
@@ -167,7 +165,7 @@ async fn served(
 ) {
     let ended = tokio::select! {
         () = place.seat().left() => return,
-        ended = connection(stream, peer, &web, router, place.seat(), stop) => ended,
+        ended = connection(stream, &web, router, place.seat(), stop) => ended,
     };
     if let Err(error) = ended {
         web.state.events.emit(&Event::ConnectionFailed { peer, error: &*error });
@@ -176,35 +174,26 @@ async fn served(
 
 async fn connection(
     stream: TcpStream,
-    peer: SocketAddr,
     web: &Arc<Web>,
     router: Router,
     seat: &Arc<Seat>,
     stop: watch::Receiver<bool>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     stream.set_nodelay(true)?;
-    let ends = Ends { peer, loopback: stream.local_addr()?.ip().to_canonical().is_loopback() };
+    let loopback = stream.local_addr()?.ip().to_canonical().is_loopback();
     match &web.config().tls {
         Some(acceptor) => {
             let stream = timeout(HANDSHAKE, acceptor.accept(stream)).await??;
-            requests(stream, ends, web, router, seat, stop).await?;
+            requests(stream, loopback, web, router, seat, stop).await?;
         }
-        None => requests(stream, ends, web, router, seat, stop).await?,
+        None => requests(stream, loopback, web, router, seat, stop).await?,
     }
     Ok(())
 }
 
-/// The ends of a connection.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ends {
-    pub(super) peer: SocketAddr,
-    /// Whether our end is an address that only this host reaches.
-    pub(super) loopback: bool,
-}
-
 async fn requests<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
-    ends: Ends,
+    loopback: bool,
     web: &Arc<Web>,
     router: Router,
     seat: &Arc<Seat>,
@@ -214,16 +203,16 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin>(
     let service = hyper::service::service_fn(|request| {
         let (web, router, work) = (Arc::clone(web), router.clone(), seat.work());
         async move {
-            let response = answer(&web, &router, ends, request).await;
+            let response = answer(&web, &router, loopback, &work, request).await;
             Ok::<_, Infallible>(response.map(|body| places::Answer::new(body, work)))
         }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER)
+        .header_read_timeout(web.limits.header)
         .max_buf_size(HEADER_BYTES)
         .max_headers(HEADER_FIELDS)
-        .serve_connection(TokioIo::new(Stall::new(stream, STALL, Arc::clone(seat))), service);
+        .serve_connection(TokioIo::new(Stall::new(stream, web.limits.stall, Arc::clone(seat))), service);
     tokio::pin!(connection);
     tokio::select! {
         done = connection.as_mut() => return done,
@@ -232,49 +221,66 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin>(
     connection.await
 }
 
+/// Answers a request. `loopback`: it came to an address that only this host reaches.
 pub(super) async fn answer<B>(
     web: &Arc<Web>,
     router: &TowerToHyperService<Router>,
-    ends: Ends,
-    request: Request<B>,
+    loopback: bool,
+    work: &Arc<Work>,
+    mut request: Request<B>,
 ) -> Response
 where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     let config = web.config();
-    let peer = ends.peer;
-    let ours =
-        !ends.loopback || config.is_guarded() || origin::is_ours(request.headers(), &web.host, &web.hosts);
-    let verdict = web.guard.judge(&config.users, request.headers()).await;
+    let peer = work.seat().peer();
+    let ours = !loopback || config.is_guarded() || origin::is_ours(request.headers(), &web.host, &web.hosts);
+    if !ours {
+        web.state.events.emit(&Event::RequestRefused { peer, status: 421 });
+        let text =
+            "Here Weir answers to addresses, localhost and this host's name; others are set by web.hosts\n";
+        let mut response = (StatusCode::MISDIRECTED_REQUEST, text).into_response();
+        headers::complete(response.headers_mut(), &config.headers);
+        return response;
+    }
+    let verdict = web.guard.judge(&config.users, request.headers(), work.seat().client()).await;
     let mut response = match verdict {
-        _ if !ours => {
-            web.state.events.emit(&Event::RequestRefused { peer, status: 421 });
-            let text = "Here Weir answers to addresses, localhost and this host's name; others are set by web.hosts\n";
-            (StatusCode::MISDIRECTED_REQUEST, text).into_response()
-        }
-        Verdict::Refused => {
+        Verdict::Missing => {
             web.state.events.emit(&Event::Unauthorized { peer });
-            (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Basic")], "Unauthorized\n").into_response()
+            unauthorized()
+        }
+        Verdict::Wrong => {
+            web.state.events.emit(&Event::LoginFailed { peer });
+            // Who guesses waits, and gives way to whoever else comes meanwhile.
+            work.seat().penalize();
+            sleep(web.limits.login_delay).await;
+            unauthorized()
         }
         Verdict::Busy => {
             web.state.events.emit(&Event::RequestRefused { peer, status: 429 });
             (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, "5")], "Too many passwords to check\n")
                 .into_response()
         }
-        Verdict::Allowed if request.body().is_end_stream() => {
-            match timeout(ANSWER, router.call(request)).await {
+        Verdict::Allowed(user) if request.body().is_end_stream() => {
+            let client = user.map_or_else(|| work.seat().client().clone(), Client::User);
+            request.extensions_mut().insert(Asker { client, work: Arc::clone(work) });
+            match timeout(web.limits.answer, router.call(request)).await {
                 Ok(Ok(response)) => response,
                 Err(_) => refused(web, peer, StatusCode::SERVICE_UNAVAILABLE),
             }
         }
         // No path takes a body, so none is read.
-        Verdict::Allowed => refused(web, peer, StatusCode::PAYLOAD_TOO_LARGE),
+        Verdict::Allowed(_) => refused(web, peer, StatusCode::PAYLOAD_TOO_LARGE),
     };
     headers::complete(response.headers_mut(), &config.headers);
     response
 }
 
-fn refused(web: &Web, peer: SocketAddr, status: StatusCode) -> Response {
+fn unauthorized() -> Response {
+    (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Basic")], "Unauthorized\n").into_response()
+}
+
+fn refused(web: &Web, peer: Peer, status: StatusCode) -> Response {
     web.state.events.emit(&Event::RequestRefused { peer, status: status.as_u16() });
     (status, [(CONNECTION, "close")]).into_response()
 }

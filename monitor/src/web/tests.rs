@@ -2,6 +2,7 @@
 
 mod config;
 mod live;
+mod load;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ use crate::view::prometheus::Own;
 struct Running {
     address: SocketAddr,
     state: Arc<State>,
+    web: Arc<Web>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -31,11 +33,19 @@ struct Running {
 fn start(config_file: Option<&Path>) -> Running {
     let state = Arc::new(State::new(Engine::new(EngineConfig::default(), 0), Own::new().unwrap()));
     let path = UrlPath::read("/metrics").unwrap();
-    let web = Web::new(Arc::clone(&state), path, config_file.map(Path::to_owned)).unwrap();
+    run(Web::new(state, path, config_file.map(Path::to_owned)).unwrap())
+}
+
+/// Serves a state, with a server that is made ready for it.
+fn serve(state: State, with: impl FnOnce(Web) -> Web) -> Running {
+    run(with(Web::new(Arc::new(state), UrlPath::read("/metrics").unwrap(), None).unwrap()))
+}
+
+fn run(web: Web) -> Running {
     let server = Server::bind(web, &[ListenAddress::read("127.0.0.1:0").unwrap()]).unwrap();
-    let address = server.addresses()[0];
+    let (address, web) = (server.addresses()[0], Arc::clone(server.web()));
     let (stop, stopped) = watch::channel(false);
-    Running { address, state, stop, task: tokio::spawn(server.run(stopped)) }
+    Running { address, state: Arc::clone(&web.state), web, stop, task: tokio::spawn(server.run(stopped)) }
 }
 
 impl Running {
@@ -111,7 +121,28 @@ async fn ready_only_after_the_first_drain() {
     assert!(server.get("/-/healthy", "").await.starts_with("HTTP/1.1 200"));
     assert!(server.get("/-/ready", "").await.starts_with("HTTP/1.1 503"));
     server.state.set_ready();
+    let answer = server.get("/-/ready", "").await;
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("no interface"), "{answer}");
+    server.state.counted(1, 0);
     assert!(server.get("/-/ready", "").await.starts_with("HTTP/1.1 200"));
+    server.state.counted(0, 0);
+    assert!(server.get("/-/ready", "").await.starts_with("HTTP/1.1 503"), "all interfaces are gone");
+}
+
+#[tokio::test]
+async fn an_instance_that_does_not_read_the_flows_is_not_healthy() {
+    let server = start(None);
+    server.state.expect_drains(Duration::from_secs(1));
+    assert!(server.get("/-/healthy", "").await.starts_with("HTTP/1.1 200"));
+    server.state.let_pass(Duration::from_secs(14));
+    let answer = server.get("/-/healthy", "").await;
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("for 14 s"), "{answer}");
+    // Where they are read seldom, more may pass.
+    server.state.expect_drains(Duration::from_secs(60));
+    assert!(server.get("/-/healthy", "").await.starts_with("HTTP/1.1 200"));
+    server.state.expect_drains(Duration::from_secs(1));
+    server.state.counted(1, 0);
+    assert!(server.get("/-/healthy", "").await.starts_with("HTTP/1.1 200"), "it goes on");
 }
 
 #[tokio::test]

@@ -9,9 +9,8 @@ use super::{feed::LOOK, screen::Input};
 use crate::{
     app::{OwnRun, RunError},
     view::{
-        flows::Flow,
+        listing,
         live::{History, Life, Snapshot},
-        order::top,
         top::{Live, News, Question},
     },
 };
@@ -27,7 +26,7 @@ pub(super) struct Seen {
 
 /// The picture of a drain that was not seen yet.
 pub(super) fn look(run: &OwnRun, question: &Question, seen: &mut Seen) -> Option<Live> {
-    let last = run.state().engine().ledger().totals().last_drain;
+    let last = run.state().turn(|engine| engine.ledger().totals().last_drain);
     if last == seen.last || !run.state().is_ready() {
         return None;
     }
@@ -39,23 +38,19 @@ fn picture(run: &OwnRun, question: &Question, seen: &mut Seen) -> Option<Live> {
     let snapshot = Snapshot::of(run.state(), question.window);
     // What is no filter was refused where it was written; those that Enter makes quote what they are made of.
     let filter: Option<Filter> = question.filter.parse().ok();
-    let engine = run.state().engine();
-    let flows = engine.flows().filter(|flow| filter.as_ref().is_none_or(|filter| filter.matches(flow)));
-    let (flows, matched) = top(flows, question.sort, question.limit);
-    let flows: Vec<Flow<'_>> = flows.iter().map(Flow::from).collect();
-    // Through the form in which instances elsewhere tell it: one way from a flow to the screen.
-    let flows = serde_json::to_vec(&flows).ok()?;
-    let (history, next) = History::since(&engine, seen.step);
-    drop(engine);
+    let (ids, matched) =
+        listing::select(run.state(), filter.as_ref(), question.sort, question.limit, &|| true)?;
+    let flows = listing::rows(run.state(), &ids);
+    let (history, next) = run.state().turn(|engine| History::since(engine, seen.step));
     seen.step = next;
-    Some(Live { snapshot, matched, flows: serde_json::from_slice(&flows).ok()?, history })
+    Some(Live { snapshot, matched, flows, history })
 }
 
 /// The flow that is looked at, if one is.
 fn details(run: &OwnRun, question: &Question) -> Option<News> {
     let flow = question.flow.as_ref()?;
     let id: FlowId = flow.parse().ok()?;
-    let life = Life::of(&mut run.state().engine(), id);
+    let life = run.state().turn(|engine| Life::of(engine, id));
     let Some(life) = life else { return Some(News::Details(flow.clone(), None)) };
     let life = serde_json::to_vec(&life).ok()?;
     serde_json::from_slice(&life).ok().map(|details| News::Details(flow.clone(), Some(details)))

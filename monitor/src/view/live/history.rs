@@ -39,7 +39,7 @@ pub struct History {
 impl History {
     /// The last hour.
     pub fn of(state: &State) -> Self {
-        Self::since(&state.engine(), 0).0
+        state.turn(|engine| Self::since(engine, 0).0)
     }
 
     /// The steps from number `from` on, and the number of the next: what is asked for next time.

@@ -32,11 +32,11 @@ impl Snapshot {
     pub fn of(state: &State, window: Window) -> Self {
         let samples = lock(&state.kernel).lost_samples.iter().map(|(_, n)| n).sum();
         let records = state.own.lost_records();
-        let mut snapshot = {
-            let engine = state.engine();
+        // Its rows are few, whatever the traffic.
+        let mut snapshot = state.turn(|engine| {
             let sums = engine.ledger().live().windows().sums(window);
-            Self::of_engine(&engine, &state.host, window, &sums)
-        };
+            Self::of_engine(engine, &state.host, window, &sums)
+        });
         snapshot.uptime_seconds = state.started.elapsed().as_secs_f64();
         snapshot.losses.samples = samples;
         snapshot.losses.records += records;

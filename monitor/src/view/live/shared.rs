@@ -8,8 +8,9 @@ use monitor_core::live::Window;
 
 use super::{History, Snapshot};
 use crate::state::{State, lock};
-use crate::view::flows::{Answer, Flow};
-use crate::view::order::{Sort, top};
+use crate::view::flows::Answer;
+use crate::view::listing;
+use crate::view::order::Sort;
 
 /// What a watcher wants to see.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -47,45 +48,68 @@ pub struct Shared(Mutex<Made>);
 
 impl Shared {
     /// The data of a `live` event, and from where on the history goes on next time. `filter` is that of the
-    /// query; `from` is the first step of the history that the watcher has not.
-    pub fn live(&self, state: &State, query: &Query, filter: Option<&Filter>, from: u64) -> (String, u64) {
-        let (snapshot, flows) = {
-            // One at a time: who comes while something is made finds it made.
-            let mut made = lock(&self.0);
-            let drain = state.drains();
-            if made.drain != drain {
-                *made = Made { drain, ..Made::default() };
-            }
-            let snapshot = made
-                .snapshots
-                .entry(query.window)
-                .or_insert_with(|| json(&Snapshot::of(state, query.window)).into());
-            let snapshot = Arc::clone(snapshot);
-            let which = (query.sort, query.limit, query.filter.clone());
-            let flows = if let Some(flows) = made.flows.get(&which) {
-                Arc::clone(flows)
-            } else {
-                let flows: Json = flows(state, query, filter).into();
-                if made.flows.len() < QUESTIONS {
-                    made.flows.insert(which, Arc::clone(&flows));
-                }
+    /// query; `from` is the first step of the history that the watcher has not. `None`: nobody wants it any more.
+    ///
+    /// What was made since the last drain is taken as it is. Others may make the same meanwhile: nobody waits for
+    /// them, so that one who leaves keeps none from the rest.
+    pub fn live(
+        &self,
+        state: &State,
+        query: &Query,
+        filter: Option<&Filter>,
+        from: u64,
+        wanted: &dyn Fn() -> bool,
+    ) -> Option<(String, u64)> {
+        let snapshot = self.snapshot(state, query.window);
+        let which = (query.sort, query.limit, query.filter.clone());
+        let known = self.made(state, |made| made.flows.get(&which).cloned());
+        let flows = match known {
+            Some(flows) => flows,
+            None => {
+                let drain = state.drains();
+                let flows: Json = flows(state, query, filter, wanted)?.into();
+                self.made(state, |made| {
+                    if made.drain == drain && made.flows.len() < QUESTIONS {
+                        made.flows.insert(which, Arc::clone(&flows));
+                    }
+                });
                 flows
-            };
-            (snapshot, flows)
+            }
         };
-        let (history, next) = History::since(&state.engine(), from);
-        (format!("{{\"snapshot\":{snapshot},\"history\":{},{flows}}}", json(&history)), next)
+        let (history, next) = state.turn(|engine| History::since(engine, from));
+        Some((format!("{{\"snapshot\":{snapshot},\"history\":{},{flows}}}", json(&history)), next))
+    }
+
+    /// The snapshot of a window, as JSON.
+    pub fn snapshot(&self, state: &State, window: Window) -> Arc<str> {
+        if let Some(snapshot) = self.made(state, |made| made.snapshots.get(&window).cloned()) {
+            return snapshot;
+        }
+        let drain = state.drains();
+        let snapshot: Json = json(&Snapshot::of(state, window)).into();
+        self.made(state, |made| {
+            if made.drain == drain {
+                made.snapshots.insert(window, Arc::clone(&snapshot));
+            }
+        });
+        snapshot
+    }
+
+    /// What was made since the last drain. The lock is held for a look alone.
+    fn made<T>(&self, state: &State, look: impl FnOnce(&mut Made) -> T) -> T {
+        let mut made = lock(&self.0);
+        let drain = state.drains();
+        if made.drain != drain {
+            *made = Made { drain, ..Made::default() };
+        }
+        look(&mut made)
     }
 }
 
-fn flows(state: &State, query: &Query, filter: Option<&Filter>) -> String {
-    let answer = {
-        let engine = state.engine();
-        let flows = engine.flows().filter(|flow| filter.is_none_or(|f| f.matches(flow)));
-        let (flows, matched) = top(flows, query.sort, query.limit);
-        json(&Answer { matched, flows: flows.iter().map(Flow::from).collect() })
-    };
-    answer.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default().to_owned()
+fn flows(state: &State, query: &Query, filter: Option<&Filter>, wanted: &dyn Fn() -> bool) -> Option<String> {
+    let (ids, matched) = listing::select(state, filter, query.sort, query.limit, wanted)?;
+    let answer = json(&Answer { matched, flows: listing::rows(state, &ids) });
+    Some(answer.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default().to_owned())
 }
 
 /// What is written here has texts for keys and numbers that are none as null: it cannot fail.

@@ -152,6 +152,8 @@ families! {
     CONFIG_RELOAD = Gauge "weir_config_last_reload_successful";
     /// Events in Weir's own log.
     EVENTS = Counter "weir_events";
+    /// Events that are counted and not logged: more of their kind came in a second than the log takes.
+    LOG_LEFT_OUT = Counter "weir_log_left_out";
 }
 
 /// Makes the families of TCP's counters.

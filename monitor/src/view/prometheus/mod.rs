@@ -1,6 +1,7 @@
 //! The page of metrics.
 
 mod families;
+mod numbers;
 mod own;
 mod page;
 mod protocols;
@@ -10,13 +11,14 @@ mod totals;
 use monitor_common::abi::Direction;
 use monitor_core::engine::Engine;
 
+pub use numbers::Numbers;
 pub use own::Own;
 pub use page::{Family, Format, Kind, Label, Labels, Number, Page};
 
 use crate::telemetry::Events;
 use families::{
-    BUILD_INFO, CONFIG_RELOAD, EVENTS, INTERFACE_ATTACHED, INTERFACE_DIFFERENCE, LOST_SAMPLES, MAP_ENTRIES,
-    MAP_MAX_ENTRIES, PROGRAM_RUNS, PROGRAM_SECONDS, UNDIRECTED,
+    INTERFACE_ATTACHED, INTERFACE_DIFFERENCE, LOST_SAMPLES, MAP_ENTRIES, MAP_MAX_ENTRIES, PROGRAM_RUNS,
+    PROGRAM_SECONDS,
 };
 
 /// What the kernel side says of itself, as of the last drain.
@@ -71,27 +73,12 @@ pub struct Context<'a> {
     pub undirected: Option<u64>,
 }
 
-/// Writes the page. `buffer` gives its memory.
+/// Writes the page of an engine that nobody else asks. `buffer` gives its memory.
 pub fn write(engine: &mut Engine, context: &Context<'_>, format: Format, buffer: Vec<u8>) -> Vec<u8> {
-    let mut page = Page::new(format, buffer);
-    totals::write(&mut page, engine);
-    series::write(&mut page, engine);
-    protocols::write(&mut page, engine);
-    if let Some(packets) = context.undirected {
-        page.family(&UNDIRECTED);
-        page.sample(&[], packets);
-    }
-    kernel(&mut page, context.kernel);
-    page.family(&BUILD_INFO);
-    page.sample(&[("version", env!("CARGO_PKG_VERSION").into())], 1);
-    page.family(&CONFIG_RELOAD);
-    page.sample(&[], u64::from(context.config_ok));
-    page.family(&EVENTS);
-    for (event, count) in context.events.counts() {
-        page.sample(&[("event", event.into())], count);
-    }
-    context.own.write(&mut page);
-    page.finish()
+    let numbers = Numbers::of(engine);
+    let page = numbers.write(context, format, buffer);
+    engine.ledger_mut().families_mut().exposed(&numbers.shown());
+    page
 }
 
 fn kernel(page: &mut Page, kernel: &KernelStatus) {

@@ -13,6 +13,8 @@ pub struct Own {
     registry: Registry,
     /// Time that a drain took.
     pub drain_seconds: Histogram,
+    /// Time that a drain waited for who read the flows before it.
+    pub drain_wait_seconds: Histogram,
     /// Time that a page took to write.
     pub page_seconds: Histogram,
     /// Records written, by output and kind.
@@ -25,6 +27,10 @@ pub struct Own {
     pub output_queue: IntGaugeVec,
     /// What threads have given up, by thread and means.
     pub confined: IntGaugeVec,
+    /// Memory of answers, by what they answer.
+    pub web_answer_bytes: IntGaugeVec,
+    /// Requests that wait, by what for.
+    pub web_waiting: IntGaugeVec,
 }
 
 impl Own {
@@ -34,6 +40,13 @@ impl Own {
         let drain_seconds = Histogram::with_opts(
             HistogramOpts::new("weir_drain_seconds", "Time to read the flow table once.")
                 .buckets(vec![0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5]),
+        )?;
+        let drain_wait_seconds = Histogram::with_opts(
+            HistogramOpts::new(
+                "weir_drain_wait_seconds",
+                "Time that a drain waited for readers of the flow table.",
+            )
+            .buckets(vec![0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0]),
         )?;
         let page_seconds = Histogram::with_opts(
             HistogramOpts::new(
@@ -64,14 +77,28 @@ impl Own {
             ),
             &["thread", "by"],
         )?;
+        let web_answer_bytes = IntGaugeVec::new(
+            Opts::new("weir_web_answer_bytes", "Memory of answers that are made or sent."),
+            &["kind"],
+        )?;
+        let web_waiting = IntGaugeVec::new(
+            Opts::new(
+                "weir_web_waiting",
+                "Requests that wait for memory, a thread or the check of a password.",
+            ),
+            &["queue"],
+        )?;
         for collector in [
             Box::new(drain_seconds.clone()) as Box<dyn Collector>,
+            Box::new(drain_wait_seconds.clone()),
             Box::new(page_seconds.clone()),
             Box::new(output_records.clone()),
             Box::new(output_errors.clone()),
             Box::new(output_lost.clone()),
             Box::new(output_queue.clone()),
             Box::new(confined.clone()),
+            Box::new(web_answer_bytes.clone()),
+            Box::new(web_waiting.clone()),
             Box::new(ProcessCollector::for_self()),
         ] {
             registry.register(collector)?;
@@ -79,12 +106,15 @@ impl Own {
         Ok(Self {
             registry,
             drain_seconds,
+            drain_wait_seconds,
             page_seconds,
             output_records,
             output_errors,
             output_lost,
             output_queue,
             confined,
+            web_answer_bytes,
+            web_waiting,
         })
     }
 

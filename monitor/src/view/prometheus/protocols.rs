@@ -1,8 +1,6 @@
 //! What protocols did, what could not be read, and who reaches how many.
 
-use monitor_core::engine::Engine;
 use monitor_core::label::{FanoutKind, FindingKind};
-use monitor_core::payload::Understanding;
 use monitor_core::protocol::{Counts, Seconds};
 
 use super::families::{
@@ -11,12 +9,12 @@ use super::families::{
     NAME_CACHE_EVICTED, PARSE_FAILURES, PAYLOAD_BYTES, PAYLOAD_EVICTED, PAYLOAD_FLOWS, QUIC_CONNECTIONS,
     STREAM_BUDGET, STREAM_GAPS, STREAM_WAITING, TLS_HANDSHAKE, TLS_HANDSHAKES,
 };
+use super::numbers::Numbers;
 use super::page::{Family, Label, Page};
 
 /// Writes all of them.
-pub(super) fn write(page: &mut Page, engine: &Engine) {
-    let payloads = engine.payloads();
-    let totals = payloads.protocols();
+pub(super) fn write(page: &mut Page, numbers: &Numbers) {
+    let totals = &numbers.protocols;
     let labels = ["carrier", "version", "alpn", "sni", "ech", "result"];
     counts(page, &TLS_HANDSHAKES, labels, &totals.tls_handshakes);
     seconds(page, &TLS_HANDSHAKE, &totals.tls_handshake_seconds);
@@ -31,14 +29,14 @@ pub(super) fn write(page: &mut Page, engine: &Engine) {
     for kind in FindingKind::ALL {
         page.sample(&[("kind", kind.as_str().into())], totals.findings[kind.index()]);
     }
-    limits(page, payloads);
-    fanout(page, engine);
+    limits(page, numbers);
+    fanout(page, numbers);
 }
 
 /// What could not be read, and what bounds turned away.
-fn limits(page: &mut Page, payloads: &Understanding) {
-    counts(page, &PARSE_FAILURES, ["protocol", "reason"], &payloads.protocols().failures);
-    let messages = payloads.messages();
+fn limits(page: &mut Page, numbers: &Numbers) {
+    counts(page, &PARSE_FAILURES, ["protocol", "reason"], &numbers.protocols.failures);
+    let messages = numbers.messages;
     // The same family: errors of DNS are counted where its messages are read.
     for (reason, count) in messages.dns_failures() {
         page.sample(&[("protocol", "dns".into()), ("reason", reason.into())], count);
@@ -54,7 +52,7 @@ fn limits(page: &mut Page, payloads: &Understanding) {
     one(page, &STREAM_BUDGET, messages.budget_hits);
     one(page, &NAME_CACHE, messages.names);
     one(page, &NAME_CACHE_EVICTED, messages.names_evicted);
-    let hellos = payloads.hellos();
+    let hellos = numbers.hellos;
     one(page, &PAYLOAD_FLOWS, hellos.flows);
     one(page, &PAYLOAD_BYTES, hellos.bytes);
     page.family(&PAYLOAD_EVICTED);
@@ -63,8 +61,8 @@ fn limits(page: &mut Page, payloads: &Understanding) {
     }
 }
 
-fn fanout(page: &mut Page, engine: &Engine) {
-    let totals = engine.ledger().fanout().totals();
+fn fanout(page: &mut Page, numbers: &Numbers) {
+    let totals = numbers.fanout;
     for (family, numbers) in [(&FANOUT_SOURCES, totals.sources), (&FANOUT_DETECTED, totals.detected)] {
         page.family(family);
         for kind in FanoutKind::ALL {

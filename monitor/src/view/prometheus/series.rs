@@ -3,13 +3,13 @@
 use std::hash::Hash;
 
 use monitor_common::abi::Direction;
-use monitor_core::engine::Engine;
 use monitor_core::names::Name;
 use monitor_core::record::Text;
 use monitor_core::series::Family as Budget;
 use monitor_core::totals;
 
 use super::families::{FLOW_BYTES, FLOW_PACKETS, SERIES, SERIES_OVERFLOW, families};
+use super::numbers::Numbers;
 use super::page::{Family, Kind, Label, Page};
 
 families! {
@@ -40,20 +40,18 @@ families! {
 /// What stands for all keys without a series.
 const OTHER: Label<'static> = Label::Text(totals::OTHER);
 
-/// Writes them and tells the engine that they were shown.
-pub(super) fn write(page: &mut Page, engine: &mut Engine) {
-    let scrapes = engine.ledger().families().scrape_begin();
-    flows(page, engine);
-    service_io(page, engine);
-    if engine.config().peers {
-        peer_io(page, engine);
+/// Writes them.
+pub(super) fn write(page: &mut Page, numbers: &Numbers) {
+    flows(page, numbers);
+    service_io(page, numbers);
+    if numbers.peers {
+        peer_io(page, numbers);
     }
-    domain_io(page, engine);
-    name_io(page, engine);
-    application_io(page, engine);
-    latencies_by_domain(page, engine);
-    budgets(page, engine);
-    engine.ledger_mut().families_mut().exposed(&scrapes);
+    domain_io(page, numbers);
+    name_io(page, numbers);
+    application_io(page, numbers);
+    latencies_by_domain(page, numbers);
+    budgets(page, numbers);
 }
 
 /// The counters of a key: bytes, then packets, each by direction.
@@ -63,8 +61,8 @@ const PACKETS: usize = 2;
 const CONNECTIONS: usize = 4;
 
 /// All that the services count, without their keys.
-fn flows(page: &mut Page, engine: &Engine) {
-    let total = engine.ledger().families().services.total();
+fn flows(page: &mut Page, numbers: &Numbers) {
+    let total = numbers.families.services.total();
     for (family, first) in [(&FLOW_BYTES, BYTES), (&FLOW_PACKETS, PACKETS)] {
         page.family(family);
         for direction in Direction::ALL {
@@ -102,15 +100,14 @@ fn keyed<K: Hash + Eq + Clone, const N: usize, const L: usize>(
 /// Where [`keyed`] writes the direction.
 const DIRECTION: (&str, Label<'static>) = ("direction", Label::Text(""));
 
-fn service_io(page: &mut Page, engine: &Engine) {
-    let config = engine.config();
+fn service_io(page: &mut Page, numbers: &Numbers) {
     for (family, first) in [(&SERVICE_BYTES, BYTES), (&SERVICE_PACKETS, PACKETS)] {
-        keyed(page, family, &engine.ledger().families().services, first, config.wall_offset, |key, show| {
+        keyed(page, family, &numbers.families.services, first, numbers.wall_offset, |key, show| {
             let [transport, port, service, role] = match key {
                 Some(key) => [
                     key.transport.as_str().into(),
                     Label::Number(key.port.into()),
-                    config.services.name(key.transport, key.port).into(),
+                    numbers.services.name(key.transport, key.port).into(),
                     key.role.as_str().into(),
                 ],
                 None => [OTHER; 4],
@@ -126,10 +123,10 @@ fn service_io(page: &mut Page, engine: &Engine) {
     }
 }
 
-fn peer_io(page: &mut Page, engine: &Engine) {
+fn peer_io(page: &mut Page, numbers: &Numbers) {
     for (family, first) in [(&PEER_BYTES, BYTES), (&PEER_PACKETS, PACKETS)] {
-        let offset = engine.config().wall_offset;
-        keyed(page, family, &engine.ledger().families().peers, first, offset, |key, show| {
+        let offset = numbers.wall_offset;
+        keyed(page, family, &numbers.families.peers, first, offset, |key, show| {
             show([("peer", key.map_or(OTHER, |address| Label::Address(*address))), DIRECTION]);
         });
     }
@@ -141,48 +138,48 @@ fn named(key: Option<&Name>) -> [Label<'_>; 2] {
 }
 
 /// What has no name, under the family whose keys were just written.
-fn unresolved(page: &mut Page, engine: &Engine, label: &'static str, first: usize) {
+fn unresolved(page: &mut Page, numbers: &Numbers, label: &'static str, first: usize) {
     for direction in Direction::ALL {
         let labels = [
             (label, Label::Text("")),
             ("source", Label::Text("none")),
             ("direction", direction.as_str().into()),
         ];
-        page.sample(&labels, engine.ledger().families().unresolved[first + direction.index()]);
+        page.sample(&labels, numbers.families.unresolved[first + direction.index()]);
     }
 }
 
-fn domain_io(page: &mut Page, engine: &Engine) {
-    let offset = engine.config().wall_offset;
+fn domain_io(page: &mut Page, numbers: &Numbers) {
+    let offset = numbers.wall_offset;
     for (family, first) in
         [(&DOMAIN_BYTES, BYTES), (&DOMAIN_PACKETS, PACKETS), (&DOMAIN_CONNECTIONS, CONNECTIONS)]
     {
-        keyed(page, family, &engine.ledger().families().domains, first, offset, |key, show| {
+        keyed(page, family, &numbers.families.domains, first, offset, |key, show| {
             let [domain, source] = named(key);
             show([("domain", domain), ("source", source), DIRECTION]);
         });
-        unresolved(page, engine, "domain", first);
+        unresolved(page, numbers, "domain", first);
     }
 }
 
-fn name_io(page: &mut Page, engine: &Engine) {
-    let offset = engine.config().wall_offset;
-    keyed(page, &NAME_BYTES, &engine.ledger().families().names, BYTES, offset, |key, show| {
+fn name_io(page: &mut Page, numbers: &Numbers) {
+    let offset = numbers.wall_offset;
+    keyed(page, &NAME_BYTES, &numbers.families.names, BYTES, offset, |key, show| {
         let [name, source] = named(key);
         show([("name", name), ("source", source), DIRECTION]);
     });
-    unresolved(page, engine, "name", BYTES);
+    unresolved(page, numbers, "name", BYTES);
 }
 
-fn application_io(page: &mut Page, engine: &Engine) {
-    let offset = engine.config().wall_offset;
-    keyed(page, &APPLICATION_BYTES, &engine.ledger().families().applications, BYTES, offset, |key, show| {
+fn application_io(page: &mut Page, numbers: &Numbers) {
+    let offset = numbers.wall_offset;
+    keyed(page, &APPLICATION_BYTES, &numbers.families.applications, BYTES, offset, |key, show| {
         show([("application", key.map_or(OTHER, |word| word.as_str().into())), DIRECTION]);
     });
 }
 
-fn latencies_by_domain(page: &mut Page, engine: &Engine) {
-    let latencies = &engine.ledger().families().latencies;
+fn latencies_by_domain(page: &mut Page, numbers: &Numbers) {
+    let latencies = &numbers.families.latencies;
     for (family, first) in [(&DOMAIN_HANDSHAKE, 0), (&DOMAIN_FIRST_RESPONSE, 2)] {
         page.family(family);
         let mut show = |domain: Label<'_>, values: &[u64; 4]| {
@@ -195,8 +192,8 @@ fn latencies_by_domain(page: &mut Page, engine: &Engine) {
     }
 }
 
-fn budgets(page: &mut Page, engine: &Engine) {
-    let uses = engine.ledger().families().uses();
+fn budgets(page: &mut Page, numbers: &Numbers) {
+    let uses = numbers.families.uses();
     page.family(&SERIES);
     for (family, series, _) in &uses {
         page.sample(&[("family", (*family).into())], *series);

@@ -1,10 +1,9 @@
 //! The engine's fixed counters.
 //!
-//! They are written straight from the totals while the engine is held, so that all numbers of a page
-//! are of one drain: families that must add up do.
+//! They are copied while the engine is held and written afterwards, so that all numbers of a page are of one
+//! drain: families that must add up do.
 
 use monitor_common::abi::{Direction, IpVersion, Transport};
-use monitor_core::engine::Engine;
 use monitor_core::histogram::Histogram;
 use monitor_core::label::{AttemptResult, EndReason, Outcome, Role, Scope, TcpCounter, TcpState};
 use monitor_core::totals::{ByRoleAndScope, HookTotals, InterfaceTotals, TcpTotals, Totals};
@@ -15,19 +14,20 @@ use super::families::{
     TCP_ATTEMPTS, TCP_CONNECTIONS, TCP_COUNTERS, TCP_FIRST_RESPONSE, TCP_FLAGS, TCP_HANDSHAKE, TCP_PACKETS,
     TCP_RTT,
 };
+use super::numbers::Numbers;
 use super::page::{Family, Page};
 
 /// Writes all of them.
-pub(super) fn write(page: &mut Page, engine: &Engine) {
-    let totals = engine.ledger().totals();
-    interfaces(page, engine.interfaces().totals());
+pub(super) fn write(page: &mut Page, numbers: &Numbers) {
+    let totals = &numbers.totals;
+    interfaces(page, &numbers.interfaces);
     flows(page, totals);
     tcp(page, &totals.tcp);
     latency(page, &TCP_RTT, &totals.latency.round_trip);
     latency(page, &TCP_HANDSHAKE, &totals.latency.handshake);
     latency(page, &TCP_FIRST_RESPONSE, &totals.latency.first_response);
     page.family(&CONSERVATION_VIOLATIONS);
-    page.sample(&[], engine.interfaces().conservation_violations());
+    page.sample(&[], numbers.conservation_violations);
     page.family(&LAST_DRAIN);
     page.sample(&[], totals.last_drain as f64 / 1e9);
 }

@@ -1,5 +1,6 @@
 //! The screens, drawn as on a terminal and read as a person would.
 
+use monitor_core::flow::FlowId;
 use monitor_core::live::Window;
 use ratatui::{
     Terminal,
@@ -150,8 +151,9 @@ fn every_column_asks_for_the_flows_in_the_order_in_which_it_shows_them() {
         }
         for down in [true, false] {
             let sort = Sort { column, down };
-            let (flows, matched) = order::top(engine.flows(), Tab::order(sort), 100);
-            let flows: Vec<Flow<'static>> = flows.iter().map(|flow| Flow::from(flow).into_owned()).collect();
+            let (ids, matched) = order::tests::first(&engine, Tab::order(sort), 100);
+            let flow = |id: &FlowId| Flow::from(&engine.flow(*id).unwrap()).into_owned();
+            let flows: Vec<Flow<'static>> = ids.iter().map(flow).collect();
             let told: Vec<String> = flows.iter().map(|flow| flow.id.to_string()).collect();
             top.news(News::Live(Box::new(Live { matched, flows, ..*live(0) })));
             top.cursor_mut().sort = sort;

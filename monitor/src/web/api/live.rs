@@ -2,22 +2,26 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::Extension;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use monitor_core::live::{NoWindow, Window};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::stream::{Stream, Watcher};
+use super::stream::Watcher;
 use super::{bad_request, filter, refuse, unreadable};
-use crate::view::live::{self, History, Snapshot};
+use crate::view::live::{self, History};
 use crate::view::order::{Order, Sort};
-use crate::web::metrics::written;
-use crate::web::{Shared, WATCHERS, negotiate};
+use crate::web::asker::Asker;
+use crate::web::{Shared, answer, negotiate};
 
+/// About what snapshot and history take.
+const EXPECTED: usize = 256 << 10;
+/// About what a flow takes as JSON.
+const ROW: usize = 1024;
 /// Flows of an event when nobody says how many.
 const DEFAULT_LIMIT: usize = 100;
 /// Most flows of an event: it comes once a second.
@@ -43,19 +47,13 @@ pub(in crate::web) struct Sums {
     window: Option<u64>,
 }
 
-/// The answer of `/api/v1/live`.
-#[derive(Debug, Serialize)]
-struct Answer {
-    snapshot: Snapshot,
-    history: History,
-}
-
 fn window(seconds: Option<u64>) -> Result<Window, NoWindow> {
     seconds.map_or(Ok(Window::default()), Window::try_from)
 }
 
 pub(in crate::web) async fn live(
     State(web): Shared,
+    Extension(asker): Extension<Asker>,
     headers: HeaderMap,
     question: Result<Query<Sums>, QueryRejection>,
 ) -> Response {
@@ -67,15 +65,17 @@ pub(in crate::web) async fn live(
         Ok(window) => window,
         Err(error) => return bad_request(&error.to_string()),
     };
-    written(&web, negotiate::gzip(&headers), "application/json", move |web| {
-        let answer = Answer { snapshot: Snapshot::of(&web.state, window), history: History::of(&web.state) };
-        serde_json::to_vec(&answer).unwrap_or_default()
+    answer::json(&web, &asker, negotiate::gzip(&headers), EXPECTED, move |web, _| {
+        let snapshot = web.state.shared.snapshot(&web.state, window);
+        let history = live::json(&History::of(&web.state));
+        Some(format!("{{\"snapshot\":{snapshot},\"history\":{history}}}").into_bytes())
     })
     .await
 }
 
 pub(in crate::web) async fn stream(
     State(web): Shared,
+    Extension(asker): Extension<Asker>,
     question: Result<Query<Question>, QueryRejection>,
 ) -> Response {
     let question = match question {
@@ -93,18 +93,25 @@ pub(in crate::web) async fn stream(
     let Ok(place) = Arc::clone(&web.watchers).try_acquire_owned() else {
         return refuse(
             StatusCode::SERVICE_UNAVAILABLE,
-            &format!("{WATCHERS} watch already, which is the most; close another page or terminal"),
+            &format!(
+                "{} watch already, which is the most (web.max-watchers); close another page or terminal",
+                web.limits.watchers
+            ),
         );
+    };
+    let limit = question.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
+    let Ok(memory) = web.answers.take(&asker, EXPECTED + limit * ROW).await else {
+        return answer::busy(&web, &asker);
     };
     let query = live::Query {
         window,
         sort: Sort { by: question.sort, reverse: question.reverse },
-        limit: question.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT),
+        limit,
         filter: question.filter,
     };
-    let mut response = Response::new(Body::new(Stream::new(Watcher::new(&web, query, filter, place))));
+    let watcher = Watcher::new(&web, asker, query, filter, (place, memory));
+    let mut response = watcher.events().into_response();
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // A proxy that gathers answers before it passes them on would make a stand-still of it.
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));

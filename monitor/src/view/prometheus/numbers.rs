@@ -1,0 +1,84 @@
+//! The numbers of a page: copied while the engine is held, written while it is not.
+
+use monitor_core::engine::Engine;
+use monitor_core::fanout::FanoutTotals;
+use monitor_core::payload::DpiCounters;
+use monitor_core::payload::inspector::InspectorTotals;
+use monitor_core::protocol::ProtocolTotals;
+use monitor_core::services::ServiceTable;
+use monitor_core::totals::{Families, InterfaceTotals, Scrapes, Totals};
+
+use super::families::{BUILD_INFO, CONFIG_RELOAD, EVENTS, LOG_LEFT_OUT, UNDIRECTED};
+use super::page::{Format, Page};
+use super::{Context, kernel, protocols, series, totals};
+
+/// Everything of the engine that a page shows, as it was at one moment: of one drain, so that families that must
+/// add up do.
+#[derive(Debug)]
+pub struct Numbers {
+    pub(super) totals: Totals,
+    pub(super) interfaces: Vec<InterfaceTotals>,
+    pub(super) conservation_violations: u64,
+    pub(super) families: Families,
+    pub(super) protocols: ProtocolTotals,
+    pub(super) messages: InspectorTotals,
+    pub(super) hellos: DpiCounters,
+    pub(super) fanout: FanoutTotals,
+    pub(super) services: ServiceTable,
+    pub(super) wall_offset: i64,
+    /// Whether peers are counted.
+    pub(super) peers: bool,
+}
+
+impl Numbers {
+    /// Copies them.
+    pub fn of(engine: &Engine) -> Self {
+        let (config, payloads) = (engine.config(), engine.payloads());
+        let (ledger, interfaces) = (engine.ledger(), engine.interfaces());
+        Self {
+            totals: ledger.totals().clone(),
+            interfaces: interfaces.totals().to_vec(),
+            conservation_violations: interfaces.conservation_violations(),
+            families: ledger.families().copied(),
+            protocols: payloads.protocols().clone(),
+            messages: payloads.messages(),
+            hellos: payloads.hellos(),
+            fanout: ledger.fanout().totals(),
+            services: config.services.clone(),
+            wall_offset: config.wall_offset,
+            peers: config.peers,
+        }
+    }
+
+    /// Writes the page. `buffer` gives its memory.
+    pub fn write(&self, context: &Context<'_>, format: Format, buffer: Vec<u8>) -> Vec<u8> {
+        let mut page = Page::new(format, buffer);
+        totals::write(&mut page, self);
+        series::write(&mut page, self);
+        protocols::write(&mut page, self);
+        if let Some(packets) = context.undirected {
+            page.family(&UNDIRECTED);
+            page.sample(&[], packets);
+        }
+        kernel(&mut page, context.kernel);
+        page.family(&BUILD_INFO);
+        page.sample(&[("version", env!("CARGO_PKG_VERSION").into())], 1);
+        page.family(&CONFIG_RELOAD);
+        page.sample(&[], u64::from(context.config_ok));
+        page.family(&EVENTS);
+        for (event, count) in context.events.counts() {
+            page.sample(&[("event", event.into())], count);
+        }
+        page.family(&LOG_LEFT_OUT);
+        for (event, count) in context.events.left_out().filter(|(_, count)| *count > 0) {
+            page.sample(&[("event", event.into())], count);
+        }
+        context.own.write(&mut page);
+        page.finish()
+    }
+
+    /// What the page shows: the engine is told once it is out, see [`Families::exposed`].
+    pub fn shown(&self) -> Scrapes {
+        self.families.scrape_begin()
+    }
+}
