@@ -7,6 +7,7 @@ mod load;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use base64::Engine as _;
 use monitor_core::engine::{Engine, EngineConfig};

@@ -4,9 +4,6 @@ use super::*;
 use crate::view::order::tests::engine;
 use crate::web::asker::Client;
 
-/// Long enough for a busy machine.
-const DEADLINE: Duration = Duration::from_secs(60);
-
 async fn until(what: &str, done: impl Fn() -> bool) {
     let waited = timeout(DEADLINE, async {
         while !done() {
