@@ -1,8 +1,8 @@
 //! What the datapath's cost is measured against; none of it is loaded on a live host.
-#![expect(unsafe_code, reason = "a context and values of a per-CPU map")]
+#![expect(unsafe_code, reason = "a helper of the kernel and values of a per-CPU map")]
 
 use aya_ebpf::{
-    bindings::{__sk_buff, BPF_NOEXIST},
+    bindings::BPF_NOEXIST,
     helpers::generated::bpf_get_prandom_u32,
     macros::map,
     maps::{PerCpuArray, PerCpuHashMap},
@@ -15,7 +15,7 @@ use monitor_common::{
 };
 
 use crate::{
-    bytes::Linear,
+    bytes::Skb,
     clock::KernelClock,
     maps::{config, this_cpu},
 };
@@ -94,10 +94,9 @@ static MINIMAL: PerCpuHashMap<MinimalKey, MinimalCounters> = PerCpuHashMap::with
 
 /// Counts packets and bytes by IPv4 5-tuple, nothing else.
 #[inline(always)]
-pub(crate) fn minimal(ctx: *mut __sk_buff) {
-    // SAFETY: the context is valid while the program runs.
-    let s = unsafe { &*ctx };
-    let linear = Linear { data: s.data as usize, end: s.data_end as usize };
+pub(crate) fn minimal(ctx: Skb) {
+    let s = ctx.fields();
+    let linear = ctx.linear();
     let Some(e) = linear.read::<14>(0) else { return };
     let Some(h) = linear.read::<20>(14) else { return };
     let Some(t) = linear.read::<4>(34) else { return };

@@ -46,10 +46,76 @@ unsafe fn words<const N: usize>(pointer: usize) -> [u8; N] {
     out
 }
 
+/// The context of a TC program that is running.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct Skb(*mut __sk_buff);
+
+impl Skb {
+    /// # Safety
+    /// `context` is what the kernel gave the program that is running.
+    #[inline(always)]
+    pub(crate) const unsafe fn new(context: *mut __sk_buff) -> Self {
+        Self(context)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn as_ptr(self) -> *mut __sk_buff {
+        self.0
+    }
+
+    /// What the kernel says of the packet.
+    #[inline(always)]
+    pub(crate) const fn fields<'a>(self) -> &'a __sk_buff {
+        // SAFETY: valid while the program runs, by `new`.
+        unsafe { &*self.0 }
+    }
+
+    /// The part of the packet that can be read directly.
+    #[inline(always)]
+    pub(crate) const fn linear(self) -> Linear {
+        let s = self.fields();
+        Linear { data: s.data as usize, end: s.data_end as usize }
+    }
+}
+
+/// The context of an XDP program that is running.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct Xdp(*mut xdp_md);
+
+impl Xdp {
+    /// # Safety
+    /// `context` is what the kernel gave the program that is running.
+    #[inline(always)]
+    pub(crate) const unsafe fn new(context: *mut xdp_md) -> Self {
+        Self(context)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn as_ptr(self) -> *mut xdp_md {
+        self.0
+    }
+
+    /// What the kernel says of the frame.
+    #[inline(always)]
+    pub(crate) const fn fields<'a>(self) -> &'a xdp_md {
+        // SAFETY: valid while the program runs, by `new`.
+        unsafe { &*self.0 }
+    }
+
+    /// The part of the frame that can be read directly.
+    #[inline(always)]
+    pub(crate) const fn linear(self) -> Linear {
+        let x = self.fields();
+        Linear { data: x.data as usize, end: x.data_end as usize }
+    }
+}
+
 /// Packet memory at constant offsets: the fast path.
 pub(crate) struct Linear {
-    pub(crate) data: usize,
-    pub(crate) end: usize,
+    data: usize,
+    end: usize,
 }
 
 impl PacketBytes for Linear {
@@ -67,7 +133,8 @@ impl PacketBytes for Linear {
 /// `N` bytes at a computed offset of packet memory. The detours keep the compiler from rewriting
 /// the comparison into one from which the verifier learns nothing.
 #[inline(always)]
-fn direct<const N: usize>(data: usize, end: usize, offset: usize) -> Option<[u8; N]> {
+fn direct<const N: usize>(context: Xdp, offset: usize) -> Option<[u8; N]> {
+    let Linear { data, end } = context.linear();
     if offset > OFFSET_MASK {
         return None;
     }
@@ -79,9 +146,7 @@ fn direct<const N: usize>(data: usize, end: usize, offset: usize) -> Option<[u8;
     Some(unsafe { words(pointer) })
 }
 
-/// An skb, wherever its bytes lie.
-pub(crate) struct Skb(pub(crate) *mut __sk_buff);
-
+/// Wherever the bytes of an skb lie.
 impl PacketBytes for Skb {
     #[inline(always)]
     fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
@@ -95,20 +160,18 @@ impl PacketBytes for Skb {
 }
 
 /// An XDP frame in one buffer.
-pub(crate) struct XdpLinear(pub(crate) *mut xdp_md);
+pub(crate) struct XdpLinear(pub(crate) Xdp);
 
 impl PacketBytes for XdpLinear {
     #[inline(always)]
     fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
-        // SAFETY: the context is valid while the program runs.
-        let (data, end) = unsafe { ((*self.0).data as usize, (*self.0).data_end as usize) };
-        direct(data, end, offset)
+        direct(self.0, offset)
     }
 }
 
 /// An XDP frame in one or many buffers, by the helper alone: a second way to each byte would double
 /// what the verifier walks at every read.
-pub(crate) struct XdpFrags(pub(crate) *mut xdp_md);
+pub(crate) struct XdpFrags(pub(crate) Xdp);
 
 impl PacketBytes for XdpFrags {
     #[inline(always)]
@@ -116,7 +179,8 @@ impl PacketBytes for XdpFrags {
         let mut out = [0u8; N];
         // SAFETY: the helper checks the offset and writes N bytes or fails.
         let failed =
-            unsafe { bpf_xdp_load_bytes(self.0, offset as u32, out.as_mut_ptr().cast(), N as u32) } != 0;
+            unsafe { bpf_xdp_load_bytes(self.0.as_ptr(), offset as u32, out.as_mut_ptr().cast(), N as u32) }
+                != 0;
         (!failed).then_some(out)
     }
 }

@@ -1,10 +1,7 @@
 //! The way of a packet: hook, parser, flow, and last the hook's own total.
-#![expect(unsafe_code, reason = "contexts of the kernel")]
+#![expect(unsafe_code, reason = "a helper of the kernel")]
 
-use aya_ebpf::{
-    bindings::{__sk_buff, xdp_md},
-    helpers::generated::bpf_xdp_get_buff_len,
-};
+use aya_ebpf::helpers::generated::bpf_xdp_get_buff_len;
 use monitor_common::{
     abi::{Direction, FlowKey, HookCounters, hook_flags},
     account,
@@ -14,7 +11,7 @@ use monitor_common::{
 
 use crate::{
     bench,
-    bytes::{Linear, Skb, XdpFrags, XdpLinear},
+    bytes::{Skb, Xdp, XdpFrags, XdpLinear},
     clock::KernelClock,
     fragments, hooks,
     maps::{SCRATCH, config, this_cpu},
@@ -27,7 +24,7 @@ use crate::{
 ///
 /// The usual packet and any other are functions of their own: side by side they share the stack.
 #[inline(always)]
-pub(crate) fn skb(ctx: *mut __sk_buff, direction: Direction) {
+pub(crate) fn skb(ctx: Skb, direction: Direction) {
     if usual_skb(ctx, direction) == 0 {
         let outcome = general_skb(ctx, direction);
         finish_skb(ctx, direction, outcome);
@@ -36,15 +33,13 @@ pub(crate) fn skb(ctx: *mut __sk_buff, direction: Direction) {
 
 /// Counts the usual packet; 0: it is none.
 #[inline(never)]
-fn usual_skb(ctx: *mut __sk_buff, direction: Direction) -> u32 {
-    // SAFETY: the context is valid while the program runs.
-    let s = unsafe { &*ctx };
+fn usual_skb(ctx: Skb, direction: Direction) -> u32 {
+    let s = ctx.fields();
     let Some(hook) = hooks::find(s.ifindex, direction) else { return 1 };
     if s.vlan_present != 0 || hook.flags & hook_flags::LAYER_3 != 0 {
         return 0;
     }
-    let linear = Linear { data: s.data as usize, end: s.data_end as usize };
-    let Some(mut packet) = wire::parse_fast(&linear, s.len, config::tunnels) else { return 0 };
+    let Some(mut packet) = wire::parse_fast(&ctx.linear(), s.len, config::tunnels) else { return 0 };
     if s.gso_size != 0 {
         wire::super_packet(&mut packet, s.gso_size, s.gso_segs, 0);
     }
@@ -54,18 +49,17 @@ fn usual_skb(ctx: *mut __sk_buff, direction: Direction) -> u32 {
 
 /// Counts what [`general_skb`] made of a packet.
 #[inline(never)]
-fn finish_skb(ctx: *mut __sk_buff, direction: Direction, outcome: u32) {
-    // SAFETY: the context is valid while the program runs.
-    if let Some(hook) = hooks::find(unsafe { (*ctx).ifindex }, direction) {
+fn finish_skb(ctx: Skb, direction: Direction, outcome: u32) {
+    if let Some(hook) = hooks::find(ctx.fields().ifindex, direction) {
         finish(hook, outcome, direction, &Source::Skb(ctx));
     }
 }
 
 /// Counts an XDP frame that may lie in several buffers.
 #[inline(always)]
-pub(crate) fn xdp_frags(ctx: *mut xdp_md) {
+pub(crate) fn xdp_frags(ctx: Xdp) {
     // SAFETY: the context is valid while the program runs; the helper takes nothing else.
-    let length = unsafe { bpf_xdp_get_buff_len(ctx) } as u32;
+    let length = unsafe { bpf_xdp_get_buff_len(ctx.as_ptr()) } as u32;
     if usual_xdp_frags(ctx, length) == 0 {
         let outcome = general_xdp_frags(ctx, length);
         finish_xdp_frags(ctx, outcome);
@@ -74,9 +68,8 @@ pub(crate) fn xdp_frags(ctx: *mut xdp_md) {
 
 /// Counts an XDP frame in one buffer.
 #[inline(always)]
-pub(crate) fn xdp_linear(ctx: *mut xdp_md) {
-    // SAFETY: the context is valid while the program runs.
-    let length = unsafe { (*ctx).data_end - (*ctx).data };
+pub(crate) fn xdp_linear(ctx: Xdp) {
+    let length = ctx.fields().data_end - ctx.fields().data;
     if usual_xdp_linear(ctx, length) == 0 {
         let outcome = general_xdp_linear(ctx, length);
         finish_xdp_linear(ctx, outcome);
@@ -84,45 +77,42 @@ pub(crate) fn xdp_linear(ctx: *mut xdp_md) {
 }
 
 #[inline(never)]
-fn usual_xdp_frags(ctx: *mut xdp_md, length: u32) -> u32 {
+fn usual_xdp_frags(ctx: Xdp, length: u32) -> u32 {
     usual_xdp(ctx, length, &Source::XdpFrags(ctx))
 }
 
 #[inline(never)]
-fn usual_xdp_linear(ctx: *mut xdp_md, length: u32) -> u32 {
+fn usual_xdp_linear(ctx: Xdp, length: u32) -> u32 {
     usual_xdp(ctx, length, &Source::XdpLinear(ctx))
 }
 
 #[inline(never)]
-fn finish_xdp_frags(ctx: *mut xdp_md, outcome: u32) {
+fn finish_xdp_frags(ctx: Xdp, outcome: u32) {
     finish_xdp(ctx, outcome, &Source::XdpFrags(ctx));
 }
 
 #[inline(never)]
-fn finish_xdp_linear(ctx: *mut xdp_md, outcome: u32) {
+fn finish_xdp_linear(ctx: Xdp, outcome: u32) {
     finish_xdp(ctx, outcome, &Source::XdpLinear(ctx));
 }
 
 /// Counts the usual frame; 0: it is none.
 #[inline(always)]
-fn usual_xdp(ctx: *mut xdp_md, length: u32, source: &Source) -> u32 {
-    // SAFETY: the context is valid while the program runs.
-    let x = unsafe { &*ctx };
+fn usual_xdp(ctx: Xdp, length: u32, source: &Source) -> u32 {
+    let x = ctx.fields();
     let Some(hook) = hooks::find(x.ingress_ifindex, Direction::Receive) else { return 1 };
     if hook.flags & hook_flags::LAYER_3 != 0 {
         return 0;
     }
-    let linear = Linear { data: x.data as usize, end: x.data_end as usize };
-    let Some(packet) = wire::parse_fast(&linear, length, config::tunnels) else { return 0 };
+    let Some(packet) = wire::parse_fast(&ctx.linear(), length, config::tunnels) else { return 0 };
     flow(hook, packet, Direction::Receive, source);
     1
 }
 
 /// Counts what the general way made of a frame.
 #[inline(always)]
-fn finish_xdp(ctx: *mut xdp_md, outcome: u32, source: &Source) {
-    // SAFETY: the context is valid while the program runs.
-    if let Some(hook) = hooks::find(unsafe { (*ctx).ingress_ifindex }, Direction::Receive) {
+fn finish_xdp(ctx: Xdp, outcome: u32, source: &Source) {
+    if let Some(hook) = hooks::find(ctx.fields().ingress_ifindex, Direction::Receive) {
         finish(hook, outcome, Direction::Receive, source);
     }
 }
@@ -136,10 +126,9 @@ mod outcome {
 
 /// Any link, tags, options, fragments, tunnels.
 #[inline(never)]
-fn general_skb(ctx: *mut __sk_buff, direction: Direction) -> u32 {
-    // SAFETY: the context is valid while the program runs.
-    let s = unsafe { &*ctx };
-    let outcome = general(&Skb(ctx), s.len, s.ifindex, direction);
+fn general_skb(ctx: Skb, direction: Direction) -> u32 {
+    let s = ctx.fields();
+    let outcome = general(&ctx, s.len, s.ifindex, direction);
     if let Some(scratch) = this_cpu(&SCRATCH) {
         if s.gso_size != 0 {
             let transient = scratch.state.transient();
@@ -154,16 +143,14 @@ fn general_skb(ctx: *mut __sk_buff, direction: Direction) -> u32 {
 
 /// As [`general_skb`], for a frame in several buffers.
 #[inline(never)]
-fn general_xdp_frags(ctx: *mut xdp_md, length: u32) -> u32 {
-    // SAFETY: the context is valid while the program runs.
-    general(&XdpFrags(ctx), length, unsafe { (*ctx).ingress_ifindex }, Direction::Receive)
+fn general_xdp_frags(ctx: Xdp, length: u32) -> u32 {
+    general(&XdpFrags(ctx), length, ctx.fields().ingress_ifindex, Direction::Receive)
 }
 
 /// As [`general_skb`], for a frame in one buffer.
 #[inline(never)]
-fn general_xdp_linear(ctx: *mut xdp_md, length: u32) -> u32 {
-    // SAFETY: the context is valid while the program runs.
-    general(&XdpLinear(ctx), length, unsafe { (*ctx).ingress_ifindex }, Direction::Receive)
+fn general_xdp_linear(ctx: Xdp, length: u32) -> u32 {
+    general(&XdpLinear(ctx), length, ctx.fields().ingress_ifindex, Direction::Receive)
 }
 
 #[inline(always)]

@@ -3,15 +3,14 @@
 
 use monitor_common::abi::{Direction, HookCounters};
 
-use crate::maps::HOOKS;
+use crate::maps::{HOOKS, config};
 
 /// The cell of an interface and direction on this CPU; `None`: nobody asked to watch it.
 #[inline(always)]
 pub(crate) fn find(ifindex: u32, direction: Direction) -> Option<&'static mut HookCounters> {
-    let home = HookCounters::home(ifindex);
     let mut probe = 0;
     while probe < HookCounters::PROBES {
-        let index = HookCounters::map_index(home + probe, direction);
+        let index = HookCounters::map_index(HookCounters::cell(ifindex, probe, config::cells()), direction);
         let pointer = HOOKS.get_ptr_mut(index)?;
         // SAFETY: programs of one CPU do not interrupt each other here; one reference a program.
         let cell = unsafe { &mut *pointer };

@@ -12,12 +12,14 @@
     clippy::needless_borrows_for_generic_args,
     reason = "a key by value is one more copy on 512 bytes of stack"
 )]
+#![expect(unsafe_code, reason = "contexts that the kernel gives")]
 #![no_main]
 
 mod bench;
 mod bytes;
 mod clock;
 mod count;
+mod fill;
 mod fragments;
 mod hooks;
 mod maps;
@@ -34,10 +36,24 @@ use aya_ebpf::{
 };
 use monitor_common::abi::Direction;
 
+use bytes::{Skb, Xdp};
+
+#[inline(always)]
+fn skb(ctx: &TcContext) -> Skb {
+    // SAFETY: the kernel gave it to the program that is running.
+    unsafe { Skb::new(ctx.as_ptr().cast::<__sk_buff>()) }
+}
+
+#[inline(always)]
+fn frame(ctx: &XdpContext) -> Xdp {
+    // SAFETY: the kernel gave it to the program that is running.
+    unsafe { Xdp::new(ctx.as_ptr().cast::<xdp_md>()) }
+}
+
 /// Into the host, at TC.
 #[classifier]
 pub fn weir_ingress(ctx: TcContext) -> i32 {
-    count::skb(ctx.as_ptr().cast::<__sk_buff>(), Direction::Receive);
+    count::skb(skb(&ctx), Direction::Receive);
     // On TCX this is TCX_NEXT, on clsact "no opinion": whoever comes after us still decides.
     TC_ACT_UNSPEC
 }
@@ -45,22 +61,29 @@ pub fn weir_ingress(ctx: TcContext) -> i32 {
 /// Out of the host, at TC.
 #[classifier]
 pub fn weir_egress(ctx: TcContext) -> i32 {
-    count::skb(ctx.as_ptr().cast::<__sk_buff>(), Direction::Transmit);
+    count::skb(skb(&ctx), Direction::Transmit);
     TC_ACT_UNSPEC
 }
 
 /// Into the host, at XDP, frames in one or many buffers (kernel 5.18).
 #[xdp(frags)]
 pub fn weir_xdp_frags(ctx: XdpContext) -> u32 {
-    count::xdp_frags(ctx.as_ptr().cast::<xdp_md>());
+    count::xdp_frags(frame(&ctx));
     xdp_action::XDP_PASS
 }
 
 /// Into the host, at XDP, frames in one buffer.
 #[xdp]
 pub fn weir_xdp(ctx: XdpContext) -> u32 {
-    count::xdp_linear(ctx.as_ptr().cast::<xdp_md>());
+    count::xdp_linear(frame(&ctx));
     xdp_action::XDP_PASS
+}
+
+/// Offers free slots until all are. Run by user space before anything is attached.
+#[classifier]
+pub fn weir_fill(_: TcContext) -> i32 {
+    fill::offer();
+    TC_ACT_UNSPEC
 }
 
 /// What a run costs without a program in it.
@@ -73,7 +96,7 @@ pub fn bench_empty(_: TcContext) -> i32 {
 /// What the least that can be counted costs.
 #[classifier]
 pub fn bench_minimal(ctx: TcContext) -> i32 {
-    bench::minimal(ctx.as_ptr().cast::<__sk_buff>());
+    bench::minimal(skb(&ctx));
     TC_ACT_UNSPEC
 }
 

@@ -12,10 +12,9 @@ use aya_ebpf::{
 };
 use monitor_common::{
     abi::{
-        COARSE_ENTRIES, CoarseKey, FRAGMENTED_DATAGRAMS, Flow, FlowKey, FragmentFlow, FragmentKey,
-        HookCounters, KernelConfig, MAX_INTERFACES, SAMPLE_DATA_MAX, SampleHeader, Sampling,
+        COARSE_ENTRIES, CoarseCells, CoarseKey, FRAGMENTED_DATAGRAMS, Flow, FlowKey, FragmentFlow,
+        FragmentKey, HookCounters, KernelConfig, SAMPLE_DATA_MAX, SampleHeader, SampleState, Sampling,
     },
-    cell::Cell64,
     wire::{Packet, ParseState, TunnelPorts},
 };
 
@@ -27,6 +26,10 @@ pub(crate) static FLOWS: HashMap<FlowKey, u32> = HashMap::with_max_entries(64, 0
 #[map]
 pub(crate) static SLOTS: Array<Flow> = Array::with_max_entries(64, BPF_F_MMAPABLE);
 
+/// How many slots [`crate::fill`] has still to offer. User space writes it before any other program runs.
+#[map]
+pub(crate) static UNOFFERED: Array<u32> = Array::with_max_entries(1, 0);
+
 /// Numbers of free slots. Last in, first out: those in use stay dense, and warm in the caches.
 #[map]
 pub(crate) static FREE: Stack<u32> = Stack::with_max_entries(64, 0);
@@ -35,21 +38,14 @@ pub(crate) static FREE: Stack<u32> = Stack::with_max_entries(64, 0);
 #[map]
 pub(crate) static HIGH_WATER: PerCpuArray<u32> = PerCpuArray::with_max_entries(1, 0);
 
-/// By CPU and hook: what was seen and where it went.
+/// By CPU and hook: what was seen and where it went. Two a cell.
 #[map]
-pub(crate) static HOOKS: PerCpuArray<HookCounters> = PerCpuArray::with_max_entries(MAX_INTERFACES * 2, 0);
+pub(crate) static HOOKS: PerCpuArray<HookCounters> = PerCpuArray::with_max_entries(64 * 2, 0);
 
 /// Flows of datagrams whose fragments may still come. It forgets the oldest; it holds no counts.
 #[map]
 pub(crate) static FRAGMENTS: LruHashMap<FragmentKey, FragmentFlow> =
     LruHashMap::with_max_entries(FRAGMENTED_DATAGRAMS, 0);
-
-/// Counters of a coarse key, the kernel's view of [`monitor_common::abi::CoarseCounters`].
-#[repr(C)]
-pub(crate) struct CoarseCells {
-    pub(crate) packets: Cell64,
-    pub(crate) bytes: Cell64,
-}
 
 /// Who is behind the packets that found no slot.
 #[map]
@@ -82,21 +78,6 @@ pub(crate) struct Sample {
 #[map]
 pub(crate) static SAMPLE: PerCpuArray<Sample> = PerCpuArray::with_max_entries(1, 0);
 
-/// What a CPU has sampled and lost.
-#[repr(C)]
-pub(crate) struct SampleState {
-    /// The second that `count` is of (`CLOCK_MONOTONIC`).
-    pub(crate) second: u64,
-    /// Samples in that second.
-    pub(crate) count: u64,
-    /// Samples lost because the ring was full.
-    pub(crate) ring_full: u64,
-    /// Samples not taken because the second's budget was used up.
-    pub(crate) over_budget: u64,
-    /// Samples not taken because their bytes could not be read.
-    pub(crate) unreadable: u64,
-}
-
 /// By CPU: [`SampleState`].
 #[map]
 pub(crate) static SAMPLE_STATE: PerCpuArray<SampleState> = PerCpuArray::with_max_entries(1, 0);
@@ -119,6 +100,7 @@ static CONFIG: KernelConfig = KernelConfig {
     bench_mask: 0,
     bench_hold: 0,
     bench_flags: 0,
+    cells: 64,
     tunnels: TunnelPorts::NONE,
 };
 
@@ -145,6 +127,7 @@ pub(crate) mod config {
     loaded!(bench_mask, bench_mask, u32);
     loaded!(bench_hold, bench_hold, u32);
     loaded!(bench_flags, bench_flags, u32);
+    loaded!(cells, cells, u32);
 }
 
 /// The value of this CPU in a per-CPU array.

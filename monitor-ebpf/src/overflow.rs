@@ -2,12 +2,12 @@
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use monitor_common::{
-    abi::{CoarseKey, HookCounters, TRAFFIC_CLASSES},
+    abi::{CoarseCells, CoarseKey, HookCounters, TRAFFIC_CLASSES},
     cell::Cell64,
     wire::{Packet, tcp_flags},
 };
 
-use crate::maps::{COARSE, CoarseCells};
+use crate::maps::COARSE;
 
 /// Counts a packet that found no slot.
 #[inline(always)]

@@ -5,10 +5,7 @@
 //! second and CPU; every sample that should have been and was not is counted.
 #![expect(unsafe_code, reason = "copies from packet memory")]
 
-use aya_ebpf::{
-    bindings::{__sk_buff, xdp_md},
-    helpers::generated::{bpf_ringbuf_output, bpf_skb_load_bytes, bpf_xdp_load_bytes},
-};
+use aya_ebpf::helpers::generated::{bpf_ringbuf_output, bpf_skb_load_bytes, bpf_xdp_load_bytes};
 use core::{hint::black_box, mem::offset_of};
 use monitor_common::{
     abi::{Flow, SAMPLE_DATA_MAX, SampleKind, Side},
@@ -17,6 +14,7 @@ use monitor_common::{
 };
 
 use crate::{
+    bytes::{Skb, Xdp},
     clock::KernelClock,
     maps::{SAMPLE, SAMPLE_STATE, SAMPLES, SAMPLING, Sample, config, this_cpu},
 };
@@ -24,9 +22,9 @@ use crate::{
 /// Where the bytes come from.
 #[derive(Clone, Copy)]
 pub(crate) enum Source {
-    Skb(*mut __sk_buff),
-    XdpFrags(*mut xdp_md),
-    XdpLinear(*mut xdp_md),
+    Skb(Skb),
+    XdpFrags(Xdp),
+    XdpLinear(Xdp),
 }
 
 /// A packet with payload, counted on its flow.
@@ -89,7 +87,7 @@ fn take(p: &Payload<'_>, kind: SampleKind, sample_bytes: u32, per_second: u32) {
     let length = p.packet.payload_length.min(sample_bytes).min(SAMPLE_DATA_MAX as u32);
     let h = &mut sample.header;
     h.time = now;
-    h.key = p.flow.head.key;
+    h.key = p.flow.head.key.get();
     h.slot = p.index;
     h.seq = p.packet.seq;
     h.payload_length = p.packet.payload_length;
@@ -139,12 +137,12 @@ fn copy(source: &Source, offset: u32, length: u32, data: &mut [u8; SAMPLE_DATA_M
     match *source {
         // SAFETY: the helper checks the offset; `length` fits `data`.
         Source::Skb(ctx) => unsafe {
-            bpf_skb_load_bytes(ctx.cast(), offset, data.as_mut_ptr().cast(), length) == 0
+            bpf_skb_load_bytes(ctx.as_ptr().cast(), offset, data.as_mut_ptr().cast(), length) == 0
         },
         Source::XdpFrags(ctx) => {
             // SAFETY: as above.
             config::xdp_load_bytes() != 0
-                && unsafe { bpf_xdp_load_bytes(ctx, offset, data.as_mut_ptr().cast(), length) == 0 }
+                && unsafe { bpf_xdp_load_bytes(ctx.as_ptr(), offset, data.as_mut_ptr().cast(), length) == 0 }
         }
         Source::XdpLinear(ctx) => chunks(ctx, offset, length, data),
     }
@@ -152,14 +150,13 @@ fn copy(source: &Source, offset: u32, length: u32, data: &mut [u8; SAMPLE_DATA_M
 
 /// Before kernel 5.18 XDP has no helper that copies: eight bytes at a time, to the end of a usual frame.
 #[inline(always)]
-fn chunks(ctx: *mut xdp_md, offset: u32, length: u32, data: &mut [u8; SAMPLE_DATA_MAX]) -> bool {
+fn chunks(ctx: Xdp, offset: u32, length: u32, data: &mut [u8; SAMPLE_DATA_MAX]) -> bool {
     const CHUNK: usize = 8;
     const FRAME: usize = 1536;
     if offset as usize > FRAME || length as usize > FRAME {
         return false;
     }
-    // SAFETY: the context is valid while the program runs.
-    let (start, end) = unsafe { ((*ctx).data as usize, (*ctx).data_end as usize) };
+    let (start, end) = (ctx.fields().data as usize, ctx.fields().data_end as usize);
     let start = black_box(start + (black_box(offset as usize) & 0x7ff));
     let mut i = 0;
     while i < FRAME {

@@ -34,9 +34,8 @@ pub(crate) fn create(key: &FlowKey, packet: &Packet, side: Side, now: u64) -> Op
         report::no_such_slot(index);
         return None;
     };
-    let pointer = (&raw const flow.head.key).cast_mut();
-    // SAFETY: a popped slot is this program's alone until its key is in the map.
-    unsafe { pointer.write_volatile(*key) };
+    // A popped slot is this program's alone until its key is in the map.
+    flow.head.key.set(key);
     account::open(flow, packet, side, now);
     flow.head.live.set(1);
     if let Some(high) = this_cpu(&HIGH_WATER)

@@ -28,7 +28,7 @@ impl World {
     fn flow(slot: u32, protocol: u8, port: u16) -> Flow {
         let [_, high, middle, low] = slot.to_be_bytes();
         let mut flow = Flow::default();
-        flow.head.key = FlowKey {
+        flow.head.key.set(&FlowKey {
             lower: Address::from_v4_octets([10, high, middle, low]),
             upper: Address::from_v4_octets([198, 51, 100, 7]),
             lower_port: 40_000,
@@ -36,7 +36,7 @@ impl World {
             protocol,
             ip_version: 4,
             ..FlowKey::default()
-        };
+        });
         flow
     }
 

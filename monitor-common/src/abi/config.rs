@@ -22,11 +22,13 @@ pub struct KernelConfig {
     pub bench_hold: u32,
     /// Not 0 in benchmarks: [`bench_flags`].
     pub bench_flags: u32,
+    /// Cells for interfaces, a power of two: see [`super::cells_for`].
+    pub cells: u32,
     /// UDP ports of tunnels.
     pub tunnels: TunnelPorts,
 }
 
-const _: () = assert!(size_of::<KernelConfig>() == 40);
+const _: () = assert!(size_of::<KernelConfig>() == 44);
 
 /// Bits of [`KernelConfig::bench_flags`].
 pub mod bench_flags {

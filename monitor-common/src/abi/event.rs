@@ -50,3 +50,21 @@ pub struct SampleHeader {
 }
 
 const _: () = assert!(size_of::<SampleHeader>() == 88);
+
+/// What a CPU has sampled and lost. 40 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SampleState {
+    /// The second that `count` is of (`CLOCK_MONOTONIC`).
+    pub second: u64,
+    /// Samples in that second.
+    pub count: u64,
+    /// Samples lost because the ring was full.
+    pub ring_full: u64,
+    /// Samples not taken because the second's budget was used up.
+    pub over_budget: u64,
+    /// Samples not taken because their bytes could not be read.
+    pub unreadable: u64,
+}
+
+const _: () = assert!(size_of::<SampleState>() == 40);

@@ -4,7 +4,7 @@
 //! program may hold the slot. What both directions touch for every packet ([`Hot`]) lies on a cache
 //! line for each direction.
 
-use super::{Counters, FlowKey, Side};
+use super::{Counters, KeyCells, Side};
 use crate::cell::{Cell8, Cell16, Cell32, Cell64};
 
 /// Counters and TCP state that every packet of a direction touches: one cache line.
@@ -95,7 +95,7 @@ pub enum ClientRule {
 #[repr(C)]
 pub struct Head {
     /// The key under which the slot is found.
-    pub key: FlowKey,
+    pub key: KeyCells,
     /// 0: free. Set before the key is published; a slot that lost the race for its key has it
     /// without ever counting a packet.
     pub live: Cell32,

@@ -1,10 +1,25 @@
 //! What is counted at a hook, whatever becomes of the packet, and where packets without a slot go.
 
 use super::Address;
+use crate::cell::Cell64;
 
-/// How many interfaces can be watched at once. The cell of an interface is `ifindex` modulo this
-/// number, or one of the [`HookCounters::PROBES`] after it.
-pub const MAX_INTERFACES: u32 = 1024;
+/// Cells for interfaces that there always are. The cell of an interface is `ifindex` modulo their number, or one
+/// of the [`HookCounters::PROBES`] after it; a cell is 512 bytes a CPU.
+pub const MIN_CELLS: u32 = 4096;
+/// Most cells, on a host that has very many interfaces when the kernel side is loaded.
+pub const MAX_CELLS: u32 = 16_384;
+
+/// How many cells a host with so many interfaces gets: a power of two, with room for as many again as there are.
+pub const fn cells_for(interfaces: u32) -> u32 {
+    let wanted = interfaces.saturating_mul(2);
+    if wanted <= MIN_CELLS {
+        MIN_CELLS
+    } else if wanted >= MAX_CELLS {
+        MAX_CELLS
+    } else {
+        wanted.next_power_of_two()
+    }
+}
 
 /// Direction of a packet through an interface, as `/proc/net/dev` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -102,7 +117,7 @@ pub mod hook_flags {
 
 /// Counters of one hook (interface and direction) on one CPU. 256 bytes.
 ///
-/// A per-CPU array holds `MAX_INTERFACES × 2` of them: cell × 2 + direction. Programs of one CPU do
+/// A per-CPU array holds two of them a cell: cell × 2 + direction. Programs of one CPU do
 /// not interrupt each other here, so the additions are plain.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -137,16 +152,16 @@ impl HookCounters {
     /// How many cells after its own an interface may stand in.
     pub const PROBES: u32 = 4;
 
-    /// The first cell to look at for an interface.
+    /// The `probe`th cell to look at for an interface among `cells`, a power of two.
     #[inline(always)]
-    pub const fn home(ifindex: u32) -> u32 {
-        ifindex & (MAX_INTERFACES - 1)
+    pub const fn cell(ifindex: u32, probe: u32, cells: u32) -> u32 {
+        ifindex.wrapping_add(probe) & cells.wrapping_sub(1)
     }
 
     /// Index in the map of a cell and direction.
     #[inline(always)]
     pub const fn map_index(cell: u32, direction: Direction) -> u32 {
-        ((cell & (MAX_INTERFACES - 1)) << 1) | direction as u32
+        (cell << 1) | direction as u32
     }
 
     /// Index of a traffic class.
@@ -188,3 +203,15 @@ pub struct CoarseCounters {
 }
 
 const _: () = assert!(size_of::<CoarseCounters>() == 16);
+
+/// [`CoarseCounters`] as the kernel side adds to them.
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug, Default))]
+#[repr(C)]
+pub struct CoarseCells {
+    /// Packets on the wire.
+    pub packets: Cell64,
+    /// Bytes on the wire.
+    pub bytes: Cell64,
+}
+
+const _: () = assert!(size_of::<CoarseCells>() == size_of::<CoarseCounters>());

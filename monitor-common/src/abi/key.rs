@@ -1,5 +1,7 @@
 //! The key of a flow: the innermost 5-tuple, the interface and the view.
 
+use crate::cell::{Cell8, Cell16, Cell32};
+
 /// An IP address in network byte order; IPv4 as IPv4-mapped IPv6 (RFC 4291, 2.5.5.2).
 ///
 /// Kept as words: the kernel side copies and compares it four bytes at a time.
@@ -185,5 +187,69 @@ impl FlowKey {
     /// The version as a type.
     pub const fn version(&self) -> IpVersion {
         if self.ip_version == 4 { IpVersion::V4 } else { IpVersion::V6 }
+    }
+}
+
+/// A [`FlowKey`] in a slot that user space maps: one word at a time, since the kernel side may be writing the
+/// next flow's key while user space still looks at the slot.
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug, Default))]
+#[repr(C)]
+pub struct KeyCells {
+    lower: [Cell32; 4],
+    upper: [Cell32; 4],
+    ifindex: Cell32,
+    lower_port: Cell16,
+    upper_port: Cell16,
+    protocol: Cell8,
+    ip_version: Cell8,
+    view: Cell8,
+    reserved: Cell8,
+}
+
+const _: () = assert!(size_of::<KeyCells>() == size_of::<FlowKey>());
+
+impl KeyCells {
+    /// The key. While a slot changes hands it may be of both flows; who reads must find it live before and after.
+    #[inline(always)]
+    pub fn get(&self) -> FlowKey {
+        let address =
+            |cells: &[Cell32; 4]| Address([cells[0].get(), cells[1].get(), cells[2].get(), cells[3].get()]);
+        FlowKey {
+            lower: address(&self.lower),
+            upper: address(&self.upper),
+            ifindex: self.ifindex.get(),
+            lower_port: self.lower_port.get(),
+            upper_port: self.upper_port.get(),
+            protocol: self.protocol.get(),
+            ip_version: self.ip_version.get(),
+            view: self.view.get(),
+            reserved: self.reserved.get(),
+        }
+    }
+
+    /// Writes the key. Only who has the slot to itself may.
+    #[inline(always)]
+    pub fn set(&self, key: &FlowKey) {
+        let address = |cells: &[Cell32; 4], address: &Address| {
+            cells[0].set(address.0[0]);
+            cells[1].set(address.0[1]);
+            cells[2].set(address.0[2]);
+            cells[3].set(address.0[3]);
+        };
+        address(&self.lower, &key.lower);
+        address(&self.upper, &key.upper);
+        self.ifindex.set(key.ifindex);
+        self.lower_port.set(key.lower_port);
+        self.upper_port.set(key.upper_port);
+        self.protocol.set(key.protocol);
+        self.ip_version.set(key.ip_version);
+        self.view.set(key.view);
+        self.reserved.set(key.reserved);
+    }
+
+    /// The IP protocol number alone.
+    #[inline(always)]
+    pub fn protocol(&self) -> u8 {
+        self.protocol.get()
     }
 }

@@ -12,18 +12,18 @@ mod reported;
 
 pub use config::{KernelConfig, Sampling, bench_flags};
 pub use counters::Counters;
-pub use event::{SAMPLE_DATA_MAX, SampleHeader, SampleKind};
+pub use event::{SAMPLE_DATA_MAX, SampleHeader, SampleKind, SampleState};
 pub use flow::{ClientRule, Flow, Head, Hot, Timing, bits};
 pub use fragment::{FRAGMENTED_DATAGRAMS, FragmentFlow, FragmentKey};
 pub use hook::{
-    COARSE_ENTRIES, CoarseCounters, CoarseKey, Direction, HookCounters, MAX_INTERFACES, TRAFFIC_CLASSES,
-    Transport, hook_flags,
+    COARSE_ENTRIES, CoarseCells, CoarseCounters, CoarseKey, Direction, HookCounters, MAX_CELLS, MIN_CELLS,
+    TRAFFIC_CLASSES, Transport, cells_for, hook_flags,
 };
-pub use key::{Address, FlowKey, IpVersion, Side, View};
+pub use key::{Address, FlowKey, IpVersion, KeyCells, Side, View};
 pub use reported::{REPORTED_WORDS, Reported};
 
 /// Version of every layout in this module.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// A type whose bytes may be copied between kernel and user space.
 ///
@@ -33,7 +33,7 @@ mod pod {
     #![expect(unsafe_code, reason = "aya::Pod is an unsafe marker")]
     use super::{
         CoarseCounters, CoarseKey, FlowKey, FragmentFlow, FragmentKey, HookCounters, KernelConfig,
-        SampleHeader, Sampling,
+        SampleHeader, SampleState, Sampling,
     };
 
     macro_rules! pod {
@@ -52,6 +52,7 @@ mod pod {
         CoarseCounters,
         KernelConfig,
         SampleHeader,
+        SampleState,
         Sampling
     );
 }

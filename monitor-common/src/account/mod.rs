@@ -115,8 +115,9 @@ pub fn opened(
     direction: Direction,
     now: u64,
 ) -> (Flow, Side) {
-    let mut flow = Flow::default();
-    let side = key(packet, ifindex, hook_flags, direction, &mut flow.head.key);
+    let (flow, mut of) = (Flow::default(), FlowKey::default());
+    let side = key(packet, ifindex, hook_flags, direction, &mut of);
+    flow.head.key.set(&of);
     flow.head.live.set(1);
     open(&flow, packet, side, now);
     (flow, side)

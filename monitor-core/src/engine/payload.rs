@@ -53,13 +53,13 @@ impl Flows {
         payload: &Payload<'_>,
     ) -> bool {
         let head = &flow.head;
-        if let Some(wanted) = self.payloads.pass(slot, &head.key, head.first.get(), payload) {
+        let key = &head.key.get();
+        if let Some(wanted) = self.payloads.pass(slot, key, head.first.get(), payload) {
             return wanted;
         }
-        let client = self.client(&head.key, head.client(), &books.config);
+        let client = self.client(key, head.client(), &books.config);
         let interface = self.table.entry(slot).map_or("", |entry| books.interfaces.name(entry.attachment));
-        let subject =
-            Subject { slot, key: &head.key, first: head.first.get(), connection, client, interface };
+        let subject = Subject { slot, key, first: head.first.get(), connection, client, interface };
         let wanted = self.payloads.payload(&subject, payload, &mut books.outbox.said);
         books.tell(&mut self.payloads);
         wanted

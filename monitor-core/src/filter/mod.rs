@@ -105,12 +105,6 @@ label_enum! {
         Domain = "domain",
         /// Application protocol.
         Application = "application",
-        /// Process on this host.
-        Process = "process",
-        /// Its systemd unit.
-        Unit = "unit",
-        /// Its container.
-        Container = "container",
     }
 }
 

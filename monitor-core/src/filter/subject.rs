@@ -73,7 +73,6 @@ impl Subject for FlowView<'_> {
             TextField::Name => self.name.map(|name| name.text.as_str()),
             TextField::Domain => self.name.map(Name::site),
             TextField::Application => self.application.map(|(application, _)| application),
-            TextField::Process | TextField::Unit | TextField::Container => None,
         }
     }
 
@@ -199,9 +198,6 @@ impl Subject for FlowRecord {
             TextField::Domain if self.domain.is_none() => &self.name,
             TextField::Domain => &self.domain,
             TextField::Application => &self.application,
-            TextField::Process => &self.process,
-            TextField::Unit => &self.unit,
-            TextField::Container => &self.container,
         };
         text.as_ref().map(Text::as_str)
     }

@@ -104,6 +104,14 @@ fn spans_compare_in_their_units() {
 }
 
 #[test]
+fn words_for_what_no_flow_has_are_refused_in_a_line() {
+    for word in ["process", "pid", "unit", "container"] {
+        let said = error(&format!("{word} x")).to_string();
+        assert!(said.contains(&format!("found `{word}`")) && said.lines().count() == 1, "{said}");
+    }
+}
+
+#[test]
 fn texts_match_by_pattern() {
     for source in [
         "interface eth0",
@@ -111,11 +119,7 @@ fn texts_match_by_pattern() {
         "name www.EXAMPLE.com*",
         "name = *.example.com*",
         "domain example.com",
-        "process curl",
-        "process != wget",
         "application \"http\"",
-        "unit user@1000.service",
-        "container c0*",
         "state half_closed",
         "state != established",
     ] {
@@ -126,8 +130,8 @@ fn texts_match_by_pattern() {
     (short.name, short.domain) = (Some(Text::from("router")), None);
     assert!(filter("domain router and domain *").matches(&short), "a name without a domain is its own");
     let mut spaced = tcp();
-    spaced.process = Some(Text::from("Web \"Content\""));
-    assert!(filter(r#"process "web \"content\"""#).matches(&spaced));
+    spaced.name = Some(Text::from("Web \"Content\""));
+    assert!(filter(r#"name "web \"content\"""#).matches(&spaced));
 }
 
 #[test]

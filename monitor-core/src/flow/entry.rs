@@ -162,7 +162,7 @@ impl Entry {
     /// Whether the slot holds another flow than this, or this one's counters went back: it was
     /// emptied and used again.
     pub(crate) fn was_replaced(&self, flow: &Flow, packets: [u64; 2]) -> bool {
-        flow.head.key != self.key
+        flow.head.key.get() != self.key
             || packets[0] < self.reading.0[0].packets
             || packets[1] < self.reading.0[1].packets
     }

@@ -132,10 +132,6 @@ pub(crate) fn write(entry: &Entry, unwritten: &Unwritten, reason: EndReason, at:
         domain: name.and_then(|name| name.domain()).map(Text::from),
         application: application.map(Text::from),
         application_source,
-        process: None,
-        pid: None,
-        unit: None,
-        container: None,
     }
 }
 

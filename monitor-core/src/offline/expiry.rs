@@ -78,7 +78,7 @@ pub(super) fn ending(table: &Table, timeouts: &Timeouts, now: u64) -> Vec<(u32, 
 }
 
 fn lifetime(flow: &Flow) -> Lifetime {
-    let transport = Transport::from_protocol(flow.head.key.protocol);
+    let transport = Transport::from_protocol(flow.head.key.protocol());
     let [lower, upper] = [flow.hot[0].bits.get(), flow.hot[1].bits.get()];
     let tcp = transport == Transport::Tcp;
     Lifetime {
@@ -96,6 +96,6 @@ fn last(flow: &Flow) -> u64 {
 /// An attempt to connect that nobody answered. Many of them are a flood or a scan.
 fn is_unanswered(flow: &Flow) -> bool {
     let [lower, upper] = [flow.hot[0].bits.get(), flow.hot[1].bits.get()];
-    let tcp = Transport::from_protocol(flow.head.key.protocol) == Transport::Tcp;
+    let tcp = Transport::from_protocol(flow.head.key.protocol()) == Transport::Tcp;
     tcp && (lower == 0 || upper == 0) && (lower | upper) & bits::SYN != 0
 }

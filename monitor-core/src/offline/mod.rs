@@ -274,7 +274,8 @@ impl Table {
     fn on_flow(&mut self, frame: &Frame<'_>, side: Side, tag: Tag) -> Outcome {
         // 0 is "not yet" in a slot.
         let now = frame.time.max(1);
-        let known = self.index.get(tag, |slot| self.flow(slot).is_some_and(|flow| flow.head.key == self.key));
+        let known =
+            self.index.get(tag, |slot| self.flow(slot).is_some_and(|flow| flow.head.key.get() == self.key));
         let anew = match known {
             Some(slot) if !self.config.merge_reused => {
                 self.flow(slot).is_some_and(|flow| account::starts_anew(flow, &self.packet, side))
@@ -295,7 +296,7 @@ impl Table {
         };
         let Some(flow) = get(&mut self.slots, slot) else { return Outcome::Overflow };
         if opened {
-            flow.head.key = self.key;
+            flow.head.key.set(&self.key);
             account::open(flow, &self.packet, side, now);
             flow.head.live.set(1);
         }
@@ -378,7 +379,7 @@ impl Table {
         if flow.head.live.get() == 0 {
             return;
         }
-        let tag = self.index.tag(&flow.head.key);
+        let tag = self.index.tag(&flow.head.key.get());
         self.index.remove(tag, slot);
         flow.clear();
         self.free.push(slot);

@@ -192,7 +192,7 @@ impl Session {
         }
         self.ways.begin(slot, None);
         let Some(flow) = self.table.flow(slot) else { return };
-        self.engine.begins(&flow.head.key, flow.head.client(), time);
+        self.engine.begins(&flow.head.key.get(), flow.head.client(), time);
         self.engine.outbox_mut().drain_records(records);
     }
 
@@ -304,7 +304,7 @@ fn ends(packet: &Packet) -> (Address, u16, Address, u16, u8) {
 /// Settles which way the directions of a flow pass, and lets the engine see it so.
 fn look(engine: &mut Engine, ways: &mut Ways, slot: u32, flow: &Flow) {
     let known = ways.view(slot);
-    if let Some(view) = known.or_else(|| engine.view_by_address(&flow.head.key)) {
+    if let Some(view) = known.or_else(|| engine.view_by_address(&flow.head.key.get())) {
         if known.is_none() {
             ways.begin(slot, Some(view));
         }

@@ -106,14 +106,6 @@ record! {
         application: Option<Text>;
         /// How the application is known.
         application_source: Option<ApplicationSource>;
-        /// Name of the process on this host.
-        process: Option<Text>;
-        /// Its process identifier.
-        pid: Option<u32>;
-        /// Its systemd unit.
-        unit: Option<Text>;
-        /// Its container.
-        container: Option<Text>;
     }
 }
 

@@ -40,10 +40,6 @@ pub(crate) fn small() -> FlowRecord {
         domain: None,
         application: None,
         application_source: None,
-        process: None,
-        pid: None,
-        unit: None,
-        container: None,
     }
 }
 
@@ -92,10 +88,6 @@ pub(crate) fn full() -> FlowRecord {
         domain: Some(Text::from("example.com")),
         application: Some(Text::from("http")),
         application_source: Some(ApplicationSource::Wire),
-        process: Some(Text::from("curl")),
-        pid: Some(4242),
-        unit: Some(Text::from("user@1000.service")),
-        container: Some(Text::from("c0ffee")),
         ..small()
     }
 }
@@ -149,7 +141,6 @@ fn a_whole_record_has_the_contracts_names_and_forms() {
         "first_frame": 1, "last_frame": 18, "end_reason": "fin",
         "name": "www.example.com\\x1b", "name_source": "sni", "domain": "example.com",
         "application": "http", "application_source": "wire",
-        "process": "curl", "pid": 4242, "unit": "user@1000.service", "container": "c0ffee",
     });
     assert_eq!(json, expected);
 }

@@ -1,11 +1,11 @@
 //! The thread that counts: it owns the kernel side, drains it, and follows the host's interfaces.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
-use monitor_common::abi::Direction;
+use monitor_common::abi::{Direction, cells_for};
 use monitor_core::host;
 
 use super::difference::Difference;
@@ -34,6 +34,10 @@ pub(super) enum Order {
 
 /// Drains between two looks at the listening sockets.
 const LISTENERS_EVERY: u64 = 10;
+/// How long a start attaches to interfaces before it goes on with those that it has; the others come between drains.
+const AT_START: Duration = Duration::from_millis(700);
+/// How long interfaces are attached to before somebody looks whether there is something else to do.
+const TURN: Duration = Duration::from_millis(200);
 
 /// The kernel side and what it hangs on.
 pub(super) struct Counter {
@@ -44,6 +48,10 @@ pub(super) struct Counter {
     host: Host,
     /// Interfaces that are counted, by index.
     counted: BTreeMap<u32, Counted>,
+    /// Interfaces that are to be counted and wait for their turn.
+    waiting: VecDeque<Waiting>,
+    /// Interfaces that could not be attached to, and the names under which that was said.
+    refused: BTreeMap<u32, String>,
     /// Where records go, if anywhere.
     records: Option<Feed>,
     /// Whether they were handed anything, be it nothing.
@@ -63,6 +71,13 @@ pub(super) struct Counter {
     told: Told,
     locks: Locks,
     _pins: Option<PinLock>,
+}
+
+/// An interface that waits for its turn to be attached to.
+struct Waiting {
+    link: Link,
+    /// Taken at the start, before anything is loaded.
+    lock: Option<InterfaceLock>,
 }
 
 /// An interface that is counted.
@@ -85,8 +100,9 @@ impl Counter {
         records: Option<Feed>,
         packets: Option<Recorder>,
     ) -> Result<Self, RunError> {
+        ebpf::raise_descriptors();
         // Changes are listened to before the first look, so that none falls between.
-        let watcher = Watcher::new()?;
+        let mut watcher = Watcher::new()?;
         let host = watcher.read()?;
         let selection = Selection { include: &config.interface, exclude: &config.exclude };
         if let Some(name) = selection.missing(&host) {
@@ -98,17 +114,23 @@ impl Counter {
         }
         // Locks first: they cost nothing, and no program may be attached beside another instance's.
         let locks = Locks::open();
-        let mut locked = Vec::with_capacity(meant.len());
+        let (mut named, mut waiting) = (Vec::new(), VecDeque::with_capacity(meant.len()));
+        let mut refused = Vec::new();
         for link in meant {
-            let lock = locks.take(link.ifindex, &link.name)?;
-            locked.push((link, lock));
+            match locks.take(link.ifindex, &link.name) {
+                Ok(lock) if selection.names(&link) => named.push((link, lock)),
+                Ok(lock) => waiting.push_back(Waiting { link, lock: Some(lock) }),
+                Err(error) if selection.names(&link) => return Err(error.into()),
+                Err(error) => refused.push((link, error.into())),
+            }
         }
         if let Some(directory) = &config.pin {
             // What is locked is the directory.
             ebpf::make_pins(directory)?;
         }
         let pins = config.pin.as_deref().map(PinLock::take).transpose()?;
-        let mut source = Source::open(settings::source(&config))?;
+        let cells = cells_for(host.links.len() as u32);
+        let mut source = Source::open(ebpf::Options { cells, ..settings::source(&config) })?;
         let mut engine = state.engine();
         if source.is_pinned() {
             engine.succession().keep_watermarks();
@@ -128,6 +150,8 @@ impl Counter {
             watcher,
             host,
             counted: BTreeMap::new(),
+            waiting,
+            refused: BTreeMap::new(),
             records,
             wrote: false,
             packets,
@@ -140,9 +164,13 @@ impl Counter {
             locks,
             _pins: pins,
         };
-        for (link, lock) in locked {
+        for (link, lock) in named {
             counter.attach(link, lock)?;
         }
+        // What a predecessor counts on is taken over before anything else of it is left.
+        let most = if counter.source.is_pinned() { Duration::MAX } else { AT_START };
+        refused.append(&mut counter.attach_waiting(most));
+        counter.bear(refused)?;
         counter.leave_others()?;
         counter.tell_engine();
         counter.source.keep_pins();
@@ -152,9 +180,52 @@ impl Counter {
         Ok(counter)
     }
 
-    /// Names of the interfaces that are counted.
+    /// Names of the interfaces that are counted, or are about to be.
     pub(super) fn interfaces(&self) -> Vec<String> {
-        self.counted.values().map(|c| c.link.name.clone()).collect()
+        let waiting = self.waiting.iter().map(|w| &w.link);
+        self.counted.values().map(|c| &c.link).chain(waiting).map(|link| link.name.clone()).collect()
+    }
+
+    /// Goes on without interfaces that nobody asked for by name: they come and go. Not without a single one for
+    /// another reason than that it went away, and not without rights.
+    fn bear(&mut self, refused: Vec<(Link, RunError)>) -> Result<(), RunError> {
+        let none = self.counted.is_empty() && self.waiting.is_empty();
+        for (link, error) in refused {
+            let gone = matches!(error, RunError::Source(ebpf::Error::NoInterface { .. }));
+            if matches!(error, RunError::Source(ebpf::Error::NotPermitted(_))) || (none && !gone) {
+                return Err(error);
+            }
+            self.refuse(&link, &error);
+        }
+        Ok(())
+    }
+
+    /// Says that an interface is not counted, unless it was said before.
+    fn refuse(&mut self, link: &Link, error: &RunError) {
+        if self.refused.insert(link.ifindex, link.name.clone()).as_ref() != Some(&link.name) {
+            self.state.events.emit(&Event::AttachFailed { interface: &link.name, error });
+        }
+    }
+
+    /// Attaches to interfaces that wait, for so long or to one of them. Returns those that cannot be attached to.
+    fn attach_waiting(&mut self, most: Duration) -> Vec<(Link, RunError)> {
+        let watch = Stopwatch::start();
+        let _hurry = self.source.hurry(self.waiting.len());
+        let mut refused = Vec::new();
+        while let Some(Waiting { link, lock }) = self.waiting.pop_front() {
+            let lock = match lock {
+                Some(lock) => Ok(lock),
+                None => self.locks.take(link.ifindex, &link.name).map_err(RunError::from),
+            };
+            match lock.and_then(|lock| self.attach(link.clone(), lock)) {
+                Ok(()) => drop(self.refused.remove(&link.ifindex)),
+                Err(error) => refused.push((link, error)),
+            }
+            if watch.elapsed() >= most {
+                break;
+            }
+        }
+        refused
     }
 
     /// Kernel memory of the flow table, bytes.
@@ -227,7 +298,7 @@ impl Counter {
             if self.tick() {
                 watchdog.drained(clock::now());
             }
-            match orders.recv_timeout(self.config.drain_interval.get()) {
+            match self.wait(orders) {
                 Ok(Order::Reconfigure(config, records)) => {
                     self.reconfigure(*config, records);
                     self.expect_drains(watchdog);
@@ -254,6 +325,27 @@ impl Counter {
         let interval = self.config.drain_interval.get();
         self.state.expect_drains(interval);
         watchdog.expect_every(deadline(interval));
+    }
+
+    /// Waits until the next drain is due, and meanwhile attaches to what waits for that.
+    fn wait(&mut self, orders: &Receiver<Order>) -> Result<Order, RecvTimeoutError> {
+        let (watch, interval) = (Stopwatch::start(), self.config.drain_interval.get());
+        while !self.waiting.is_empty() {
+            match orders.try_recv() {
+                Ok(order) => return Ok(order),
+                Err(TryRecvError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
+                Err(TryRecvError::Empty) => {}
+            }
+            let left = interval.saturating_sub(watch.elapsed());
+            if left.is_zero() {
+                return Err(RecvTimeoutError::Timeout);
+            }
+            for (link, error) in self.attach_waiting(left.min(TURN)) {
+                self.refuse(&link, &error);
+            }
+            self.tell_engine();
+        }
+        orders.recv_timeout(interval.saturating_sub(watch.elapsed()))
     }
 
     fn reconfigure(&mut self, config: Config, records: bool) {
@@ -304,6 +396,8 @@ impl Counter {
         self.state.drained();
         if drained {
             self.state.counted(self.source.attached().count(), flows);
+        }
+        if drained && self.waiting.is_empty() {
             // Whoever asks from now on finds a page of a whole drain, attachments included.
             self.state.set_ready();
         }
@@ -381,6 +475,7 @@ impl Counter {
                 && (!anew || meant.iter().any(|l| l.ifindex == ifindex))
         };
         let gone: Vec<u32> = self.counted.keys().copied().filter(|ifindex| !keep(*ifindex)).collect();
+        let _hurry = self.source.hurry(gone.len());
         for ifindex in &gone {
             self.source.detach(*ifindex);
             if let Some(counted) = self.counted.remove(ifindex) {
@@ -396,20 +491,13 @@ impl Counter {
                 counted.link = link.clone();
             }
         }
-        for link in meant {
-            if self.counted.contains_key(&link.ifindex) {
-                continue;
-            }
-            let name = link.name.clone();
-            let attached = self
-                .locks
-                .take(link.ifindex, &name)
-                .map_err(RunError::from)
-                .and_then(|lock| self.attach(link, lock));
-            if let Err(error) = attached {
-                self.state.events.emit(&Event::AttachFailed { interface: &name, error: &error });
-            }
-        }
+        // Those that are new are attached to between drains, however many there are.
+        let mut locks: BTreeMap<u32, Option<InterfaceLock>> =
+            self.waiting.drain(..).map(|w| (w.link.ifindex, w.lock)).collect();
+        let new = meant.into_iter().filter(|link| !self.counted.contains_key(&link.ifindex));
+        self.waiting =
+            new.map(|link| Waiting { lock: locks.remove(&link.ifindex).flatten(), link }).collect();
+        self.refused.retain(|ifindex, _| self.host.links.iter().any(|link| link.ifindex == *ifindex));
         self.tell_engine();
         gone
     }
@@ -442,6 +530,10 @@ impl Counter {
             .collect();
         let programs = self.source.program_stats().into_iter().filter(|p| p.runs > 0);
         let lost = self.source.lost_samples().unwrap_or_default();
+        self.state
+            .own
+            .interface_overruns
+            .inc_by(self.watcher.overruns() - self.state.own.interface_overruns.get());
         let status = KernelStatus {
             attached,
             differences: self.differences(),
@@ -465,16 +557,19 @@ impl Counter {
 
     /// The hooks' numbers against the devices' own.
     fn differences(&mut self) -> Vec<(String, Direction, f64)> {
-        let Ok(host) = self.watcher.read() else { return Vec::new() };
+        let ifindexes: Vec<u32> = self.counted.keys().copied().collect();
+        let Ok(devices) = self.watcher.device_packets(&ifindexes) else { return Vec::new() };
         let mut differences = Vec::new();
         let engine = self.state.engine();
-        for link in &host.links {
-            let Some(counted) = self.counted.get_mut(&link.ifindex) else { continue };
-            let totals = engine.interfaces().totals().iter().find(|i| i.ifindex == Some(link.ifindex));
-            let Some(totals) = totals else { continue };
+        let totals: BTreeMap<_, _> =
+            engine.interfaces().totals().iter().filter_map(|i| Some((i.ifindex?, i))).collect();
+        for (ifindex, packets) in devices {
+            let Some(counted) = self.counted.get_mut(&ifindex) else { continue };
+            let Some(totals) = totals.get(&ifindex) else { continue };
+            let link = &counted.link;
             let now = Direction::ALL.map(|direction| {
                 let i = direction.index();
-                Difference::new(&totals.hooks[i], link.device_packets[i])
+                Difference::new(&totals.hooks[i], packets[i])
             });
             let baseline = *counted.baseline.get_or_insert(now);
             // Every packet of loopback passes both ways: only the way in has a hook.

@@ -189,7 +189,7 @@ impl Report {
     }
 
     fn interfaces(&mut self, config: &Config) {
-        let watcher = match Watcher::new() {
+        let mut watcher = match Watcher::new() {
             Ok(watcher) => watcher,
             Err(error) => return self.add("interfaces", Outcome::Missing, error.to_string()),
         };

@@ -11,7 +11,7 @@ use crate::source::ebpf;
 pub fn run(overrides: &Overrides) -> Result<(), CommandError> {
     let directory = overrides.load()?.config.pin.ok_or(CommandError::NoPins)?;
     let _lock = PinLock::take(&directory).map_err(RunError::from)?;
-    let host = Watcher::new().and_then(|watcher| watcher.read()).map_err(RunError::from)?;
+    let host = Watcher::new().and_then(|mut watcher| watcher.read()).map_err(RunError::from)?;
     // Filters of clsact qdiscs have no pins: they are looked for where no instance counts.
     let locks = Locks::open();
     let (free, _held): (Vec<_>, Vec<_>) =

@@ -185,8 +185,9 @@ const TERMINAL_REQUESTS: [u64; 7] = [
     libc::TCSETSW2,
     libc::TCSETSF2,
 ];
-/// The index of an interface by its name (`SIOCGIFINDEX`, include/uapi/linux/sockios.h).
-const INTERFACE_REQUESTS: [u64; 1] = [0x8933];
+/// The index of an interface by its name, and the other way round (`SIOCGIFINDEX`, `SIOCGIFNAME`,
+/// include/uapi/linux/sockios.h).
+const INTERFACE_REQUESTS: [u64; 2] = [0x8933, 0x8910];
 
 /// Levels of setsockopt(2): of sockets, and of TCP.
 const CONNECTION_LEVELS: [u64; 2] = [libc::SOL_SOCKET as u64, libc::IPPROTO_TCP as u64];

@@ -38,8 +38,6 @@ pub struct Link {
     pub software: bool,
     /// Whether a default route leaves through it.
     pub default_route: bool,
-    /// Packets that the device counted: received, transmitted.
-    pub device_packets: [u64; 2],
     /// Numbers of the programs at its XDP hooks.
     pub xdp: Vec<u32>,
 }
@@ -77,12 +75,20 @@ pub struct HostError {
 
 /// Follows a network namespace: that of the thread that makes it.
 #[derive(Debug)]
-pub struct Watcher(netlink::Changes);
+pub struct Watcher {
+    changes: netlink::Changes,
+    /// Interfaces that default routes leave through, as they were when they were read last.
+    leaves: Vec<u32>,
+    /// They are to be read anew: a router has hundreds of thousands of routes, and there is no asking for a few.
+    stale: bool,
+    overruns: u64,
+}
 
 impl Watcher {
     /// Begins to follow.
     pub fn new() -> Result<Self, HostError> {
-        netlink::Changes::new().map(Self)
+        let changes = netlink::Changes::new()?;
+        Ok(Self { changes, leaves: Vec::new(), stale: true, overruns: 0 })
     }
 
     /// Names of an interface's clsact filters, first to last.
@@ -90,14 +96,35 @@ impl Watcher {
         Ok(filters(ifindex, direction)?.into_iter().map(|filter| filter.name).collect())
     }
 
-    /// Whether interfaces, addresses or routes changed since the last call.
-    pub fn changed(&self) -> bool {
-        self.0.any()
+    /// Whether interfaces, addresses or default routes changed since the last call.
+    pub fn changed(&mut self) -> bool {
+        let heard = self.changes.heard(&self.leaves);
+        self.stale |= heard.routes;
+        self.overruns += u64::from(heard.lost);
+        heard.any
+    }
+
+    /// How often changes came faster than [`Self::changed`] was asked, and were lost.
+    pub const fn overruns(&self) -> u64 {
+        self.overruns
     }
 
     /// How everything is now.
-    pub fn read(&self) -> Result<Host, HostError> {
-        netlink::read()
+    pub fn read(&mut self) -> Result<Host, HostError> {
+        let (mut links, networks) = (netlink::links()?, netlink::networks()?);
+        if self.stale {
+            self.leaves = netlink::default_routes()?;
+            self.stale = false;
+        }
+        for link in &mut links {
+            link.default_route = self.leaves.binary_search(&link.ifindex).is_ok();
+        }
+        Ok(Host { links, networks })
+    }
+
+    /// Packets that the devices of interfaces counted: index, received, transmitted. There may be others among them.
+    pub fn device_packets(&self, of: &[u32]) -> Result<Vec<(u32, [u64; 2])>, HostError> {
+        netlink::device_packets(of)
     }
 
     /// Ports with a listening socket.
@@ -137,6 +164,11 @@ impl Selection<'_> {
         !named(self.exclude) && (self.include.is_empty() || named(self.include))
     }
 
+    /// Whether an interface is named, and not only meant by a pattern.
+    pub fn names(&self, link: &Link) -> bool {
+        self.include.iter().any(|pattern| pattern.exact() == Some(link.name.as_str()))
+    }
+
     /// A plain name that no interface has.
     pub fn missing(&self, host: &Host) -> Option<&str> {
         self.include.iter().filter_map(Pattern::exact).find(|name| host.links.iter().all(|l| l.name != *name))
@@ -157,7 +189,6 @@ mod tests {
             loopback: name == "lo",
             software: false,
             default_route,
-            device_packets: [0; 2],
             xdp: Vec::new(),
         }
     }

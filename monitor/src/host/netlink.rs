@@ -1,4 +1,4 @@
-//! Route netlink (`rtnetlink(7)`, `include/uapi/linux/rtnetlink.h`): dumps, and word of changes.
+//! Route netlink (`rtnetlink(7)`, `include/uapi/linux/rtnetlink.h`): dumps, questions, and what changed.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::OwnedFd;
@@ -12,17 +12,25 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, send, socket_with,
 };
 
-use super::{Host, HostError, Link};
+use monitor_core::record::Text;
+
+use super::{HostError, Link};
 
 const RTM_NEWLINK: u16 = 16;
+const RTM_DELLINK: u16 = 17;
 const RTM_GETLINK: u16 = 18;
 const RTM_NEWADDR: u16 = 20;
+const RTM_DELADDR: u16 = 21;
 const RTM_GETADDR: u16 = 22;
 const RTM_NEWROUTE: u16 = 24;
+const RTM_DELROUTE: u16 = 25;
 const RTM_GETROUTE: u16 = 26;
+const RTM_NEWSTATS: u16 = 92;
+const RTM_GETSTATS: u16 = 94;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 const NLM_F_REQUEST: u16 = 1;
+const NLM_F_ACK: u16 = 4;
 const NLM_F_DUMP: u16 = 0x300;
 /// The tables changed while they were dumped: what came is no one state.
 const NLM_F_DUMP_INTR: u16 = 0x10;
@@ -32,6 +40,8 @@ const GROUPS: u32 = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
 
 /// A dump that keeps being interrupted is taken as it is after this many times.
 const TRIES: usize = 5;
+/// The kernel fills at most 32 KiB of a dump's buffer (net/netlink/af_netlink.c).
+const BUFFER: usize = 32 * 1024;
 /// For an answer of the kernel, which gives it at once.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -43,7 +53,45 @@ fn socket(groups: u32, flags: SocketFlags) -> Result<OwnedFd, Errno> {
     Ok(fd)
 }
 
-/// Says that something changed; what, a dump says.
+/// What changed since the last look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Heard {
+    /// Interfaces, addresses or default routes.
+    pub(super) any: bool,
+    /// Default routes, or what may have taken one along without a word: the kernel says nothing of IPv4 routes that
+    /// go with their interface or address (net/ipv4/fib_frontend.c, `fib_flush`).
+    pub(super) routes: bool,
+    /// Messages were lost: all may have changed.
+    pub(super) lost: bool,
+}
+
+impl Heard {
+    /// Takes note of a message. `leaves`: interfaces that default routes leave through.
+    fn note(&mut self, kind: u16, body: &[u8], leaves: &[u32]) {
+        // Both heads have it at the same place.
+        let is_way_out = || u32_at(body, 4).is_some_and(|ifindex| leaves.contains(&ifindex));
+        match kind {
+            RTM_NEWLINK | RTM_DELLINK => {
+                let is_up = kind == RTM_NEWLINK && u32_at(body, 8).is_some_and(|flags| flags & 1 != 0);
+                self.any = true;
+                self.routes |= !is_up && is_way_out();
+            }
+            RTM_NEWADDR => self.any = true,
+            RTM_DELADDR => {
+                self.any = true;
+                self.routes |= is_way_out();
+            }
+            // A router's table changes all the time.
+            RTM_NEWROUTE | RTM_DELROUTE if is_default(body) => {
+                self.any = true;
+                self.routes = true;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Follows what changes.
 #[derive(Debug)]
 pub(super) struct Changes(OwnedFd);
 
@@ -54,37 +102,93 @@ impl Changes {
         socket(GROUPS, SocketFlags::NONBLOCK).map(Self).map_err(error)
     }
 
-    /// Whether anything changed since the last call. A lost message (`ENOBUFS`) is a change as well.
-    pub(super) fn any(&self) -> bool {
-        let mut buffer = [0; 8192];
-        let mut any = false;
+    /// What changed since the last call.
+    pub(super) fn heard(&self, leaves: &[u32]) -> Heard {
+        let mut buffer = vec![0; BUFFER];
+        let mut heard = Heard::default();
         loop {
-            match recv(&self.0, &mut buffer, RecvFlags::empty()) {
-                Ok(_) | Err(Errno::NOBUFS) => any = true,
-                Err(Errno::INTR) => {}
-                Err(_) => return any,
+            let received = match recv(&self.0, buffer.as_mut_slice(), RecvFlags::empty()) {
+                Ok((received, _)) => received,
+                Err(Errno::NOBUFS) => {
+                    heard = Heard { any: true, routes: true, lost: true };
+                    continue;
+                }
+                Err(Errno::INTR) => continue,
+                Err(_) => return heard,
+            };
+            let mut rest = buffer.get(..received).unwrap_or_default();
+            while let Some((kind, _, body, next)) = next_message(rest) {
+                rest = next;
+                heard.note(kind, body, leaves);
             }
         }
     }
 }
 
-/// Reads links, addresses and default routes.
-pub(super) fn read() -> Result<Host, HostError> {
-    let mut host = Host::default();
-    dump(RTM_GETLINK, &[0; 16], "listing interfaces", RTM_NEWLINK, &mut host, |host, m| {
-        host.links.extend(link(m));
+/// All interfaces; whether default routes leave through them is not in it.
+pub(super) fn links() -> Result<Vec<Link>, HostError> {
+    let mut links = Vec::new();
+    dump(RTM_GETLINK, &[0; 16], "listing interfaces", RTM_NEWLINK, &mut links, |links, m| {
+        links.extend(link(m))
     })?;
-    dump(RTM_GETADDR, &[0; 8], "listing addresses", RTM_NEWADDR, &mut host, |host, m| {
-        host.networks.extend(network(m));
+    Ok(links)
+}
+
+/// All addresses.
+pub(super) fn networks() -> Result<Vec<LocalNetwork>, HostError> {
+    let mut networks = Vec::new();
+    dump(RTM_GETADDR, &[0; 8], "listing addresses", RTM_NEWADDR, &mut networks, |networks, m| {
+        networks.extend(network(m));
     })?;
-    let mut routes = Vec::new();
-    dump(RTM_GETROUTE, &[0; 12], "listing routes", RTM_NEWROUTE, &mut routes, |routes, m| {
-        default_route(m, routes);
+    Ok(networks)
+}
+
+/// Interfaces that default routes leave through. Reads the whole table: there is no question that leaves the other
+/// routes out.
+pub(super) fn default_routes() -> Result<Vec<u32>, HostError> {
+    let mut leaves = Vec::new();
+    dump(RTM_GETROUTE, &[0; 12], "listing routes", RTM_NEWROUTE, &mut leaves, |leaves, m| {
+        default_route(m, leaves);
     })?;
-    for link in &mut host.links {
-        link.default_route = routes.contains(&link.ifindex);
+    leaves.sort_unstable();
+    leaves.dedup();
+    Ok(leaves)
+}
+
+/// Interfaces up to which each is asked about by itself.
+const FEW: usize = 4;
+
+/// Packets that the devices counted: index, received, transmitted. Of all interfaces, or of these alone if they are few.
+pub(super) fn device_packets(of: &[u32]) -> Result<Vec<(u32, [u64; 2])>, HostError> {
+    let mut found = Vec::new();
+    let body = |ifindex: u32| {
+        // struct if_stats_msg: the filter is IFLA_STATS_LINK_64.
+        let mut body = [0; 12];
+        body[4..8].copy_from_slice(&ifindex.to_ne_bytes());
+        body[8..12].copy_from_slice(&1_u32.to_ne_bytes());
+        body
+    };
+    let operation = "reading counters of interfaces";
+    let take = |found: &mut Vec<_>, m: &[u8]| found.extend(device(m));
+    if of.len() > FEW {
+        dump(RTM_GETSTATS, &body(0), operation, RTM_NEWSTATS, &mut found, take)?;
+        return Ok(found);
     }
-    Ok(host)
+    for ifindex in of {
+        let asked = ask(RTM_GETSTATS, NLM_F_ACK, &body(*ifindex), RTM_NEWSTATS, |m| take(&mut found, m));
+        match asked {
+            Ok(_) | Err(Errno::NODEV) => {}
+            Err(e) => return Err(HostError { operation, source: e.into() }),
+        }
+    }
+    Ok(found)
+}
+
+/// `struct if_stats_msg` and `IFLA_STATS_LINK_64`: rx_packets, tx_packets.
+fn device(message: &[u8]) -> Option<(u32, [u64; 2])> {
+    let ifindex = u32_at(message, 4)?;
+    let (_, stats) = attributes(message.get(12..)?).find(|(kind, _)| *kind == 1)?;
+    Some((ifindex, [u64_at(stats, 0)?, u64_at(stats, 8)?]))
 }
 
 /// Asks for all objects of a kind, and hands the body of each message over.
@@ -100,15 +204,21 @@ pub(super) fn dump<T: Clone>(
     let empty = out.clone();
     for _ in 0..TRIES {
         *out = empty.clone();
-        if dump_once(request, body, wanted, |m| take(out, m)).map_err(error)? {
+        if ask(request, NLM_F_DUMP, body, wanted, |m| take(out, m)).map_err(error)? {
             break;
         }
     }
     Ok(())
 }
 
-/// Whether the dump was of one state.
-fn dump_once(request: u16, body: &[u8], wanted: u16, mut take: impl FnMut(&[u8])) -> Result<bool, Errno> {
+/// Asks, with [`NLM_F_DUMP`] for all, with [`NLM_F_ACK`] for one. Whether the answers are of one state.
+fn ask(
+    request: u16,
+    flags: u16,
+    body: &[u8],
+    wanted: u16,
+    mut take: impl FnMut(&[u8]),
+) -> Result<bool, Errno> {
     let fd = socket(0, SocketFlags::empty())?;
     set_socket_timeout(&fd, Timeout::Recv, Some(PATIENCE))?;
     // A body of zeros: family unspecified, no filter.
@@ -116,11 +226,10 @@ fn dump_once(request: u16, body: &[u8], wanted: u16, mut take: impl FnMut(&[u8])
     let length = message.len() as u32;
     message[0..4].copy_from_slice(&length.to_ne_bytes());
     message[4..6].copy_from_slice(&request.to_ne_bytes());
-    message[6..8].copy_from_slice(&(NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
+    message[6..8].copy_from_slice(&(NLM_F_REQUEST | flags).to_ne_bytes());
     send(&fd, &message, SendFlags::empty())?;
     let mut consistent = true;
-    // The kernel fills at most 32 KiB of a dump's buffer (net/netlink/af_netlink.c).
-    let mut buffer = vec![0; 32 * 1024];
+    let mut buffer = vec![0; BUFFER];
     loop {
         let (received, _) = match recv(&fd, buffer.as_mut_slice(), RecvFlags::empty()) {
             Err(Errno::INTR) => continue,
@@ -133,8 +242,10 @@ fn dump_once(request: u16, body: &[u8], wanted: u16, mut take: impl FnMut(&[u8])
             match kind {
                 NLMSG_DONE => return Ok(consistent),
                 NLMSG_ERROR => {
-                    let code = body.first_chunk().map_or(0, |b| i32::from_ne_bytes(*b));
-                    return Err(Errno::from_raw_os_error(-code));
+                    return match body.first_chunk().map_or(0, |b| i32::from_ne_bytes(*b)) {
+                        0 => Ok(consistent),
+                        code => Err(Errno::from_raw_os_error(-code)),
+                    };
                 }
                 kind if kind == wanted => take(body),
                 _ => {}
@@ -174,7 +285,7 @@ pub(super) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])>
     })
 }
 
-/// `struct ifinfomsg` and `IFLA_IFNAME`, `IFLA_LINKINFO`, `IFLA_STATS64`, `IFLA_XDP` (`include/uapi/linux/if_link.h`).
+/// `struct ifinfomsg` and `IFLA_IFNAME`, `IFLA_LINKINFO`, `IFLA_XDP` (`include/uapi/linux/if_link.h`).
 fn link(message: &[u8]) -> Option<Link> {
     let kind = u16_at(message, 2)?;
     let ifindex = u32_at(message, 4)?;
@@ -187,12 +298,12 @@ fn link(message: &[u8]) -> Option<Link> {
         loopback: flags & 8 != 0,
         software: flags & 8 != 0,
         default_route: false,
-        device_packets: [0; 2],
         xdp: Vec::new(),
     };
     for (kind, value) in attributes(message.get(16..)?) {
         match kind {
-            3 => link.name = String::from_utf8_lossy(value.strip_suffix(&[0]).unwrap_or(value)).into_owned(),
+            // The kernel takes any bytes but spaces, slashes and colons.
+            3 => link.name = Text::escaped(value.strip_suffix(&[0]).unwrap_or(value)).into_owned(),
             // IFLA_INFO_KIND: only devices that are made by software have one.
             18 => link.software |= attributes(value).any(|(kind, _)| kind == 1),
             // IFLA_XDP: IFLA_XDP_DRV_PROG_ID, IFLA_XDP_SKB_PROG_ID, IFLA_XDP_HW_PROG_ID.
@@ -200,8 +311,6 @@ fn link(message: &[u8]) -> Option<Link> {
                 let ids = attributes(value).filter(|(kind, _)| (5..=7).contains(kind));
                 link.xdp = ids.filter_map(|(_, id)| u32_at(id, 0)).collect();
             }
-            // rx_packets, tx_packets.
-            23 => link.device_packets = [u64_at(value, 0)?, u64_at(value, 8)?],
             _ => {}
         }
     }
@@ -231,9 +340,14 @@ fn ip(value: &[u8]) -> Option<IpAddr> {
 }
 
 /// `struct rtmsg`: unicast to everywhere, in any table that is not the kernel's own.
+fn is_default(message: &[u8]) -> bool {
+    let head = (message.get(1), message.get(4), message.get(7));
+    matches!(head, (Some(0), Some(&table), Some(1)) if table != u8::MAX)
+}
+
+/// The interfaces that a default route leaves through.
 fn default_route(message: &[u8], interfaces: &mut Vec<u32>) {
-    let (Some(&0), Some(&table), Some(&1)) = (message.get(1), message.get(4), message.get(7)) else { return };
-    if table == 255 {
+    if !is_default(message) {
         return;
     }
     for (kind, value) in attributes(message.get(12..).unwrap_or_default()) {
@@ -259,22 +373,68 @@ mod tests {
 
     #[test]
     fn loopback_is_there_with_its_address() {
-        let host = read().unwrap();
-        let lo = host.links.iter().find(|l| l.loopback).unwrap();
+        let links = links().unwrap();
+        let lo = links.iter().find(|l| l.loopback).unwrap();
         assert_eq!((lo.name.as_str(), lo.software), ("lo", true));
-        let mut names: Vec<_> = host.links.iter().map(|l| &l.name).collect();
+        let mut names: Vec<_> = links.iter().map(|l| &l.name).collect();
         names.sort();
         names.dedup();
-        assert_eq!(names.len(), host.links.len());
+        assert_eq!(names.len(), links.len());
         if lo.up {
-            assert!(host.networks.contains(&LocalNetwork { address: Ipv4Addr::LOCALHOST.into(), prefix: 8 }));
+            assert!(
+                networks()
+                    .unwrap()
+                    .contains(&LocalNetwork { address: Ipv4Addr::LOCALHOST.into(), prefix: 8 })
+            );
         }
     }
 
     #[test]
     fn nothing_has_changed_before_anything_happens() {
         let changes = Changes::new().unwrap();
-        assert!(!changes.any());
+        assert_eq!(changes.heard(&[]), Heard::default());
+    }
+
+    #[test]
+    fn of_routes_only_default_ones_are_heard_and_what_may_have_taken_one_along() {
+        let heard = |kind, body: &[u8]| {
+            let mut heard = Heard::default();
+            heard.note(kind, body, &[7]);
+            (heard.any, heard.routes)
+        };
+        // Family, length of the destination, of the source, TOS, table, protocol, scope, type.
+        for kind in [RTM_NEWROUTE, RTM_DELROUTE] {
+            assert_eq!(heard(kind, &[2, 0, 0, 0, 254, 3, 0, 1, 0, 0, 0, 0]), (true, true));
+            assert_eq!(heard(kind, &[2, 24, 0, 0, 254, 3, 0, 1, 0, 0, 0, 0]), (false, false));
+            assert_eq!(heard(kind, &[10, 0, 0, 0, 255, 3, 0, 1, 0, 0, 0, 0]), (false, false));
+            assert_eq!(heard(kind, &[10, 0]), (false, false));
+        }
+        let link = |ifindex: u8, flags: u8| [0, 0, 1, 0, ifindex, 0, 0, 0, flags, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(heard(RTM_NEWLINK, &link(7, 1)), (true, false));
+        assert_eq!(heard(RTM_NEWLINK, &link(7, 0)), (true, true));
+        assert_eq!(heard(RTM_NEWLINK, &link(8, 0)), (true, false));
+        assert_eq!(heard(RTM_DELLINK, &link(7, 1)), (true, true));
+        assert_eq!(heard(RTM_DELADDR, &[2, 24, 0, 0, 7, 0, 0, 0]), (true, true));
+        assert_eq!(heard(RTM_DELADDR, &[2, 24, 0, 0, 8, 0, 0, 0]), (true, false));
+        assert_eq!(heard(RTM_NEWADDR, &[2, 24, 0, 0, 7, 0, 0, 0]), (true, false));
+    }
+
+    #[test]
+    fn a_name_of_control_characters_or_no_utf8_is_written_so_that_it_can_be_shown() {
+        let mut message = vec![0; 16];
+        message.extend([12, 0, 3, 0, b'a', 0x1b, b'[', b'm', 0xff, 0, 0, 0]);
+        message[16] = 10;
+        assert_eq!(link(&message).unwrap().name, "a\\x1b[m\\xff");
+    }
+
+    #[test]
+    fn devices_of_few_interfaces_are_asked_about_one_by_one_and_say_the_same_as_all() {
+        let lo = links().unwrap().into_iter().find(|l| l.loopback).unwrap().ifindex;
+        let one = device_packets(&[lo, u32::MAX >> 1]).unwrap();
+        let all = device_packets(&[lo; FEW + 1]).unwrap();
+        let of = |found: &[(u32, [u64; 2])]| found.iter().find(|(ifindex, _)| *ifindex == lo).unwrap().1;
+        assert_eq!(one.len(), 1);
+        assert!(of(&all)[0] >= of(&one)[0]);
     }
 
     #[test]
@@ -282,9 +442,7 @@ mod tests {
         let mut message = vec![0; 16];
         message[2] = 1;
         message[4] = 7;
-        for (kind, value) in
-            [(3_u16, &b"eth0\0"[..]), (23, &[1; 16][..]), (18, &[8, 0, 1, 0, 1, 2, 3, 4][..])]
-        {
+        for (kind, value) in [(3_u16, &b"eth0\0"[..]), (18, &[8, 0, 1, 0, 1, 2, 3, 4][..])] {
             message.extend((4 + value.len() as u16).to_ne_bytes());
             message.extend(kind.to_ne_bytes());
             message.extend(value);
@@ -296,6 +454,8 @@ mod tests {
             let cut = &message[..end];
             drop((link(cut), network(cut), next_message(cut)));
             default_route(cut, &mut Vec::new());
+            drop(device(cut));
+            Heard::default().note(RTM_NEWROUTE, cut, &[]);
         }
     }
 }

@@ -26,7 +26,7 @@ fn bytes(flow: &Flow) -> Vec<u8> {
 fn sorted<'a>(flows: impl Iterator<Item = &'a Flow>) -> BTreeMap<String, (FlowKey, Vec<u8>)> {
     flows
         .filter(|f| f.head.live.get() != 0)
-        .map(|f| (format!("{:?}", f.head.key), (f.head.key, bytes(f))))
+        .map(|f| (format!("{:?}", f.head.key.get()), (f.head.key.get(), bytes(f))))
         .collect()
 }
 

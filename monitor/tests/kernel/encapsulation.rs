@@ -34,7 +34,7 @@ fn seen<T>(rig: &Rig, from: &Raw, direction: Direction, frame: &[u8], look: impl
     let flows = rig.source.slots().expect("slots");
     let flow = flows
         .iter()
-        .filter(|f| f.head.live.get() != 0 && f.head.key.protocol == 6)
+        .filter(|f| f.head.live.get() != 0 && f.head.key.protocol() == 6)
         .max_by_key(|f| f.head.first.get())
         .expect("a TCP flow");
     look(flow)
@@ -126,7 +126,7 @@ fn tunnels_count_on_their_innermost_flow() {
             let rig = rig(ingress);
             let raw = Raw::open(&rig.there, "eth1");
             let (key, length, data, kind) = seen(&rig, &raw, Direction::Receive, frame, |f| {
-                (f.head.key, bytes(f), payload(f), f.head.tunnel.get())
+                (f.head.key.get(), bytes(f), payload(f), f.head.tunnel.get())
             });
             assert_eq!(kind, *tunnel as u8, "{tunnel:?} {ingress:?}");
             assert_eq!(
@@ -154,7 +154,7 @@ fn fragments_of_a_tunnel_count_on_the_flow_in_it() {
         let rig = rig(ingress);
         let raw = Raw::open(&rig.there, "eth1");
         raw.send(&parts[0]);
-        let seen = seen(&rig, &raw, Direction::Receive, &parts[1], |f| f.head.key.upper_port);
+        let seen = seen(&rig, &raw, Direction::Receive, &parts[1], |f| f.head.key.get().upper_port);
         assert_eq!(seen, 443);
         let fragments = |f: &&Flow| f.counters[0].fragments.get() + f.counters[1].fragments.get() == 2;
         let counted = wait_for("both fragments in one flow", || {
@@ -172,12 +172,13 @@ fn ports_of_tunnels_are_the_users() {
     let mut rig = Rig::new(Options { max_flows: 64, tunnels, ..Options::default() }, endless()).plain();
     rig.attach("eth0");
     let raw = Raw::open(&rig.there, "eth1");
-    let key = seen(&rig, &raw, Direction::Receive, &vxlan(4790, &ethernet(0x0800, &inner())), |f| f.head.key);
+    let key =
+        seen(&rig, &raw, Direction::Receive, &vxlan(4790, &ethernet(0x0800, &inner())), |f| f.head.key.get());
     assert_eq!(key.upper_port, 443);
     // What was a tunnel by default is a plain flow now.
     raw.send(&vxlan(4789, &ethernet(0x0800, &inner())));
     wait_for("the outer flow", || {
-        rig.source.slots().expect("slots").iter().any(|f| f.head.key.upper_port == 4789).then_some(())
+        rig.source.slots().expect("slots").iter().any(|f| f.head.key.get().upper_port == 4789).then_some(())
     });
 }
 

@@ -94,7 +94,7 @@ fn counts(rig: &mut Rig, version: IpVersion, size: usize) {
     traffic::tcp(&rig.here, &rig.there, address, upwards, 30_000, Ending::Client);
     traffic::udp(&rig.here, &rig.there, address, DATAGRAMS, size);
     adds_up(rig);
-    let of_version = |flow: &Flow| flow.head.key.ip_version == number;
+    let of_version = |flow: &Flow| flow.head.key.get().ip_version == number;
     let sent = |payload: usize| ((14 + header + 8 + payload) * DATAGRAMS) as u64;
     let udp = flow(rig, |f| of_version(f) && f.hot.iter().any(|hot| hot.bytes.get() == sent(size)));
     for side in [Side::Lower, Side::Upper] {
@@ -142,7 +142,7 @@ fn tunnel(rig: &Rig) {
     let inside =
         frames::ipv4([10, 1, 1, 1], [10, 1, 1, 2], 6, &frames::tcp(40_000, 443, 1, 1, 0x18, &[7; 40]));
     Raw::open(&rig.there, "eth1").send(&frames::vxlan(4789, &frames::ethernet(0x0800, &inside)));
-    let inner = |f: &Flow| f.head.tunnel.get() == Tunnel::Vxlan as u8 && f.head.key.protocol == 6;
+    let inner = |f: &Flow| f.head.tunnel.get() == Tunnel::Vxlan as u8 && f.head.key.protocol() == 6;
     wait_for("the inner flow", || {
         let flows = rig.source.slots().expect("slots");
         flows.iter().any(|f| inner(f) && f.hot.iter().any(|hot| hot.payload_bytes.get() == 40)).then_some(())
@@ -156,7 +156,7 @@ fn loopback(rig: &mut Rig) {
     for (address, number) in [("127.0.0.1", 4), ("::1", 6)] {
         traffic::udp(&rig.here, &rig.here, address, DATAGRAMS, 100);
         let udp = flow(rig, |f| {
-            let key = &f.head.key;
+            let key = &f.head.key.get();
             (key.ifindex, key.protocol, key.ip_version) == (lo.ifindex, 17, number)
         });
         let packets: u64 = udp.hot.iter().map(|hot| hot.packets.get()).sum();

@@ -5,6 +5,7 @@
 use testing::{bpffs, capture, frames, hooks, netns, test_run, traffic};
 
 mod attach;
+mod broken_off;
 mod coarse;
 mod conservation;
 mod differential;
@@ -13,6 +14,7 @@ mod features;
 mod generator;
 mod pins;
 mod rig;
+mod routes;
 mod samples;
 mod stack;
 mod wire_truth;

@@ -147,7 +147,7 @@ fn pinned_filters_of_clsact_are_nobody_elses_to_replace_or_remove() {
         here.enter(|| source.attach(&interface(&here, "eth0"))).map(|()| source)
     };
     let unpin = |name: &str| {
-        let host = here.enter(|| Watcher::new().and_then(|watcher| watcher.read())).expect("the host");
+        let host = here.enter(|| Watcher::new().and_then(|mut watcher| watcher.read())).expect("the host");
         let eth0 = host.links.iter().find(|link| link.name == "eth0").expect("the interface");
         let directory = bpf.pins().with_file_name(name);
         here.enter(|| remove_pins(&directory, &[eth0])).map(|removed| removed.filters)

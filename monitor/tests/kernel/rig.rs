@@ -133,7 +133,7 @@ pub(crate) fn interface(ns: &Namespace, device: &str) -> Interface {
 }
 
 fn add(table: &mut Table, flow: &Flow, side: Side) {
-    let key = flow.head.key;
+    let key = flow.head.key.get();
     let hot = &flow.hot[side.index()];
     let counters = &flow.counters[side.index()];
     if flow.head.live.get() == 0 || hot.packets.get() == 0 {

@@ -60,13 +60,18 @@ fn a_flow_has_a_budget() {
 fn enough_is_enough() {
     let mut rig = rig(Sampling { flow_bytes: u32::MAX, ..sampling() });
     traffic::udp(&rig.here, &rig.there, THERE, 2, 100);
-    let slot =
-        rig.source.slots().expect("slots").iter().position(|f| f.head.key.protocol == 17).expect("the flow");
+    let slot = rig
+        .source
+        .slots()
+        .expect("slots")
+        .iter()
+        .position(|f| f.head.key.protocol() == 17)
+        .expect("the flow");
     assert_eq!(read(&mut rig).len(), 4);
     for side in [monitor_common::abi::Side::Lower, monitor_common::abi::Side::Upper] {
         rig.source.enough(slot as u32, side);
     }
-    let key = rig.source.slots().expect("slots")[slot].head.key;
+    let key = rig.source.slots().expect("slots")[slot].head.key.get();
     // The same 5-tuple once more, by hand.
     let raw = Raw::open(&rig.there, "eth1");
     let (lower, upper) =

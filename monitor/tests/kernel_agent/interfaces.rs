@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 
 use crate::{
-    agent::{Agent, HERE, HERE6, THERE, THERE6, cable, plain},
+    agent::{Agent, HERE, HERE6, Running, THERE, THERE6, cable, plain, weir},
     hooks::programs,
     netns::{Namespace, wait_for},
     traffic,
@@ -119,6 +119,47 @@ fn an_interface_is_followed_from_its_creation_through_its_renaming_to_its_end() 
     agent.wait_for_sum("weir_network_io_packets_total", &labels("eth7"), 3.0);
     let log = agent.stop(Signal::SIGTERM);
     assert!(!log.contains("ERROR"), "{log}");
+}
+
+#[test]
+fn interfaces_that_a_pattern_means_and_that_cannot_be_counted_are_a_warning_and_a_named_one_is_an_error() {
+    let (here, _there) = host();
+    // A name that the kernel takes and that is no UTF-8, and that would turn a terminal red.
+    here.sh("ip link add \"$(printf 'bad\\033[31m\\377')\" type veth peer name good");
+    let agent = Agent::start(&here, &["--interface=any"]);
+    assert_eq!(attached(&agent), ["eth0", "good", "lo", "off", "off-peer", "spare"]);
+    let line = agent.process.wait_for_log(&["WARN", "cannot be counted", r"bad\x1b[31m\xff"]);
+    assert!(line.contains("is not UTF-8"), "{line}");
+    let log = agent.stop(Signal::SIGTERM);
+    assert!(!log.contains("\u{1b}[31m"), "{log}");
+    // Loopback has no XDP: among others it is left out, by its name it is what was asked for.
+    let agent = Agent::start(&here, &["--interface=l*,spare", "--ingress=xdp"]);
+    assert_eq!(attached(&agent), ["spare"]);
+    agent.process.wait_for_log(&["WARN", "cannot be counted", "lo"]);
+    agent.stop(Signal::SIGTERM);
+    let mut process = Running::start(weir(&here, &["run", "--interface=lo,spare", "--ingress=xdp"]));
+    assert!(!process.end().success());
+    assert!(process.stderr().contains("attaching to lo"), "{}", process.stderr());
+}
+
+#[test]
+fn more_than_a_thousand_interfaces_are_counted_and_hundreds_that_come_at_once() {
+    let (here, there) = host();
+    let pairs = |from: u32, to: u32| {
+        let lines: String = (from..to).map(|n| format!("link add v{n} type veth peer name w{n}\n")).collect();
+        here.sh(&format!("printf '{}' | ip -batch -", lines.replace('\n', "\\n")));
+    };
+    pairs(0, 450);
+    let agent = Agent::start(&here, &["--interface=v*,w*,eth0"]);
+    assert_eq!(attached(&agent).len(), 901);
+    pairs(450, 600);
+    wait_for("the new ones", || (attached(&agent).len() == 1201).then_some(()));
+    let labels = [("interface", "eth0"), ("direction", "receive"), ("transport", "udp")];
+    traffic::udp(&there, &here, HERE, 5, 100);
+    agent.wait_for_sum("weir_network_io_packets_total", &labels, 5.0);
+    assert_eq!(agent.wait_for_drains().unaccounted(), 0.0);
+    let log = agent.stop(Signal::SIGTERM);
+    assert!(!log.contains("ERROR") && !log.contains("cannot be counted"), "{log}");
 }
 
 #[test]

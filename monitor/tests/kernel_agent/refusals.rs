@@ -166,3 +166,18 @@ fn too_little_memory_for_the_table() {
         refused(&here, without_settings(here.command("sh", &["-c", script, env!("CARGO_BIN_EXE_weir")])));
     assert_says(&said, &["memory", "--max-flows"]);
 }
+
+#[test]
+fn a_user_namespace_and_a_host_without_sys_are_called_so() {
+    let (here, _there) = cable();
+    let unshared = |arguments: &[&str], script: &str| {
+        let binary = env!("CARGO_BIN_EXE_weir");
+        without_settings(here.command("unshare", &[arguments, &["sh", "-c", script, binary]].concat()))
+    };
+    let run = r#"exec "$0" run --interface=lo --max-flows=64"#;
+    let said = refused(&here, unshared(&["--user", "--map-root-user", "--net"], run));
+    assert_says(&said, &["not permitted", "user namespace"]);
+    let bare = format!("umount --lazy /sys && {run}");
+    let said = refused(&here, unshared(&["--mount"], &bare));
+    assert_says(&said, &["/sys/devices/system/cpu/possible", "mount /sys"]);
+}

@@ -115,7 +115,7 @@ impl Flows {
 
     /// A flow has appeared in a slot.
     pub(super) fn open(&mut self, books: &mut Books, slot: u32, flow: &Flow) {
-        let key = flow.head.key;
+        let key = flow.head.key.get();
         let seen = flow.head.client();
         let entry = Entry {
             key,

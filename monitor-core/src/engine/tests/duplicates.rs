@@ -253,7 +253,7 @@ fn a_new_slot_under_the_key_of_one_that_is_ending_is_a_flow_of_its_own() {
     stacked(&mut w, &packet);
     w.drain();
     // The card's key was deleted, but its slot is not yet closed when a new packet comes.
-    let key = w.slots[0].head.key;
+    let key = w.slots[0].head.key.get();
     let old = w.map.remove(&key).unwrap();
     w.eth(&packet);
     let report = w.wait(MS);

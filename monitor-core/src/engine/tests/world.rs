@@ -133,7 +133,7 @@ impl World {
         late(self);
         for (slot, reason) in self.closed.clone() {
             let flow = &mut self.slots[slot as usize];
-            self.map.remove(&flow.head.key);
+            self.map.remove(&flow.head.key.get());
             self.engine.close(slot, flow, reason);
             flow.clear();
             self.free.push(slot);

@@ -5,21 +5,27 @@
 //! instance that died left under our program's name is removed first, nobody else's filter is touched,
 //! pinned ones of ours included, and the qdisc stays when we go.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, io, path::PathBuf, thread};
 
 use aya::{
     Ebpf,
     programs::{
-        LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode,
+        LinkOrder, Program, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode,
         tc::{self, NlOptions, SchedClassifierLinkId, TcAttachOptions, TcError, TcHandle},
         xdp::{XdpError, XdpLinkId},
     },
 };
 use monitor_common::abi::hook_flags;
+use monitor_core::record::Text;
+use rustix::{
+    io::Errno,
+    net::{AddressFamily, SocketFlags, SocketType, netdevice::index_to_name, socket_with},
+};
 
 use super::{
     Error, Ingress, Options, Source, TcAttach, clsact,
     error::io_cause,
+    expedite::Hurry,
     pin::TcLink,
     probe::{self, Features},
 };
@@ -31,6 +37,9 @@ const XDP_FRAGS: &str = "weir_xdp_frags";
 
 /// Priority of our clsact filters: first, as on TCX.
 const PRIORITY: u16 = 1;
+
+/// Interfaces from which on attaching them one after another takes a noticeable time.
+const MANY: usize = 16;
 
 /// How often a load that a signal interrupted is tried again.
 const LOAD_ATTEMPTS: u32 = 16;
@@ -83,25 +92,52 @@ fn xdp_program(features: Features) -> &'static str {
     if features.xdp_frags { XDP_FRAGS } else { XDP }
 }
 
+/// Loads programs into the kernel, each on a thread of its own: the verifier takes most of the time that a start takes.
+pub(super) fn load_all(ebpf: &mut Ebpf, names: &[&'static str]) -> Result<(), Error> {
+    let mut programs: BTreeMap<&str, &mut Program> = ebpf.programs_mut().collect();
+    let mut taken = Vec::with_capacity(names.len());
+    for name in names {
+        taken.push((*name, programs.remove(name).ok_or(Error::Incomplete(name))?));
+    }
+    thread::scope(|scope| {
+        let started: Vec<_> = taken
+            .into_iter()
+            .map(|(name, program)| {
+                thread::Builder::new()
+                    .name(name.to_owned())
+                    .spawn_scoped(scope, move || load_one(program, name))
+            })
+            .collect();
+        for thread in started {
+            let failed =
+                |source| Error::System { operation: "starting", subject: "a thread that loads", source };
+            let ended = thread.map_err(failed)?.join();
+            ended.unwrap_or_else(|_| Err(failed(io::Error::other("it ended early"))))?;
+        }
+        Ok(())
+    })
+}
+
 /// Loads one program into the kernel.
 pub(super) fn load(ebpf: &mut Ebpf, name: &'static str) -> Result<(), Error> {
-    let program = ebpf.program_mut(name).ok_or(Error::Incomplete(name))?;
+    load_one(ebpf.program_mut(name).ok_or(Error::Incomplete(name))?, name)
+}
+
+fn load_one(program: &mut Program, name: &'static str) -> Result<(), Error> {
     let refused = |source: ProgramError| match errno(&source) {
-        Some(libc::EPERM) => Error::NotPermitted(std::io::Error::from_raw_os_error(libc::EPERM)),
+        Some(libc::EPERM) => Error::NotPermitted(io::Error::from_raw_os_error(libc::EPERM)),
         // The verifier's refusal; with all rights the same number is a defect of the program.
         Some(libc::EACCES) if probe::lacks_capabilities() => {
-            Error::NotPermitted(std::io::Error::from_raw_os_error(libc::EACCES))
+            Error::NotPermitted(io::Error::from_raw_os_error(libc::EACCES))
         }
-        Some(libc::EMFILE | libc::ENFILE) => {
-            Error::NoDescriptors(std::io::Error::from_raw_os_error(libc::EMFILE))
-        }
+        Some(libc::EMFILE | libc::ENFILE) => Error::NoDescriptors(out_of_descriptors()),
         _ => Error::Program { program: name, source: Box::new(source) },
     };
     let mut attempts = 0;
     loop {
         let loaded = match &mut *program {
-            aya::programs::Program::SchedClassifier(p) => p.load(),
-            aya::programs::Program::Xdp(p) => p.load(),
+            Program::SchedClassifier(p) => p.load(),
+            Program::Xdp(p) => p.load(),
             _ => return Err(Error::Incomplete(name)),
         };
         match loaded {
@@ -122,7 +158,7 @@ fn errno(error: &ProgramError) -> Option<i32> {
             e.raw_os_error()
         }
         ProgramError::SyscallError(e) => e.io_error.raw_os_error(),
-        _ => io_cause(error).and_then(std::io::Error::raw_os_error),
+        _ => io_cause(error).and_then(io::Error::raw_os_error),
     }
 }
 
@@ -132,6 +168,29 @@ fn classifier<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Sche
 
 fn xdp<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Xdp, Error> {
     ebpf.program_mut(name).and_then(|p| p.try_into().ok()).ok_or(Error::Incomplete(name))
+}
+
+impl Interface {
+    /// Its name, harmless on a terminal.
+    fn shown(&self) -> String {
+        Text::escaped(self.name.as_bytes()).into_owned()
+    }
+
+    /// The same interface under the name that the kernel has for it now.
+    fn as_it_is(&self) -> Result<Self, Error> {
+        let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None);
+        match socket.and_then(|socket| index_to_name(&socket, self.ifindex)) {
+            Ok(name) => Ok(Self { name, ..self.clone() }),
+            Err(Errno::NODEV | Errno::NXIO) => Err(Error::NoInterface { interface: self.shown() }),
+            Err(Errno::ILSEQ) => Err(Error::UnusableName { interface: self.shown() }),
+            Err(e) if e == Errno::MFILE || e == Errno::NFILE => Err(Error::NoDescriptors(e.into())),
+            Err(e) => Err(Error::System {
+                operation: "asking for",
+                subject: "the name of an interface",
+                source: e.into(),
+            }),
+        }
+    }
 }
 
 impl Source {
@@ -148,12 +207,10 @@ impl Source {
             flags |= hook_flags::ONE_SIDED;
         }
         if !self.hooks.claim(interface.ifindex, flags)? {
-            return Err(Error::TooManyInterfaces {
-                interface: interface.name.clone(),
-                limit: monitor_common::abi::MAX_INTERFACES,
-            });
+            return Err(Error::TooManyInterfaces { interface: interface.shown(), limit: self.hooks.room() });
         }
-        match self.attach_programs(interface) {
+        let attached = interface.as_it_is().and_then(|device| self.attach_programs(&device));
+        match attached {
             Ok(attachment) => {
                 self.attachments.insert(interface.ifindex, attachment);
                 Ok(())
@@ -182,7 +239,7 @@ impl Source {
                 }
             }
         };
-        Ok(Attachment { name: interface.name.clone(), ingress, egress })
+        Ok(Attachment { name: interface.shown(), ingress, egress })
     }
 
     fn attach_tc(
@@ -191,14 +248,14 @@ impl Source {
         hook: TcAttachType,
         interface: &Interface,
     ) -> Result<TcLink, Error> {
-        let Self { ebpf, pins, options, .. } = self;
+        let Self { ebpf, pins, options, features, .. } = self;
         let program = classifier(ebpf, name)?;
         if let Some(pins) = pins
             && let Some(link) = pins.exchange_tc(program, interface.ifindex, &interface.name, hook)?
         {
             return Ok(link);
         }
-        let id = Self::hang_tc(program, options, name, hook, interface)?;
+        let id = Self::hang_tc(program, options, *features, name, hook, interface)?;
         match pins {
             Some(pins) => pins.keep_tc(program, id, interface.ifindex, hook),
             None => Ok(TcLink::Owned(id)),
@@ -208,6 +265,7 @@ impl Source {
     fn hang_tc(
         program: &mut SchedClassifier,
         options: &Options,
+        features: Features,
         name: &'static str,
         hook: TcAttachType,
         interface: &Interface,
@@ -215,7 +273,7 @@ impl Source {
         let tcx = match options.tc_attach {
             TcAttach::Tcx => true,
             TcAttach::Clsact => false,
-            TcAttach::Auto => probe::kernel_features()?.tcx,
+            TcAttach::Auto => features.tcx,
         };
         let failed = |source: ProgramError| refused(name, interface, source);
         if tcx {
@@ -240,7 +298,7 @@ impl Source {
     }
 
     fn attach_xdp(&mut self, mode: XdpMode, interface: &Interface) -> Result<IngressLink, Error> {
-        let name = xdp_program(probe::kernel_features()?);
+        let name = xdp_program(self.features);
         let Self { ebpf, pins, .. } = self;
         let program = xdp(ebpf, name)?;
         if let Some(pins) = pins
@@ -250,10 +308,10 @@ impl Source {
         }
         let link =
             program.attach_to_if_index(interface.ifindex, mode).map_err(|source| match errno(&source) {
-                Some(libc::EBUSY | libc::EEXIST) => Error::HookTaken { interface: interface.name.clone() },
+                Some(libc::EBUSY | libc::EEXIST) => Error::HookTaken { interface: interface.shown() },
                 Some(code @ (libc::EOPNOTSUPP | libc::ERANGE | libc::EINVAL)) => Error::NoNativeXdp {
-                    interface: interface.name.clone(),
-                    source: std::io::Error::from_raw_os_error(code),
+                    interface: interface.shown(),
+                    source: io::Error::from_raw_os_error(code),
                 },
                 _ => refused(name, interface, source),
             })?;
@@ -279,6 +337,12 @@ impl Source {
                 }
             }
         }
+    }
+
+    /// Makes attaching to so many interfaces, or detaching from them, quicker until the guard is dropped, if there
+    /// is a way; of few it is not worth while.
+    pub fn hurry(&self, interfaces: usize) -> Option<Hurry> {
+        (interfaces >= MANY).then(|| self.expedite.begin()).flatten()
     }
 
     /// Detaches from an interface. Its last packets are in the next drain; then [`Source::release`].
@@ -325,19 +389,19 @@ impl Source {
 }
 
 fn refused(program: &'static str, interface: &Interface, source: ProgramError) -> Error {
-    let name = interface.name.clone();
+    let name = interface.shown();
     match errno(&source) {
-        Some(libc::ENODEV | libc::ENXIO) => Error::NoInterface { interface: name },
-        Some(libc::EPERM) => Error::NotPermitted(std::io::Error::from_raw_os_error(libc::EPERM)),
-        Some(libc::EMFILE | libc::ENFILE) => Error::NoDescriptors(out_of_descriptors()),
         // The C library looks up an interface by a socket, and has another word for it when there can be none.
-        Some(libc::ENOENT) if std::fs::File::open("/proc/self/stat").is_err() => {
+        Some(libc::ENOENT) if matches!(source, ProgramError::TcError(TcError::IoError(_))) => {
             Error::NoDescriptors(out_of_descriptors())
         }
+        Some(libc::ENODEV | libc::ENXIO) => Error::NoInterface { interface: name },
+        Some(libc::EPERM) => Error::NotPermitted(io::Error::from_raw_os_error(libc::EPERM)),
+        Some(libc::EMFILE | libc::ENFILE) => Error::NoDescriptors(out_of_descriptors()),
         _ => Error::Attach { program, interface: name, source: source.into() },
     }
 }
 
-fn out_of_descriptors() -> std::io::Error {
-    std::io::Error::from_raw_os_error(libc::EMFILE)
+fn out_of_descriptors() -> io::Error {
+    io::Error::from_raw_os_error(libc::EMFILE)
 }

@@ -8,6 +8,7 @@ use aya::programs::TcAttachType;
 use aya::programs::links::Link as _;
 use aya::programs::tc::{SchedClassifierLink, TcHandle};
 use monitor_common::abi::Direction;
+use monitor_core::record::Text;
 
 use super::Error;
 use crate::host::{self, Filter};
@@ -43,12 +44,13 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// The interface's name, harmless on a terminal.
+    fn shown(&self) -> String {
+        Text::escaped(self.interface.as_bytes()).into_owned()
+    }
+
     fn failed(&self, source: impl std::error::Error + Send + Sync + 'static) -> Error {
-        Error::Attach {
-            program: self.program,
-            interface: self.interface.to_owned(),
-            source: Box::new(source),
-        }
+        Error::Attach { program: self.program, interface: self.shown(), source: Box::new(source) }
     }
 
     /// Filters under our program's name; without a qdisc there is none.
@@ -73,12 +75,12 @@ impl Place<'_> {
     pub(super) fn make_room(&self, own: Option<TcHandle>) -> Result<(), Error> {
         let left = self.filters()?;
         if left.iter().any(|filter| is_pinned(filter.handle) && own.map(u32::from) != Some(filter.handle)) {
-            return Err(Error::Pinned { interface: self.interface.to_owned() });
+            return Err(Error::Pinned { interface: self.shown() });
         }
         for filter in left {
             self.remove(&filter)?;
             tracing::info!(
-                interface = self.interface,
+                interface = self.shown(),
                 program = self.program,
                 "removed the filter of an instance that died"
             );

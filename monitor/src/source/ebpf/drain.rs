@@ -9,7 +9,11 @@
 //! 7. H1: the hooks' totals again. H0 ≤ slots + elsewhere ≤ H1.
 //! 8. What was told is written to the pins, if there are any; see [`super::pin`].
 //! 9. Those slots are emptied and given back.
+//!
+//! Any of these may fail, and the next drain goes on where this one broke off: [`Ending`] remembers which slots are on
+//! their way out.
 
+use std::collections::HashSet;
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
     atomic::{Ordering, fence},
@@ -24,46 +28,60 @@ fn lock(engine: &Mutex<Engine>) -> MutexGuard<'_, Engine> {
     engine.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Slots on their way out.
+#[derive(Debug, Default)]
+pub(super) struct Ending {
+    /// Their flows are to be closed. No key may lead to them any more.
+    begun: Vec<(u32, EndReason)>,
+    /// Their flows were closed, all that they have is counted: they wait to be emptied.
+    closed: Vec<u32>,
+}
+
+impl Ending {
+    /// Flows to which no key leads already.
+    pub(super) fn of(lost: Vec<u32>) -> Self {
+        let begun = lost.into_iter().map(|slot| (slot, EndReason::Idle)).collect();
+        Self { begun, closed: Vec::new() }
+    }
+}
+
 impl Source {
     /// Brings the engine up to date. The engine is not locked while the grace period passes.
     pub fn drain(&mut self, engine: &Mutex<Engine>, now: u64) -> Result<DrainReport, Error> {
         let before = self.hooks.read()?;
-        let ended = {
+        let expired = {
             let mut engine = lock(engine);
             engine.begin_drain(now, &before);
             self.live = self.observe(&mut engine)?;
-            let elsewhere = self.hooks.read()?;
-            let mut ended = engine.expired(&elsewhere);
-            let lost = std::mem::take(&mut self.lost).into_iter().map(|slot| (slot, EndReason::Idle));
-            ended.retain(|(slot, _)| !lost.clone().any(|(other, _)| other == *slot));
-            ended.extend(lost);
-            ended
+            engine.expired(&self.hooks.read()?)
         };
-        self.unpublish(&ended)?;
+        self.unpublish(expired)?;
         self.grace.wait()?;
         let mut engine = lock(engine);
         self.understand(&mut engine);
-        for &(slot, reason) in &ended {
+        for (slot, reason) in self.ending.begun.drain(..) {
             let Some(flow) = self.slots.get(slot) else { continue };
             engine.close(slot, flow, reason);
+            self.ending.closed.push(slot);
         }
-        self.live = self.live.saturating_sub(ended.len() as u32);
+        self.live = self.live.saturating_sub(self.ending.closed.len() as u32);
         let after = self.hooks.read()?;
         let report = engine.end_drain(now, &after);
-        let committed = self.commit(&mut engine, &ended);
+        let committed = self.commit(&mut engine);
         // Giving back is a system call a slot: whoever wants a page need not wait for that.
         drop(engine);
-        for &(slot, _) in &ended {
+        while let Some(&slot) = self.ending.closed.last() {
             self.slots.empty(slot)?;
+            self.ending.closed.pop();
         }
         committed.map(|()| report)
     }
 
     /// Writes to the pins what was told, the flows of slots that are about to be emptied included.
-    fn commit(&mut self, engine: &mut Engine, ended: &[(u32, EndReason)]) -> Result<(), Error> {
+    fn commit(&mut self, engine: &mut Engine) -> Result<(), Error> {
         let Some(pins) = &mut self.pins else { return Ok(()) };
         let generation = pins.next_generation();
-        for &(slot, _) in ended {
+        for &slot in &self.ending.closed {
             if let Some(flow) = self.slots.get(slot) {
                 flow.head.retired.set(generation);
             }
@@ -75,40 +93,55 @@ impl Source {
     pub fn suspend(&mut self, engine: &Mutex<Engine>, now: u64) -> Result<(), Error> {
         let mut engine = lock(engine);
         engine.succession().suspend(now);
-        self.commit(&mut engine, &[])
+        self.commit(&mut engine)
     }
 
-    /// Shows the engine every live slot; returns their number.
+    /// Shows the engine every live slot whose flow it has not closed; returns their number.
     fn observe(&mut self, engine: &mut Engine) -> Result<u32, Error> {
         let adopts = std::mem::take(&mut self.adopts);
         let mut live = 0;
+        let closed: HashSet<u32> = self.ending.closed.iter().copied().collect();
         let slots = self.slots.first(self.slots.high_water()?);
         for (index, flow) in slots.iter().enumerate() {
-            if flow.head.live.get() != 0 {
+            let index = index as u32;
+            if flow.head.live.get() != 0 && !closed.contains(&index) {
                 // The key was written before the slot became live.
                 fence(Ordering::Acquire);
-                if adopts && let Some(told) = self.pins.as_ref().and_then(|p| p.reported(index as u32)) {
-                    engine.succession().adopt(index as u32, flow, told);
+                if adopts && let Some(told) = self.pins.as_ref().and_then(|p| p.reported(index)) {
+                    engine.succession().adopt(index, flow, told);
                 }
-                engine.observe(index as u32, flow);
+                engine.observe(index, flow);
                 live += 1;
             }
         }
         Ok(live)
     }
 
-    fn unpublish(&self, ended: &[(u32, EndReason)]) -> Result<(), Error> {
-        if ended.is_empty() {
-            return Ok(());
-        }
-        let mut keys = Vec::with_capacity(ended.len());
-        for &(slot, _) in ended {
-            let Some(flow) = self.slots.get(slot) else { continue };
-            // The key of a flow that lost it may be another slot's by now.
-            if self.pins.is_none() || self.slots.find(&flow.head.key)? == Some(slot) {
-                keys.push(flow.head.key);
+    /// Sees to it that no key leads to the slots of flows that end.
+    fn unpublish(&mut self, mut expired: Vec<(u32, EndReason)>) -> Result<(), Error> {
+        let Self { ending, slots, .. } = self;
+        let begun: HashSet<u32> = ending.begun.iter().map(|(slot, _)| *slot).collect();
+        expired.retain(|(slot, _)| !begun.contains(slot));
+        let mut keys = Vec::with_capacity(expired.len());
+        for &(slot, _) in &ending.begun {
+            let Some(flow) = slots.get(slot) else { continue };
+            // Where it was deleted before, the key may be another slot's by now.
+            let key = flow.head.key.get();
+            if slots.find(&key)? == Some(slot) {
+                keys.push(key);
             }
         }
-        if keys.is_empty() { Ok(()) } else { self.slots.delete_keys(&keys) }
+        let own = self.pins.is_none();
+        for &(slot, _) in &expired {
+            let Some(flow) = slots.get(slot) else { continue };
+            let key = flow.head.key.get();
+            // The key of a flow that a predecessor lost may be another slot's by now.
+            if own || slots.find(&key)? == Some(slot) {
+                keys.push(key);
+            }
+        }
+        // From here on some may be deleted, whatever else happens.
+        ending.begun.append(&mut expired);
+        if keys.is_empty() { Ok(()) } else { slots.delete_keys(&keys) }
     }
 }

@@ -25,6 +25,17 @@ pub enum Error {
         /// What it lacks.
         missing: &'static str,
     },
+    /// How many values a map has for each key.
+    #[error(
+        "loading the kernel side: {file} cannot be read: {source}: mount /sys (`mount -t sysfs sysfs /sys`), or give it to the container"
+    )]
+    NoCpus {
+        /// Where the CPUs are listed.
+        file: &'static str,
+        /// Why it cannot be read.
+        #[source]
+        source: io::Error,
+    },
     /// Maps did not fit.
     #[error(
         "creating the flow table: out of memory for {flows} flows ({mebibytes} MiB): lower --max-flows, or raise the memory limit"
@@ -111,6 +122,14 @@ pub enum Error {
     #[error("attaching to {interface}: no such interface: `ip link` lists them")]
     NoInterface {
         /// Name of the interface.
+        interface: String,
+    },
+    /// What aya cannot name.
+    #[error(
+        "attaching to {interface}: its name is not UTF-8: give it another one (`ip link set dev … name …`)"
+    )]
+    UnusableName {
+        /// Name of the interface, escaped.
         interface: String,
     },
     /// More interfaces than cells.

@@ -2,6 +2,8 @@
 
 use std::os::fd::OwnedFd;
 
+use aya::maps::MapData;
+
 use super::{Error, sys};
 
 /// How to wait for running programs.
@@ -10,7 +12,7 @@ pub(super) enum Grace {
     Membarrier,
     /// Where that is refused (`nohz_full`, seccomp): an update of a map in a map waits as well
     /// (kernel/bpf/syscall.c, `maybe_wait_bpf_programs`).
-    MapInMap { outer: OwnedFd, inner: OwnedFd },
+    MapInMap { outer: OwnedFd, inner: MapData },
 }
 
 impl Grace {
@@ -21,7 +23,7 @@ impl Grace {
     fn map_in_map() -> Result<Self, Error> {
         let failed =
             |source| Error::System { operation: "creating maps for", subject: "the grace period", source };
-        let inner = sys::create_array().map_err(failed)?;
+        let inner = sys::create_array(4, 1, 0).map_err(failed)?;
         let outer = sys::create_array_of_maps(&inner).map_err(failed)?;
         Ok(Self::MapInMap { outer, inner })
     }

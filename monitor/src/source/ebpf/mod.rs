@@ -8,9 +8,10 @@ mod clsact;
 mod coarse;
 mod drain;
 mod error;
+mod expedite;
 mod grace;
 mod hooks;
-mod locked_memory;
+mod limits;
 mod log;
 mod object;
 mod pin;
@@ -25,12 +26,14 @@ use std::path::PathBuf;
 
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
 use monitor_common::{
-    abi::{KernelConfig, Sampling},
+    abi::{KernelConfig, MIN_CELLS, Sampling},
     wire::TunnelPorts,
 };
 
 pub use attach::Interface;
 pub use error::Error;
+pub use expedite::Hurry;
+pub use limits::raise_descriptors;
 pub use object::{is_embedded, object_bytes};
 pub use pin::{Removed, make as make_pins, remove as remove_pins};
 pub use samples::{LostSamples, Sample};
@@ -78,6 +81,8 @@ pub struct Options {
     pub max_flows: u32,
     /// Bounds of payload samples; `None`: none are taken.
     pub sampling: Option<Sampling>,
+    /// Cells for interfaces: see [`monitor_common::abi::cells_for`]. Pins that are there keep theirs.
+    pub cells: u32,
     /// Size of the ring of samples in bytes, a power of two of whole pages.
     pub ring_bytes: u32,
     /// UDP ports of tunnels.
@@ -103,6 +108,7 @@ impl Default for Options {
             tc_attach: TcAttach::Auto,
             max_flows: 131_072,
             sampling: None,
+            cells: MIN_CELLS,
             ring_bytes: 4 << 20,
             tunnels: TunnelPorts::KERNEL,
             mirror: false,
@@ -145,6 +151,8 @@ pub struct Source {
     slots: Slots,
     hooks: Hooks,
     grace: Grace,
+    expedite: expedite::Expedite,
+    features: probe::Features,
     attachments: BTreeMap<u32, Attachment>,
     samples: Option<samples::Reader>,
     coarse: coarse::Victims,
@@ -156,16 +164,17 @@ pub struct Source {
     carried: Option<Carried>,
     /// The first drain reads slots that a predecessor has read.
     adopts: bool,
-    /// Slots to which no key leads any more: their flows end at the first drain.
-    lost: Vec<u32>,
+    ending: drain::Ending,
 }
 
 impl Source {
     /// Loads maps and programs. Nothing is attached yet.
-    pub fn open(options: Options) -> Result<Self, Error> {
+    pub fn open(mut options: Options) -> Result<Self, Error> {
         let object = object::bytes()?;
-        locked_memory::raise();
+        limits::raise_locked_memory();
+        hooks::cpus()?;
         let features = probe::kernel_features()?;
+        options.cells = options.pin.as_deref().and_then(pin::cells).unwrap_or(options.cells);
         let config = KernelConfig {
             coarse_clock: features.coarse_clock.into(),
             test_clock: options.test_clock.into(),
@@ -174,6 +183,7 @@ impl Source {
             bench_mask: options.bench_mask,
             bench_hold: options.bench_hold,
             bench_flags: options.bench_flags,
+            cells: options.cells,
             tunnels: options.tunnels,
         };
         let found = match &options.pin {
@@ -186,6 +196,7 @@ impl Source {
             .map_max_entries("FLOWS", options.max_flows)
             .map_max_entries("SLOTS", options.max_flows)
             .map_max_entries("FREE", options.max_flows)
+            .map_max_entries("HOOKS", options.cells * 2)
             .map_max_entries("SAMPLES", options.ring_bytes)
             .verifier_log_level(VerifierLogLevel::STATS);
         if let Some(directory) = &options.pin {
@@ -195,11 +206,9 @@ impl Source {
         }
         let mut ebpf = loader.load(object).map_err(|e| Error::load(&options, e))?;
         let log = log::KernelLog::new(&mut ebpf)?;
-        for name in attach::programs(&options, features) {
-            attach::load(&mut ebpf, name)?;
-        }
-        let slots = Slots::new(&mut ebpf, &options, found)?;
-        let mut hooks = Hooks::new(&mut ebpf)?;
+        attach::load_all(&mut ebpf, &attach::programs(&options, features))?;
+        let mut slots = Slots::new(&mut ebpf, &options, found)?;
+        let mut hooks = Hooks::new(&mut ebpf, options.cells)?;
         let samples = options.sampling.map(|s| samples::Reader::new(&mut ebpf, s)).transpose()?;
         let grace = Grace::new()?;
         let (mut pins, mut carried, mut lost) = (None, None, Vec::new());
@@ -208,7 +217,7 @@ impl Source {
             pins = Some(opened);
             if let Some(legacy) = legacy {
                 hooks.adopt()?;
-                lost = pin::recover(&slots, &grace, legacy.generation)?;
+                lost = pin::recover(&mut slots, &grace, legacy.generation)?;
                 carried = Some(legacy.carried);
             }
         }
@@ -218,6 +227,8 @@ impl Source {
             slots,
             hooks,
             grace,
+            expedite: expedite::Expedite::new(),
+            features,
             attachments: BTreeMap::new(),
             samples,
             coarse: coarse::Victims::default(),
@@ -226,7 +237,7 @@ impl Source {
             adopts: carried.is_some(),
             pins,
             carried,
-            lost,
+            ending: drain::Ending::of(lost),
         })
     }
 
@@ -279,8 +290,10 @@ impl Source {
 
 impl Drop for Source {
     fn drop(&mut self) {
-        if self.pins.as_ref().is_some_and(Pins::is_fresh) {
+        // Those that are pinned stay, once all has begun well.
+        if self.pins.as_ref().is_none_or(Pins::is_fresh) {
             let attached: Vec<u32> = self.attachments.keys().copied().collect();
+            let _hurry = self.hurry(attached.len());
             for ifindex in attached {
                 self.detach(ifindex);
             }

@@ -6,7 +6,7 @@ use aya::{
 };
 use monitor_common::abi::Direction;
 
-use super::{Error, locked_memory};
+use super::{Error, limits};
 
 /// Features that decide which programs are loaded and how they hang.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +106,16 @@ pub(super) fn lacks_capabilities() -> bool {
     capabilities().iter().any(|(_, held)| !held)
 }
 
+/// Whether root is not root: capabilities are those of a user namespace (`user_namespaces(7)`), and the kernel wants
+/// those of the initial one, which maps all users to themselves.
+fn in_user_namespace() -> bool {
+    std::fs::read_to_string("/proc/thread-self/uid_map").is_ok_and(|map| !maps_all(&map))
+}
+
+fn maps_all(uid_map: &str) -> bool {
+    uid_map.split_ascii_whitespace().eq(["0", "0", "4294967295"])
+}
+
 /// Those that are missing, as the end of a sentence.
 fn missing() -> String {
     let missing: Vec<_> =
@@ -132,13 +142,17 @@ pub(super) fn refusal() -> String {
     if lacks_capabilities() {
         return format!("run as root, or grant {}{}", capability_names(), missing());
     }
-    let limit = kernel_features().ok().and_then(locked_memory::limit);
-    refusal_of_the_capable(limit, lockdown().as_deref())
+    let limit = kernel_features().ok().and_then(limits::locked_memory);
+    refusal_of_the_capable(limit, lockdown().as_deref(), in_user_namespace())
 }
 
 /// The same for one who has all these rights, and may lock so many bytes of memory if maps count as such.
-fn refusal_of_the_capable(limit: Option<u64>, lockdown: Option<&str>) -> String {
+fn refusal_of_the_capable(limit: Option<u64>, lockdown: Option<&str>, in_user_namespace: bool) -> String {
     match (limit, lockdown) {
+        _ if in_user_namespace => {
+            "this is a user namespace (a rootless or unprivileged container?), whose capabilities are none for bpf(2): run in the initial one"
+                .to_owned()
+        }
         (Some(bytes), _) => format!(
             "this kernel counts maps as locked memory, of which there may be {} KiB: raise the limit (LimitMEMLOCK=infinity, ulimit -l unlimited), or grant CAP_SYS_RESOURCE",
             bytes >> 10
@@ -181,14 +195,21 @@ mod tests {
     fn a_refusal_without_a_missing_right_names_what_else_refuses() {
         assert_eq!(chosen("none [integrity] confidentiality\n"), Some("integrity"));
         assert_eq!(chosen("\n"), None);
-        let locked = refusal_of_the_capable(None, Some("confidentiality"));
+        let locked = refusal_of_the_capable(None, Some("confidentiality"), false);
         assert!(locked.contains("locked down (confidentiality)"), "{locked}");
         for open in [None, Some("none")] {
-            let filtered = refusal_of_the_capable(None, open);
+            let filtered = refusal_of_the_capable(None, open, false);
             assert!(filtered.contains("refuses bpf(2)") && !filtered.contains("locked"), "{filtered}");
         }
-        let little = refusal_of_the_capable(Some(65536), None);
+        let little = refusal_of_the_capable(Some(65536), None, false);
         assert!(little.contains("64 KiB") && little.contains("CAP_SYS_RESOURCE"), "{little}");
+        let inside = refusal_of_the_capable(None, None, true);
+        assert!(inside.contains("user namespace") && !inside.contains("security module"), "{inside}");
+        assert!(
+            maps_all("         0          0 4294967295\n")
+                && !maps_all("0 1000 1\n")
+                && !maps_all("0 0 65536\n")
+        );
     }
 
     #[test]

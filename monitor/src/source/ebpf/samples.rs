@@ -5,7 +5,7 @@ use aya::{
     maps::{Array, MapData, PerCpuArray, RingBuf},
 };
 use monitor_common::{
-    abi::{SampleHeader, SampleKind, Sampling, Side},
+    abi::{SampleHeader, SampleKind, SampleState, Sampling, Side},
     wire::tcp_flags,
 };
 use monitor_core::{
@@ -76,17 +76,6 @@ pub struct LostSamples {
     pub unreadable: u64,
 }
 
-/// What the kernel side counts of its samples on each CPU: `SampleState` of its map.
-#[repr(C)]
-#[derive(Clone, Copy, Default)]
-pub(super) struct SampleState {
-    second: u64,
-    count: u64,
-    ring_full: u64,
-    over_budget: u64,
-    unreadable: u64,
-}
-
 pub(super) struct Reader {
     ring: RingBuf<MapData>,
     state: PerCpuArray<MapData, SampleState>,
@@ -126,7 +115,7 @@ impl Source {
             let header = &sample.header;
             let Some(flow) = slots.get(header.slot) else { continue };
             let head = &flow.head;
-            if head.live.get() == 0 || head.key != header.key || header.time < head.first.get() {
+            if head.live.get() == 0 || head.key.get() != header.key || header.time < head.first.get() {
                 continue;
             }
             if !engine.sample(header.slot, flow, header.connection, &sample.payload()) {

@@ -1,58 +1,68 @@
 //! The flow table as user space sees it: a mapping of the slots, the keys, the free list.
 
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::AsFd as _;
 
 use aya::{
     Ebpf,
-    maps::{Map, MapData, PerCpuArray},
+    maps::{Array, Map, MapData, PerCpuArray, Stack},
+    programs::SchedClassifier,
 };
 use monitor_common::abi::{Flow, FlowKey};
 
 use super::{
-    Error, Options, batch,
+    Error, Options, attach,
+    batch::Keys,
+    error::io_cause,
     sys::{self, Mapping},
 };
 
+/// The program that fills the free list.
+const FILL: &str = "weir_fill";
+/// Slots that one run of it offers (monitor-ebpf/src/fill.rs).
+const STEP: u32 = 256;
+/// How often it is started again when a signal interrupts it.
+const ATTEMPTS: u32 = 64;
+
 pub(super) struct Slots {
     mapping: Mapping<Flow>,
-    keys: OwnedFd,
-    free: OwnedFd,
+    keys: Keys<FlowKey>,
+    free: Stack<MapData, u32>,
     high_water: PerCpuArray<MapData, u32>,
 }
 
-/// A map's own descriptor, by name.
-pub(super) fn descriptor(ebpf: &mut Ebpf, name: &'static str) -> Result<OwnedFd, Error> {
-    let map = ebpf.map(name).ok_or(Error::Incomplete(name))?;
-    let (Map::Array(data)
-    | Map::HashMap(data)
-    | Map::Stack(data)
-    | Map::PerCpuArray(data)
-    | Map::LruHashMap(data)
-    | Map::RingBuf(data)
-    | Map::Queue(data)) = map
+fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, Error> {
+    ebpf.take_map(name).ok_or(Error::Incomplete(name))
+}
+
+/// A map once more, with a descriptor of its own: the loaded object keeps it.
+fn also(ebpf: &Ebpf, name: &'static str) -> Result<Map, Error> {
+    let (Map::Array(data) | Map::HashMap(data) | Map::Stack(data)) =
+        ebpf.map(name).ok_or(Error::Incomplete(name))?
     else {
         return Err(Error::Incomplete(name));
     };
-    data.fd().as_fd().try_clone_to_owned().map_err(Error::NoDescriptors)
+    let own = data.fd().as_fd().try_clone_to_owned().map_err(Error::NoDescriptors)?;
+    MapData::from_fd(own).and_then(Map::from_map_data).map_err(Error::map(name))
 }
 
 impl Slots {
     /// Maps the slots. In a table that nobody `used` yet all are free: the lowest number comes out first.
     pub(super) fn new(ebpf: &mut Ebpf, options: &Options, used: bool) -> Result<Self, Error> {
         let count = options.max_flows;
-        let slots = descriptor(ebpf, "SLOTS")?;
+        let left = if used { 0 } else { fill(ebpf, count)? };
+        let Map::Array(slots) = also(ebpf, "SLOTS")? else { return Err(Error::Incomplete("SLOTS")) };
         let mapping = Mapping::new(&slots, count as usize).map_err(|source| match source.raw_os_error() {
             Some(libc::ENOMEM) => Error::out_of_memory(options, source),
             _ => Error::System { operation: "mapping", subject: "the flow table", source },
         })?;
-        let map = ebpf.take_map("HIGH_WATER").ok_or(Error::Incomplete("HIGH_WATER"))?;
-        let high_water = PerCpuArray::try_from(map).map_err(Error::map("HIGH_WATER"))?;
-        let this =
-            Self { mapping, keys: descriptor(ebpf, "FLOWS")?, free: descriptor(ebpf, "FREE")?, high_water };
-        if !used {
-            for slot in (0..count).rev() {
-                this.give_back(slot)?;
-            }
+        let mut this = Self {
+            mapping,
+            keys: Keys::new(also(ebpf, "FLOWS")?).map_err(Error::map("FLOWS"))?,
+            free: Stack::try_from(also(ebpf, "FREE")?).map_err(Error::map("FREE"))?,
+            high_water: PerCpuArray::try_from(take(ebpf, "HIGH_WATER")?).map_err(Error::map("HIGH_WATER"))?,
+        };
+        for slot in (0..left).rev() {
+            this.give_back(slot)?;
         }
         Ok(this)
     }
@@ -74,8 +84,8 @@ impl Slots {
     }
 
     /// Unpublishes keys. The programs that found them before may still count for a grace period.
-    pub(super) fn delete_keys(&self, keys: &[FlowKey]) -> Result<(), Error> {
-        batch::delete(&self.keys, keys).map_err(|source| Error::System {
+    pub(super) fn delete_keys(&mut self, keys: &[FlowKey]) -> Result<(), Error> {
+        self.keys.delete(keys).map_err(|source| Error::System {
             operation: "deleting from",
             subject: "the flow table",
             source,
@@ -84,7 +94,7 @@ impl Slots {
 
     /// The slot that a key has.
     pub(super) fn find(&self, key: &FlowKey) -> Result<Option<u32>, Error> {
-        sys::lookup(&self.keys, key).map_err(|source| Error::System {
+        self.keys.get(key).map_err(|source| Error::System {
             operation: "reading",
             subject: "the flow table",
             source,
@@ -92,7 +102,7 @@ impl Slots {
     }
 
     /// Empties a slot that no program can hold, and gives it back.
-    pub(super) fn empty(&self, slot: u32) -> Result<(), Error> {
+    pub(super) fn empty(&mut self, slot: u32) -> Result<(), Error> {
         let Some(flow) = self.get(slot) else { return Ok(()) };
         flow.clear();
         // Before another flow can have it. Who dies here loses one slot and no packet.
@@ -101,11 +111,39 @@ impl Slots {
     }
 
     /// Offers a slot to the programs again.
-    pub(super) fn give_back(&self, slot: u32) -> Result<(), Error> {
-        sys::push(&self.free, &slot).map_err(|source| Error::System {
+    pub(super) fn give_back(&mut self, slot: u32) -> Result<(), Error> {
+        self.free.push(slot, 0).map_err(|error| Error::System {
             operation: "filling",
             subject: "the list of free slots",
-            source,
+            source: sys::cause(error),
         })
     }
+}
+
+/// Fills the free list within the kernel, where it is not a system call a slot. Returns how many of the lowest slots
+/// it left out: all, where the kernel does not let programs be run.
+fn fill(ebpf: &mut Ebpf, count: u32) -> Result<u32, Error> {
+    attach::load(ebpf, FILL)?;
+    let map = take(ebpf, "UNOFFERED")?;
+    let mut unoffered: Array<_, u32> = Array::try_from(map).map_err(Error::map("UNOFFERED"))?;
+    unoffered.set(0, count, 0).map_err(Error::map("UNOFFERED"))?;
+    let program: &mut SchedClassifier =
+        ebpf.program_mut(FILL).and_then(|p| p.try_into().ok()).ok_or(Error::Incomplete(FILL))?;
+    let mut left = count;
+    for _ in 0..ATTEMPTS {
+        let done = match program.fd() {
+            Ok(fd) => sys::run(fd, left.div_ceil(STEP)),
+            Err(error) => {
+                Err(io_cause(&error).map_or_else(|| std::io::ErrorKind::Other.into(), |e| e.kind().into()))
+            }
+        };
+        left = unoffered.get(&0, 0).map_err(Error::map("UNOFFERED"))?;
+        let interrupted = matches!(&done, Err(e) if e.kind() == std::io::ErrorKind::Interrupted);
+        if left == 0 || !(interrupted || done.is_ok()) {
+            break;
+        }
+    }
+    // It is of no use any more.
+    drop(program.unload());
+    Ok(left)
 }

@@ -1,11 +1,9 @@
 //! What the kernel says of our programs and maps.
 
-use std::os::fd::AsFd as _;
-
 use aya::programs::Program;
 use monitor_common::abi::COARSE_ENTRIES;
 
-use super::{Source, sys};
+use super::Source;
 
 /// A loaded program.
 #[derive(Clone, Debug)]
@@ -36,19 +34,18 @@ impl Source {
     pub fn program_stats(&self) -> Vec<ProgramStats> {
         let mut out = Vec::new();
         for (name, program) in self.ebpf.programs() {
-            let fd = match program {
-                Program::SchedClassifier(p) => p.fd(),
-                Program::Xdp(p) => p.fd(),
+            let info = match program {
+                Program::SchedClassifier(p) => p.info(),
+                Program::Xdp(p) => p.info(),
                 _ => continue,
             };
-            let Ok(stats) = fd.map_err(drop).and_then(|fd| sys::run_stats(fd.as_fd()).map_err(drop)) else {
-                continue;
-            };
+            // One that is not loaded has nothing to say.
+            let Ok(info) = info else { continue };
             out.push(ProgramStats {
                 name: name.to_owned(),
-                runs: stats.runs,
-                run_seconds: stats.run_time_ns as f64 / 1e9,
-                verified_instructions: stats.verified_instructions,
+                runs: info.run_count(),
+                run_seconds: info.run_time().as_secs_f64(),
+                verified_instructions: info.verified_instruction_count().unwrap_or(0),
             });
         }
         out

@@ -3,7 +3,7 @@
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::{LabelPair, MetricFamily, MetricType};
-use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 use super::page::{Family, Kind, Label, Page};
 
@@ -31,6 +31,8 @@ pub struct Own {
     pub web_answer_bytes: IntGaugeVec,
     /// Requests that wait, by what for.
     pub web_waiting: IntGaugeVec,
+    /// Changes of interfaces that came too fast.
+    pub interface_overruns: IntCounter,
 }
 
 impl Own {
@@ -88,6 +90,10 @@ impl Own {
             ),
             &["queue"],
         )?;
+        let interface_overruns = IntCounter::new(
+            "weir_interface_event_overruns_total",
+            "Times that changes of interfaces, addresses and routes were lost because they came too fast; all are read anew then.",
+        )?;
         for collector in [
             Box::new(drain_seconds.clone()) as Box<dyn Collector>,
             Box::new(drain_wait_seconds.clone()),
@@ -99,6 +105,7 @@ impl Own {
             Box::new(confined.clone()),
             Box::new(web_answer_bytes.clone()),
             Box::new(web_waiting.clone()),
+            Box::new(interface_overruns.clone()),
             Box::new(ProcessCollector::for_self()),
         ] {
             registry.register(collector)?;
@@ -115,6 +122,7 @@ impl Own {
             confined,
             web_answer_bytes,
             web_waiting,
+            interface_overruns,
         })
     }
 

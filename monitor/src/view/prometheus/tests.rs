@@ -2,11 +2,12 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use monitor_common::abi::{Address, Flow, FlowKey, Side};
+use monitor_common::abi::{Address, Flow, FlowKey, HookCounters, Side};
 use monitor_core::engine::EngineConfig;
 use monitor_core::payload::inspector::{Payload, TcpHeader};
+use monitor_core::totals::{InterfaceTotals, Io};
 
-use super::families::{ALL, TCP_COUNTERS};
+use super::families::{ALL, NETWORK_PACKETS, TCP_COUNTERS};
 use super::series;
 use super::*;
 
@@ -32,7 +33,7 @@ fn whole_page(format: Format) -> String {
 fn conversation(engine: &mut Engine) {
     let mut say = |slot: u32, protocol: u8, port: u16, bytes: &[u8]| {
         let mut flow = Flow::default();
-        flow.head.key = FlowKey {
+        flow.head.key.set(&FlowKey {
             lower: Address::from_v4_octets([10, 0, 0, 1]),
             upper: Address::from_v4_octets([10, 0, 0, 2]),
             lower_port: 40_000,
@@ -40,7 +41,7 @@ fn conversation(engine: &mut Engine) {
             protocol,
             ip_version: 4,
             ..FlowKey::default()
-        };
+        });
         let tcp = (protocol == 6).then_some(TcpHeader { seq: 1, ack: None, syn: false });
         let length = bytes.len() as u32;
         engine.payload(slot, &flow, &Payload { time: 1, sender: Side::Lower, bytes, length, tcp });
@@ -66,6 +67,30 @@ fn protocols_are_on_the_page_in_known_words() {
         assert!(page.contains(line), "{line}{page}");
     }
     assert!(!page.contains("c2VjcmV0") && !page.contains("<script"), "{page}");
+}
+
+#[test]
+fn an_interface_shows_what_it_has_counted_and_one_series_from_the_start() {
+    let mut page = Page::new(Format::Text, Vec::new());
+    let mut interfaces = ["eth0", "silent"].map(|name| InterfaceTotals::new(name.to_owned(), None));
+    let icmp = HookCounters::class(58, 6);
+    interfaces[0].io[Direction::Receive.index()][icmp] = Io { packets: 2, bytes: 200 };
+    totals::network(&mut page, &NETWORK_PACKETS, &interfaces, |io| io.packets);
+    let page = String::from_utf8(page.finish()).unwrap();
+    let shown: Vec<_> = page.lines().filter(|l| l.starts_with("weir_network_io_packets_total{")).collect();
+    let labels = |interface, direction, transport, version| {
+        format!(
+            "interface=\"{interface}\",direction=\"{direction}\",transport=\"{transport}\",ip_version=\"{version}\""
+        )
+    };
+    let expected = [
+        format!("weir_network_io_packets_total{{{}}} 0", labels("eth0", "receive", "tcp", 4)),
+        format!("weir_network_io_packets_total{{{}}} 2", labels("eth0", "receive", "icmpv6", 6)),
+        format!("weir_network_io_packets_total{{{}}} 0", labels("eth0", "transmit", "tcp", 4)),
+        format!("weir_network_io_packets_total{{{}}} 0", labels("silent", "receive", "tcp", 4)),
+        format!("weir_network_io_packets_total{{{}}} 0", labels("silent", "transmit", "tcp", 4)),
+    ];
+    assert_eq!(shown, expected);
 }
 
 #[test]

@@ -54,7 +54,9 @@ fn interfaces(page: &mut Page, interfaces: &[InterfaceTotals]) {
     hooks(page, &OVERFLOW_PACKETS, interfaces, |hook| hook.accounted[Outcome::Overflow.index()]);
 }
 
-fn network(
+/// Traffic by interface. A host with hundreds of interfaces has most of the 24 combinations on few of them, so that
+/// one is shown once it has counted; the first is always there, for sums over an interface that is silent.
+pub(super) fn network(
     page: &mut Page,
     family: &Family<'_>,
     interfaces: &[InterfaceTotals],
@@ -65,13 +67,18 @@ fn network(
         for direction in Direction::ALL {
             for transport in Transport::ALL {
                 for (version, text) in [(IpVersion::V4, "4"), (IpVersion::V6, "6")] {
+                    let io = interface.io(direction, transport, version);
+                    let first = (transport, version) == (Transport::Tcp, IpVersion::V4);
+                    if io.packets == 0 && !first {
+                        continue;
+                    }
                     let labels = [
                         ("interface", interface.name.as_str().into()),
                         ("direction", direction.as_str().into()),
                         ("transport", transport.as_str().into()),
                         ("ip_version", text.into()),
                     ];
-                    page.sample(&labels, number(interface.io(direction, transport, version)));
+                    page.sample(&labels, number(io));
                 }
             }
         }

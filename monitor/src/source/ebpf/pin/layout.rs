@@ -1,11 +1,13 @@
 //! What pins are of: version, sizes and settings. Pins of others are refused, never read as one's own.
 
-use std::{mem::size_of, path::Path};
+use std::{io, mem::size_of, path::Path};
+
+use aya::maps::MapData;
 
 use monitor_common::{
     abi::{
         self, COARSE_ENTRIES, CoarseCounters, CoarseKey, FRAGMENTED_DATAGRAMS, Flow, FlowKey, FragmentFlow,
-        FragmentKey, HookCounters, MAX_INTERFACES, Reported, Sampling,
+        FragmentKey, HookCounters, Reported, SampleState, Sampling,
     },
     cell::Cell64,
 };
@@ -14,7 +16,6 @@ use super::{CONFIG, REPORTED, STATE, failed, links, namespace, state};
 use crate::source::ebpf::{
     Error, Ingress, Options, TcAttach,
     probe::Features,
-    samples::SampleState,
     sys::{self, Mapping},
 };
 
@@ -63,12 +64,10 @@ pub(super) fn find(directory: &Path) -> Result<Found, Error> {
             .next()
             .map_or(Ok(Found::Nothing), |path| Err(not_ours(&path)));
     }
-    let words = sys::open_pin(&path)
-        .and_then(|map| Ok((sys::map_sizes(&map)?, map)))
-        .and_then(|(sizes, map)| Ok((sizes, Mapping::<Cell64>::new(&map, WORDS)?)));
+    let words = open(&path).and_then(|map| Ok((sizes_of(&map)?, Mapping::<Cell64>::new(&map, WORDS)?)));
     let kind = match words {
         Ok(([4, 8, entries], words)) if entries == WORDS as u32 => words.get(0).map(Cell64::get),
-        Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
             return Err(failed("opening", &path)(e));
         }
         _ => None,
@@ -78,6 +77,28 @@ pub(super) fn find(directory: &Path) -> Result<Found, Error> {
         Some(UNFINISHED) => Ok(Found::Unfinished),
         _ => Err(not_ours(&path)),
     }
+}
+
+/// Opens a map by its pin.
+pub(super) fn open(path: &Path) -> io::Result<MapData> {
+    MapData::from_pin(path).map_err(sys::cause)
+}
+
+/// Gives a map a name in a BPF file system.
+pub(super) fn pin(map: &MapData, path: &Path) -> io::Result<()> {
+    map.pin(path).map_err(sys::pin_cause)
+}
+
+/// Sizes of a map: key and value in bytes, entries.
+fn sizes_of(map: &MapData) -> io::Result<[u32; 3]> {
+    let info = map.info().map_err(sys::cause)?;
+    Ok([info.key_size(), info.value_size(), info.max_entries()])
+}
+
+/// Cells for interfaces that the maps in a directory have; `None`: there are no maps.
+pub(in crate::source::ebpf) fn cells(directory: &Path) -> Option<u32> {
+    let [_, _, entries] = open(&directory.join("HOOKS")).and_then(|map| sizes_of(&map)).ok()?;
+    Some(entries / 2)
 }
 
 /// What must be the same, in the order of the words.
@@ -124,7 +145,7 @@ fn sizes(options: &Options) -> [(&'static str, [usize; 3]); MAPS.len() + 2] {
         ("SLOTS", [4, size_of::<Flow>(), flows]),
         ("FREE", [0, 4, flows]),
         ("HIGH_WATER", [4, 4, 1]),
-        ("HOOKS", [4, size_of::<HookCounters>(), MAX_INTERFACES as usize * 2]),
+        ("HOOKS", [4, size_of::<HookCounters>(), options.cells as usize * 2]),
         ("FRAGMENTS", [size_of::<FragmentKey>(), size_of::<FragmentFlow>(), FRAGMENTED_DATAGRAMS as usize]),
         ("COARSE", [size_of::<CoarseKey>(), size_of::<CoarseCounters>(), COARSE_ENTRIES as usize]),
         ("SAMPLES", [0, 0, options.ring_bytes as usize]),
@@ -150,10 +171,12 @@ pub(super) fn check(directory: &Path, options: &Options, features: Features) -> 
             return Err(other(what, said(what, theirs), said(what, ours)));
         }
     }
-    for (name, ours) in sizes(options) {
+    // However many interfaces there were when the maps were made: their cells are gone on with.
+    let cells = cells(directory).filter(|cells| cells.is_power_of_two()).unwrap_or(options.cells);
+    for (name, ours) in sizes(&Options { cells, ..options.clone() }) {
         let path = directory.join(name);
-        let map = sys::open_pin(&path).map_err(failed("opening", &path))?;
-        let theirs = sys::map_sizes(&map).map_err(failed("reading", &path))?;
+        let map = open(&path).map_err(failed("opening", &path))?;
+        let theirs = sizes_of(&map).map_err(failed("reading", &path))?;
         if theirs.map(|n| n as usize) != ours {
             return Err(other(&format!("size of {name}"), format!("{theirs:?}"), format!("{ours:?}")));
         }
@@ -163,19 +186,19 @@ pub(super) fn check(directory: &Path, options: &Options, features: Features) -> 
 
 fn words(directory: &Path) -> Result<Mapping<Cell64>, Error> {
     let path = directory.join(CONFIG);
-    let map = sys::open_pin(&path).map_err(failed("opening", &path))?;
+    let map = open(&path).map_err(failed("opening", &path))?;
     Mapping::new(&map, WORDS).map_err(failed("mapping", &path))
 }
 
 /// Makes what says that pins are ours, before the first of them.
 pub(super) fn begin(directory: &Path) -> Result<(), Error> {
     let path = directory.join(CONFIG);
-    let map = sys::create_mappable(8, WORDS as u32).map_err(failed("making", &path))?;
+    let map = sys::create_array(8, WORDS as u32, sys::BPF_F_MMAPABLE).map_err(failed("making", &path))?;
     let words = Mapping::<Cell64>::new(&map, WORDS).map_err(failed("mapping", &path))?;
     if let Some(kind) = words.get(0) {
         kind.set(UNFINISHED);
     }
-    sys::pin(&map, &path).map_err(failed("pinning", &path))
+    pin(&map, &path).map_err(failed("pinning", &path))
 }
 
 /// Says what the pins are of, once all are there: its first word last.

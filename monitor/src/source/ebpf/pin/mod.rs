@@ -18,10 +18,11 @@ mod state;
 
 use std::{
     fs, io,
-    os::{fd::OwnedFd, unix::fs::MetadataExt as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
+use aya::maps::MapData;
 use monitor_common::abi::Reported;
 use monitor_core::engine::{Carried, Engine};
 
@@ -31,7 +32,7 @@ use super::{
     sys::{self, Mapping},
 };
 use crate::files::{Directory, Refusal};
-pub(super) use layout::{Found, MAPS};
+pub(super) use layout::{Found, MAPS, cells};
 pub(super) use links::TcLink;
 pub(super) use recover::recover;
 pub use remove::{Removed, remove};
@@ -137,17 +138,19 @@ impl Pins {
         features: Features,
         found: bool,
     ) -> Result<(Self, Option<Legacy>), Error> {
-        let map = |name: &'static str, value: usize, count: usize| -> Result<OwnedFd, Error> {
+        let map = |name: &'static str, value: usize, count: usize| -> Result<MapData, Error> {
             let path = directory.join(name);
             if found {
-                return sys::open_pin(&path).map_err(failed("opening", &path));
+                return layout::open(&path).map_err(failed("opening", &path));
             }
             let map =
-                sys::create_mappable(value as u32, count as u32).map_err(|e| match e.raw_os_error() {
-                    Some(libc::ENOMEM) => Error::out_of_memory(options, e),
-                    _ => failed("making", &path)(e),
+                sys::create_array(value as u32, count as u32, sys::BPF_F_MMAPABLE).map_err(|e| {
+                    match e.raw_os_error() {
+                        Some(libc::ENOMEM) => Error::out_of_memory(options, e),
+                        _ => failed("making", &path)(e),
+                    }
                 })?;
-            sys::pin(&map, &path).map_err(failed("pinning", &path))?;
+            layout::pin(&map, &path).map_err(failed("pinning", &path))?;
             Ok(map)
         };
         let slots = options.max_flows as usize;

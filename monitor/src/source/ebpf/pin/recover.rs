@@ -9,7 +9,7 @@ use crate::source::ebpf::{Error, grace::Grace, slots::Slots};
 /// - One that was marked for a state that never came into force has its numbers itself.
 /// - One whose key was deleted, or found another slot since, gets no more packets.
 pub(in crate::source::ebpf) fn recover(
-    slots: &Slots,
+    slots: &mut Slots,
     grace: &Grace,
     generation: u64,
 ) -> Result<Vec<u32>, Error> {
@@ -34,7 +34,7 @@ fn lost(slots: &Slots, among: impl Iterator<Item = u32>) -> Result<Vec<u32>, Err
     let mut lost = Vec::new();
     for slot in among {
         let Some(flow) = slots.get(slot).filter(|flow| flow.head.live.get() != 0) else { continue };
-        if slots.find(&flow.head.key)? != Some(slot) {
+        if slots.find(&flow.head.key.get())? != Some(slot) {
             lost.push(slot);
         }
     }

@@ -3,10 +3,10 @@
 
 use std::{
     io,
-    os::fd::OwnedFd,
     sync::atomic::{Ordering, fence},
 };
 
+use aya::maps::MapData;
 use monitor_common::cell::Cell64;
 use monitor_core::engine::Carried;
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(map: &OwnedFd) -> io::Result<Self> {
+    pub(super) fn new(map: &MapData) -> io::Result<Self> {
         Ok(Self { words: Mapping::new(map, WORDS)? })
     }
 

@@ -47,10 +47,6 @@ fn flow(bytes: u64) -> AnyRecord {
         name_source: Some(NameSource::Sni),
         application: None,
         application_source: None,
-        process: None,
-        pid: None,
-        unit: None,
-        container: None,
     }))
 }
 
