@@ -179,8 +179,7 @@ impl App<'_> {
         let notifier = Arc::new(Notifier::from_environment());
         let mut signals =
             runtime.block_on(async { Signals::new() }).map_err(system("listening to signals"))?;
-        // Also where there is none: a reload may bring one.
-        let outputs = if records || self.plan.serves() {
+        let outputs = if records {
             let start = || Outputs::start(Arc::clone(&state), sinks);
             let started = confinement.within(Role::Outputs, start).and_then(|(started, report)| {
                 confined(&state, Role::Outputs, report.as_ref());
@@ -292,6 +291,8 @@ impl App<'_> {
             configuration: vec![loaded.file.clone().unwrap_or(default)],
             web: web.files(),
             outputs: self.plan.directories(&loaded.config),
+            // No kind of output opens sockets.
+            ports: Vec::new(),
             pins: loaded.config.pin.clone(),
         })
     }
@@ -350,8 +351,13 @@ impl App<'_> {
                 self.log.set_level(config.log_level);
                 self.running = config.clone();
                 drop(orders.send(Order::Reconfigure(Box::new(config), !named.is_empty())));
-                if let Some(outputs) = outputs {
-                    outputs.change(named);
+                match outputs {
+                    Some(outputs) => outputs.change(named),
+                    // Nobody has kept the rights to make files.
+                    None if !named.is_empty() => {
+                        state.events.emit(&Event::ReloadFailed { error: &OutputError::NoneBefore });
+                    }
+                    None => {}
                 }
                 state.set_config_ok(true);
                 state.events.emit(&Event::Reloaded { waiting: &waiting });

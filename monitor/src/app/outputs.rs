@@ -227,7 +227,11 @@ pub(crate) fn named(mut outputs: Vec<Named>, given: Vec<Given>) -> Result<Vec<Na
             Some(name) if free(name.as_str()) => name.as_str().to_owned(),
             Some(name) => return Err(OutputError::Name { name: name.as_str().to_owned() }),
             None if free(kind) => kind.to_owned(),
-            None => (2..).map(|n| format!("{kind}-{n}")).find(|name| free(name)).unwrap_or_default(),
+            None => {
+                // Among one more names than there are outputs, one is free.
+                let names = (2..outputs.len() + 3).map(|n| format!("{kind}-{n}"));
+                names.into_iter().find(|name| free(name)).unwrap_or_default()
+            }
         };
         outputs.push((name, output));
     }

@@ -4,6 +4,7 @@ mod error;
 mod layers;
 pub mod outputs;
 mod print;
+pub mod secret;
 mod settings;
 pub mod types;
 pub mod value;

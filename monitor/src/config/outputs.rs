@@ -188,8 +188,11 @@ impl<'a> Options<'a> {
     /// Nothing is left that nobody asked for.
     fn end(self) -> Result<(), ValueError> {
         let Some((key, _)) = self.given.first() else { return Ok(()) };
-        let nearest = super::nearest(key, self.known.iter().copied()).map(str::to_owned);
-        Err(ValueError::UnknownKey { key: (*key).to_owned(), nearest, known: self.known.join(", ") })
+        let instead = super::nearest(key, self.known.iter().copied()).map_or_else(
+            || format!("give some of {}", self.known.join(", ")),
+            |nearest| format!("did you mean {nearest:?}?"),
+        );
+        Err(ValueError::UnknownKey { key: (*key).to_owned(), instead })
     }
 }
 

@@ -65,15 +65,12 @@ pub enum ValueError {
         key: String,
     },
     /// A key that is none of a table.
-    #[error("unknown key {key:?}; {}", nearest.as_ref().map_or_else(
-        || format!("give some of {known}"), |nearest| format!("did you mean {nearest:?}?")))]
+    #[error("unknown key {key:?}; {instead}")]
     UnknownKey {
         /// What was given.
         key: String,
-        /// The key that is most like it.
-        nearest: Option<String>,
-        /// Those that there are.
-        known: String,
+        /// What to give instead.
+        instead: String,
     },
     /// A list where one value belongs, or nothing.
     #[error("{count} values where one belongs; give one")]

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
-    RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, PathFd,
+    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 
 use super::{Confinement, Role, directories};
@@ -50,7 +50,7 @@ pub(super) fn restrict(role: Role, plan: &Confinement) -> Result<Landlock, Rules
     let ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(NEWEST))?
-        // No rule lets anything of it through: sockets that listen are there already, and nobody connects.
+        // Sockets that listen are there already, and nobody connects but to the ports of outputs.
         .handle_access(AccessNet::from_all(NEWEST))?
         // Nor a signal to another process, nor a way to an abstract socket: systemd's is connected already.
         .scope(Scope::from_all(NEWEST))?;
@@ -59,6 +59,11 @@ pub(super) fn restrict(role: Role, plan: &Confinement) -> Result<Landlock, Rules
         // What is not there cannot be read either.
         if let Ok(descriptor) = PathFd::new(path) {
             created = created.add_rule(PathBeneath::new(descriptor, access))?;
+        }
+    }
+    if role == Role::Connector {
+        for port in &plan.ports {
+            created = created.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
         }
     }
     Ok(match created.restrict_self()?.ruleset {
@@ -77,7 +82,7 @@ fn rules(role: Role, plan: &Confinement) -> Vec<(std::path::PathBuf, BitFlags<Ac
     let mut rules = match role {
         Role::Files => [around(&plan.configuration), around(&plan.web)].concat(),
         // What the process takes stands in /proc.
-        Role::Main | Role::Server => Vec::new(),
+        Role::Main | Role::Server | Role::Connector => Vec::new(),
         // Processors in /sys, listening sockets in /proc.
         Role::Counter => {
             let pins = plan.pins.iter().map(|path| (path.clone(), writing()));
@@ -181,5 +186,26 @@ mod tests {
         if let Some((connected, bound)) = done {
             assert_eq!(connected, bound);
         }
+    }
+
+    #[test]
+    fn a_connector_connects_to_the_ports_of_outputs_and_has_no_files() {
+        let listeners = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+        let ports = listeners.each_ref().map(|listener| listener.local_addr().unwrap().port());
+        let plan = Confinement { ports: vec![ports[0]], ..Confinement::default() };
+        let done = confined(Role::Connector, &plan, || {
+            (
+                ports.map(|port| std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()),
+                fs::read("/etc/passwd"),
+            )
+        });
+        let Some(([allowed, other], file)) = done else { return };
+        // Landlock knows TCP from 6.7 on.
+        let knows = rustix::system::uname().release().to_str().is_ok_and(|release| {
+            let mut numbers = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
+            (numbers.next(), numbers.next()) >= (Some(6), Some(7))
+        });
+        assert_eq!((allowed, other), (true, !knows));
+        assert!(file.is_err());
     }
 }

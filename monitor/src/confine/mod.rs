@@ -31,14 +31,17 @@ pub enum Role {
     Server,
     /// Writes records and packets.
     Outputs,
+    /// Connects to the places of outputs, and hands the sockets on to threads that cannot. It parses nothing of what
+    /// comes back, and has no files.
+    Connector,
     /// Shows on the terminal what this process counts, and reads keys.
     Screen,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Main, Self::Files, Self::Counter, Self::Server, Self::Outputs, Self::Screen];
+    pub const ALL: [Self; 7] =
+        [Self::Main, Self::Files, Self::Counter, Self::Server, Self::Outputs, Self::Connector, Self::Screen];
 
     /// The label of its metrics.
     pub const fn as_str(self) -> &'static str {
@@ -48,6 +51,7 @@ impl Role {
             Self::Counter => "counter",
             Self::Server => "server",
             Self::Outputs => "outputs",
+            Self::Connector => "connector",
             Self::Screen => "screen",
         }
     }
@@ -68,6 +72,8 @@ pub struct Confinement {
     pub web: Vec<PathBuf>,
     /// Directories that are written to.
     pub outputs: Vec<PathBuf>,
+    /// TCP ports that outputs connect to.
+    pub ports: Vec<u16>,
     /// Directory of pins: those of interfaces come and go.
     pub pins: Option<PathBuf>,
 }
@@ -132,13 +138,15 @@ impl Confinement {
         let keep = match role {
             Role::Counter if self.packets => capabilities::COUNTER | capabilities::PACKETS,
             Role::Counter => capabilities::COUNTER,
-            Role::Main | Role::Files | Role::Server | Role::Outputs | Role::Screen => CapabilitySet::empty(),
+            Role::Main | Role::Files | Role::Server | Role::Outputs | Role::Connector | Role::Screen => {
+                CapabilitySet::empty()
+            }
         };
         // Of root's files those that are written to or read again are opened by root's number and no capability.
         let files_of_root = match role {
             Role::Files | Role::Outputs => true,
             Role::Counter => self.pins.is_some(),
-            Role::Main | Role::Server | Role::Screen => false,
+            Role::Main | Role::Server | Role::Connector | Role::Screen => false,
         };
         // Files first: what is opened for it may be root's. The filter of system calls last: it makes some of its own.
         let files = files::restrict(role, self).map_err(|e| e.to_string());

@@ -103,6 +103,15 @@ const CONNECTIONS: &[libc::c_long] = &[
     libc::SYS_getsockopt,
 ];
 
+/// Connections to others, of sockets that are made for it.
+const CONNECTING: &[libc::c_long] = &[
+    libc::SYS_connect,
+    libc::SYS_shutdown,
+    libc::SYS_getpeername,
+    libc::SYS_getsockname,
+    libc::SYS_getsockopt,
+];
+
 /// Files that are written, rotated and removed. No owners, modes, attributes or times.
 const WRITING: &[libc::c_long] = &[
     libc::SYS_openat,
@@ -285,6 +294,10 @@ fn allowed(role: Role, plan: &Confinement) -> Result<Allowed, BackendError> {
             allowed.insert(libc::SYS_setsockopt, one_of(1, &CONNECTION_LEVELS)?);
         }
         Role::Outputs => numbers.extend([WRITING, WRITING_HERE, NAMES_HERE]),
+        Role::Connector => {
+            numbers.extend([EVENTS, EVENTS_HERE, CONNECTING]);
+            connector(&mut allowed)?;
+        }
         Role::Screen => {
             numbers.extend([EVENTS, EVENTS_HERE, WAITING]);
             requests.extend(TERMINAL_REQUESTS);
@@ -334,6 +347,24 @@ fn counter(allowed: &mut Allowed, plan: &Confinement) -> Result<(), BackendError
     Ok(())
 }
 
+/// What a connector may call with certain arguments alone: sockets of TCP and UDP, not of their relatives (MPTCP).
+fn connector(allowed: &mut Allowed) -> Result<(), BackendError> {
+    let mut sockets = Vec::new();
+    for family in [libc::AF_INET, libc::AF_INET6] {
+        for (kind, protocol) in
+            [(libc::SOCK_STREAM, libc::IPPROTO_TCP), (libc::SOCK_DGRAM, libc::IPPROTO_UDP)]
+        {
+            for protocol in [0, protocol] {
+                let kind = bits(1, 0xf, kind as u64)?;
+                sockets.push(SeccompRule::new(vec![is(0, family as u64)?, kind, is(2, protocol as u64)?])?);
+            }
+        }
+    }
+    allowed.insert(libc::SYS_socket, sockets);
+    allowed.insert(libc::SYS_setsockopt, one_of(1, &CONNECTION_LEVELS)?);
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -359,7 +390,11 @@ mod tests {
         let plan = Confinement { packets: true, pins: Some("/".into()), ..Confinement::default() };
         for role in Role::ALL {
             let allowed = allowed(role, &plan).unwrap();
-            assert_eq!(never.iter().find(|number| allowed.contains_key(number)), None, "{role:?}");
+            let mut never = never.iter().filter(|number| {
+                // That is what it is for.
+                role != Role::Connector || **number != libc::SYS_connect
+            });
+            assert_eq!(never.find(|number| allowed.contains_key(number)), None, "{role:?}");
             // What programs may have at most (include/uapi/linux/bpf_common.h, BPF_MAXINSNS).
             assert!(program(role, &plan).unwrap().len() <= 4096);
         }

@@ -21,7 +21,7 @@ use super::{
 #[derive(Clone, Debug)]
 pub struct Directory {
     path: PathBuf,
-    directory: Arc<OwnedFd>,
+    opened: Arc<OwnedFd>,
     shared: bool,
 }
 
@@ -58,7 +58,7 @@ impl Directory {
 
     fn of(path: &Path, found: Found) -> (Self, Made) {
         let Found { directory, shared, made } = found;
-        (Self { path: path.to_owned(), directory: Arc::new(directory), shared }, Made(made))
+        (Self { path: path.to_owned(), opened: Arc::new(directory), shared }, Made(made))
     }
 
     /// The directory of a file, and the file's name in it.
@@ -86,7 +86,7 @@ impl Directory {
     }
 
     fn perform(&self, order: &Order) -> io::Result<Answer> {
-        perform(self.directory.as_fd(), self.shared, order)
+        perform(self.opened.as_fd(), self.shared, order)
     }
 
     fn file(&self, order: &Order) -> io::Result<File> {

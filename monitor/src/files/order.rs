@@ -60,8 +60,8 @@ pub struct Status {
     pub uid: u32,
     /// Whether it is a file, no link or device.
     pub file: bool,
-    /// How many names it has; 0: it goes when it is closed.
-    pub names: u64,
+    /// Whether it has no name any more: it goes when it is closed.
+    pub nameless: bool,
     /// Bytes.
     pub length: u64,
 }
@@ -84,7 +84,7 @@ impl From<&Stat> for Status {
             id: (stat.st_dev, stat.st_ino),
             uid: stat.st_uid,
             file: FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile,
-            names: stat.st_nlink as u64,
+            nameless: stat.st_nlink == 0,
             length: stat.st_size.max(0) as u64,
         }
     }
@@ -163,14 +163,15 @@ fn claim(directory: BorrowedFd<'_>, name: &OsString) -> io::Result<File> {
         Err(Errno::LOOP) => return Err(Refusal::Link.into()),
         file => file?,
     };
-    let status = Status::from(&fstat(&file)?);
+    let stat = fstat(&file)?;
+    let status = Status::from(&stat);
     if !status.file {
         return Err(Refusal::Kind.into());
     }
     if !status.is_ours() {
         return Err(Refusal::Owner(status.uid).into());
     }
-    if status.names > 1 {
+    if stat.st_nlink > 1 {
         return Err(Refusal::Names.into());
     }
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {

@@ -44,6 +44,11 @@ pub enum OutputError {
         /// Why.
         source: io::Error,
     },
+    /// There was no output when the instance began.
+    #[error(
+        "outputs: there was none at the start, so that no thread may write files; restart Weir to begin with some"
+    )]
+    NoneBefore,
     /// Two outputs of the command line and the file have one name.
     #[error("{name}: two outputs have this name; give another with --output name=…")]
     Name {

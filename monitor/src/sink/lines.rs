@@ -24,8 +24,8 @@ const WAITING: usize = 1 << 20;
 pub(super) struct Lines {
     json: Json,
     to: Target,
-    lines: Vec<u8>,
-    /// Records in `lines`.
+    waiting: Vec<u8>,
+    /// Records in `waiting`.
     records: u64,
     /// Bytes that may wait before they are written.
     hold: usize,
@@ -43,7 +43,7 @@ enum Target {
 
 impl Lines {
     fn new(to: Target, fields: &Fields, hold: usize) -> Self {
-        Self { json: Json::new(fields), to, lines: Vec::new(), records: 0, hold }
+        Self { json: Json::new(fields), to, waiting: Vec::new(), records: 0, hold }
     }
 
     /// To standard output, at once (`live`) or in large pieces.
@@ -88,15 +88,15 @@ impl Lines {
         let done = match &mut self.to {
             Target::Standard => {
                 let mut out = io::stdout().lock();
-                out.write_all(&self.lines).and_then(|()| out.flush()).map_err(OutputError::Standard)
+                out.write_all(&self.waiting).and_then(|()| out.flush()).map_err(OutputError::Standard)
             }
             Target::Whole(Some((part, file))) => {
-                file.write_all(&self.lines).map_err(OutputError::file(part.path()))
+                file.write_all(&self.waiting).map_err(OutputError::file(part.path()))
             }
             Target::Whole(None) => Ok(()),
-            Target::Added(added) => added.put(&self.lines, records, tally),
+            Target::Added(added) => added.put(&self.waiting, records, tally),
         };
-        self.lines.clear();
+        self.waiting.clear();
         if done.is_err() {
             tally.lose(Reason::WriteFailed, records);
         }
@@ -107,9 +107,9 @@ impl Lines {
 impl Sink for Lines {
     fn write(&mut self, records: &[AnyRecord], tally: &mut Tally) -> Result<(), OutputError> {
         for record in records {
-            self.json.line(record, &mut self.lines).map_err(OutputError::Standard)?;
+            self.json.line(record, &mut self.waiting).map_err(OutputError::Standard)?;
             self.records += 1;
-            if self.hold != 0 && self.lines.len() >= self.hold {
+            if self.hold != 0 && self.waiting.len() >= self.hold {
                 self.put(tally)?;
             }
         }
@@ -129,7 +129,7 @@ impl Sink for Lines {
 
     fn finish(&mut self, tally: &mut Tally) -> Result<(), OutputError> {
         // What was never begun leaves no file.
-        if !self.lines.is_empty() || matches!(self.to, Target::Standard) {
+        if !self.waiting.is_empty() || matches!(self.to, Target::Standard) {
             self.put(tally)?;
         }
         match &mut self.to {
@@ -173,7 +173,7 @@ impl Open {
         if !self.regular {
             return Ok(State::There);
         }
-        if open.names == 0 {
+        if open.nameless {
             return Ok(State::Removed);
         }
         // One that was moved away goes on until we are told so, or another has come.
@@ -209,13 +209,12 @@ impl Added {
     }
 
     fn open(&mut self) -> Result<&mut Open, OutputError> {
-        let opened = match self.file.take() {
-            Some(opened) => opened,
-            None => {
-                let file = self.directory.append(&self.name).map_err(self.error())?;
-                let regular = Status::of(&file).map_err(self.error())?.file;
-                Open { file, regular, begun: clock::now(), records: 0 }
-            }
+        let opened = if let Some(opened) = self.file.take() {
+            opened
+        } else {
+            let file = self.directory.append(&self.name).map_err(self.error())?;
+            let regular = Status::of(&file).map_err(self.error())?.file;
+            Open { file, regular, begun: clock::now(), records: 0 }
         };
         Ok(self.file.insert(opened))
     }

@@ -1,9 +1,11 @@
 //! Where records, and on request packets, go: one trait, [`Sink`], for captures and for a running instance.
 //!
 //! [`build`] makes the sink of an output as it is configured. Of a running instance each has a thread, a bounded queue
-//! and counters of its own ([`run`]), so that one that is slow or blocked delays no other and nothing else. A capture
-//! waits for its sinks, which see each packet before it is gone.
+//! and counters of its own ([`run`]), so that one that is slow or blocked delays no other and nothing else. Of a capture
+//! those that take records alone have a thread and a queue too ([`Beside`]), and the reader waits where a queue is full;
+//! those that look at packets do so before these are gone.
 
+mod beside;
 pub mod build;
 mod error;
 mod fields;
@@ -35,6 +37,7 @@ use monitor_core::{
     record::AnyRecord,
 };
 
+pub use beside::Beside;
 pub use error::OutputError;
 pub use fields::{Fields, list as list_fields};
 pub use life::{Find, Found, Life};

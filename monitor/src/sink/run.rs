@@ -11,7 +11,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex,
-        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+        mpsc::{Receiver, Sender, channel},
     },
     thread::JoinHandle,
     time::Duration,
@@ -242,9 +242,8 @@ impl Keeper {
                     self.open -= 1;
                     failure = failure.or(ended.failure);
                 }
-                Err(RecvTimeoutError::Timeout) => break,
-                // Not while this has a sender itself.
-                Err(RecvTimeoutError::Disconnected) => break,
+                // Never the other error: this has a sender itself.
+                Err(_) => break,
             }
         }
         for queue in queues.iter().filter(|queue| !queue.has_ended()) {

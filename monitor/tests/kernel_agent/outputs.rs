@@ -371,7 +371,7 @@ fn an_output_that_is_blocked_delays_no_other_no_drain_no_scrape_and_no_stop() {
     let mut reader = fs::File::options()
         .read(true)
         .write(true)
-        .custom_flags(nix::libc::O_NONBLOCK)
+        .custom_flags(libc::O_NONBLOCK)
         .open(&pipe)
         .expect("the pipe");
     while std::io::Write::write(&mut reader, &[b'\n'; 4096]).is_ok() {}

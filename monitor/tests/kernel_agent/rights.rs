@@ -200,7 +200,7 @@ fn every_thread_has_given_up_what_it_does_not_need() {
             assert_eq!(page.sum("weir_confined", &labels), 1.0, "{thread} {by}");
         }
     }
-    assert_confined(agent.process.id(), &["weir", "files", "counter", "server", "outputs"]);
+    assert_confined(agent.process.id(), &["weir", "files", "counter", "server", "outputs", "out-csv"]);
     // What comes later still works: an interface, and the files of records.
     here.join("eth7", &there, "eth8", 17);
     wait_for("the new interface", || (programs(&here, "eth7").len() == 2).then_some(()));
@@ -211,6 +211,81 @@ fn every_thread_has_given_up_what_it_does_not_need() {
     let written = fs::read_dir(directory.path()).expect("files").flatten();
     let owners: Vec<u32> = written.map(|file| file.metadata().expect("a file").uid()).collect();
     assert!(!owners.is_empty() && owners.iter().all(|owner| *owner == 0), "{owners:?}");
+}
+
+/// How each file that is root's alone is opened again by a process that is root's no more.
+#[test]
+fn what_is_roots_alone_is_opened_again_after_root_was_given_up() {
+    let (here, there) = cable();
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    // As configuration management and certificate tools do it: another file takes the name, with root's mode.
+    let replace = |name: &str, text: &str, mode: u32| {
+        fs::write(path("new"), text).expect("a file");
+        fs::set_permissions(path("new"), fs::Permissions::from_mode(mode)).expect("permissions");
+        fs::rename(path("new"), path(name)).expect("renamed");
+    };
+    let certificate = || {
+        let key = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+        replace("cert.pem", &key.cert.pem(), 0o600);
+        replace("key.pem", &key.signing_key.serialize_pem(), 0o600);
+        replace("trusted.pem", &key.cert.pem(), 0o600);
+    };
+    for name in ["out", "in"] {
+        fs::create_dir(path(name)).expect("a directory");
+        fs::set_permissions(path(name), fs::Permissions::from_mode(0o700)).expect("permissions");
+    }
+    certificate();
+    replace("web.yml", "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n", 0o600);
+    let records = path("out/records.json");
+    let config = |fields: &str| {
+        let output = format!("[outputs.all]\nkind = \"json\"\npath = \"{}\"\n{fields}", records.display());
+        let text = format!("drain-interval = \"100ms\"\ntimeout.active = \"1s\"\n{output}");
+        replace("weir.toml", &text, 0o600);
+    };
+    config("");
+    let flags = ["config.file", "web.config.file"].map(|flag| {
+        let file = if flag == "config.file" { "weir.toml" } else { "web.yml" };
+        format!("--{flag}={}", path(file).display())
+    });
+    let weir = crate::agent::weir(&here, &["run", "--interface=eth0", &flags[0], &flags[1]]);
+    let agent = Running::start(weir);
+    let status = || {
+        let url = format!("https://{}/-/ready", crate::agent::ADDRESS);
+        let trusted = path("trusted.pem").display().to_string();
+        here.sh(&format!("curl -s -o /dev/null -w '%{{http_code}}' --cacert {trusted} {url} || true"))
+    };
+    wait_for("it to be ready", || (status().trim() == "200").then_some(()));
+    for thread in threads(agent.id()) {
+        assert_eq!(thread.numbers("Uid")[..3], [USER; 3], "{}", thread.name);
+    }
+    // Certificate and key.
+    certificate();
+    wait_for("the new certificate", || (status().trim() == "200").then_some(()));
+    // The configuration; the output that it changes opens its file again.
+    let text = |path: &std::path::Path| fs::read_to_string(path).unwrap_or_default();
+    config("fields = [\"client_port\"]\n");
+    agent.signal(Signal::SIGHUP);
+    wait_for("lines of the new configuration", || {
+        traffic::udp(&here, &there, THERE, 1, 50);
+        text(&records).lines().any(|line| line.starts_with("{\"client_port\"")).then_some(())
+    });
+    // Log rotation, `create 0640 root`.
+    fs::rename(&records, path("out/records.json.1")).expect("moved");
+    replace("out/records.json", "", 0o640);
+    agent.signal(Signal::SIGHUP);
+    wait_for("lines in the file that root made", || {
+        traffic::udp(&here, &there, THERE, 1, 50);
+        (!text(&records).is_empty()).then_some(())
+    });
+    // And a new one is root's as the first was.
+    fs::remove_file(&records).expect("removed");
+    wait_for("a new file", || {
+        traffic::udp(&here, &there, THERE, 1, 50);
+        records.exists().then_some(())
+    });
+    let made = fs::metadata(&records).expect("the file");
+    assert_eq!((made.uid(), made.mode() & 0o777), (0, 0o600));
 }
 
 #[test]

@@ -22,7 +22,7 @@ use super::CommandError;
 use crate::{
     app,
     sink::{
-        Destination, Fields, Note, OutputError, Packets, ReportOutput, Save, Sink, Tally,
+        Beside, Destination, Fields, Note, OutputError, Packets, ReportOutput, Save, Sink, Tally,
         build::{Of, build},
         list_fields,
     },
@@ -85,8 +85,9 @@ fn outputs(arguments: &Arguments, paths: &[PathBuf]) -> Result<Vec<Box<dyn Sink>
     let fields = Fields::choose(&arguments.fields)?;
     let mut outputs: Vec<Box<dyn Sink>> = Vec::new();
     let mut tally = Tally::default();
-    for (_, output) in app::named(Vec::new(), arguments.given())? {
-        outputs.push(build(&output, Of::Capture { replace: arguments.force }, &mut tally)?);
+    for (name, output) in app::named(Vec::new(), arguments.given())? {
+        let sink = build(&output, Of::Capture { replace: arguments.force }, &mut tally)?;
+        outputs.push(Box::new(Beside::start(&name, sink)?));
     }
     if let Some(path) = &arguments.packets {
         let files = read::files(paths);
