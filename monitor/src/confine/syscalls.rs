@@ -128,9 +128,12 @@ const WRITING: &[libc::c_long] = &[
     // Of the sockets that packets come from.
     libc::SYS_getsockopt,
 ];
-/// The same under names that not every machine has.
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+/// The same by which the C library renames where there is no `rename`, and where there are both.
+#[cfg(target_arch = "x86_64")]
 const WRITING_HERE: &[libc::c_long] = &[libc::SYS_renameat];
+/// `__NR_renameat` of include/uapi/asm-generic/unistd.h.
+#[cfg(target_arch = "aarch64")]
+const WRITING_HERE: &[libc::c_long] = &[38];
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 const WRITING_HERE: &[libc::c_long] = &[];
 /// The same under numbers that x86 alone has.
