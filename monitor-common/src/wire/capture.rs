@@ -5,7 +5,7 @@ use super::parse::{ether_type as types, kind};
 use super::tunnel::next_protocol;
 use super::{PacketBytes, ParseError, ParseState, Tunnel};
 
-/// Bytes of MACsec's integrity check value (IEEE 802.1AE, 9.10).
+/// Bytes of `MACsec`'s integrity check value (IEEE 802.1AE, 9.10).
 const INTEGRITY: u32 = 16;
 
 /// `EtherTypes` that [`super::parse`] does not know.
@@ -111,11 +111,7 @@ pub(super) fn gtp_v0<B: PacketBytes + ?Sized>(
 }
 
 /// RFC 7761, 4.9.3: of version 2, a Register carries the packet that a source sent.
-pub(super) fn pim<B: PacketBytes + ?Sized>(
-    bytes: &B,
-    offset: usize,
-    state: &mut ParseState,
-) -> Result<(), ParseError> {
+pub(super) fn pim<B: PacketBytes + ?Sized>(bytes: &B, offset: usize, state: &mut ParseState) {
     match bytes.read(offset) {
         Some([0x21]) => {
             state.enter(Tunnel::PimRegister);
@@ -123,7 +119,6 @@ pub(super) fn pim<B: PacketBytes + ?Sized>(
         }
         _ => state.next = kind::DONE,
     }
-    Ok(())
 }
 
 /// What a wireless frame carries.

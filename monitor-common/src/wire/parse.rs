@@ -309,7 +309,10 @@ fn protocol<B: PacketBytes + ?Sized, const CAPTURE: bool>(
             state.enter(Tunnel::EtherIp);
             state.follow(2, kind::ETHERNET);
         }
-        103 if CAPTURE => return capture::pim(bytes, offset, state),
+        103 if CAPTURE => {
+            capture::pim(bytes, offset, state);
+            return Ok(());
+        }
         // MPLS in IP, RFC 4023.
         137 => {
             state.enter(Tunnel::Mpls);

@@ -126,7 +126,12 @@ fn a_port_that_is_used_twice_at_once_gives_each_connection_its_own_name_and_byte
     // Longer than the test: every connection begins while the slot of the first is held.
     let agent = Agent::start(
         &here,
-        &["--interface=eth0", "--timeout.fin=1h", &format!("--json={}", records.display())],
+        &[
+            "--interface=eth0",
+            "--timeout.fin=1h",
+            "--timeout.rst=1h",
+            &format!("--json={}", records.display()),
+        ],
     );
     let bytes = |page: &Page, domain: &str| page.sum("weir_domain_io_bytes_total", &[("domain", domain)]);
     ask_from(&here, PORT, "first.example.org");
