@@ -112,6 +112,7 @@ fn project_steps(project: &Project, report: &mut Report) {
         metadata.output().map(passed)
     });
     report.step("monitor-core is pure", || check::purity::run(project).map(passed));
+    report.step("rooms have floors", || check::rooms::run(project).map(passed));
     report.step("licences and sources of crates", || audit::terms(project).map(passed));
     report.step("no crate was withdrawn", || audit::withdrawn(project).map(asked));
     report.step("advisories", || audit::advisories(project).map(asked));

@@ -4,8 +4,6 @@ use std::net::IpAddr;
 
 use crate::{lru::Lru, record::Text, time::SECOND};
 
-/// Second, in nanoseconds.
-
 /// Bounds of a [`NameCache`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CacheConfig {
