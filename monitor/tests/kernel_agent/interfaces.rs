@@ -146,13 +146,13 @@ fn interfaces_that_a_pattern_means_and_that_cannot_be_counted_are_a_warning_and_
 fn more_than_a_thousand_interfaces_are_counted_and_hundreds_that_come_at_once() {
     let (here, there) = host();
     let pairs = |from: u32, to: u32| {
-        let lines: String = (from..to).map(|n| format!("link add v{n} type veth peer name w{n}\n")).collect();
-        here.sh(&format!("printf '{}' | ip -batch -", lines.replace('\n', "\\n")));
+        let add = "link add v$n type veth peer name w$n";
+        here.sh(&format!("for n in $(seq {from} {to}); do echo {add}; done | ip -batch -"));
     };
-    pairs(0, 450);
+    pairs(1, 450);
     let agent = Agent::start(&here, &["--interface=v*,w*,eth0"]);
     assert_eq!(attached(&agent).len(), 901);
-    pairs(450, 600);
+    pairs(451, 600);
     wait_for("the new ones", || (attached(&agent).len() == 1201).then_some(()));
     let labels = [("interface", "eth0"), ("direction", "receive"), ("transport", "udp")];
     traffic::udp(&there, &here, HERE, 5, 100);
