@@ -353,7 +353,11 @@ fn header(line: Line<'_>, began: u64, dialect: Dialect) -> Option<Header> {
     let request = start::request(line.bytes, line.cut, dialect)?;
     let is_connect = request.method == b"CONNECT";
     let (authority, uri) = match start::absolute(request.target) {
-        _ if is_connect => (Some(request.target), request.target),
+        // An authority has no spaces (RFC 9112, 3.2.3): what some clients put behind it is not of it.
+        _ if is_connect => {
+            let target = request.target.split(|byte| *byte == b' ').next().unwrap_or_default();
+            (Some(target), target)
+        }
         Some((authority, path)) => (Some(authority), if path.is_empty() { &b"/"[..] } else { path }),
         None => (None, request.target),
     };

@@ -9,13 +9,20 @@ use super::{
 };
 use crate::{reassembly::Assembler, record::Carrier};
 
+/// Versions of records: DTLS 1.0 to 1.3, and what OpenSSL spoke before there was a standard (RFC 4347), which
+/// Cisco's AnyConnect still does.
+const fn is_version(version: [u8; 2]) -> bool {
+    matches!(version, [0xfe, 0xff | 0xfd | 0xfc] | [0x01, 0x00])
+}
+
 /// Whether a datagram begins with a record of DTLS in clear text.
 pub fn is_dtls(datagram: &[u8]) -> bool {
     matches!(
         datagram,
         // Type, version, epoch 0, and a message or an alert.
-        [content::HANDSHAKE | content::ALERT, 0xfe, 0xff | 0xfd | 0xfc, 0, 0, _, _, _, _, _, _, high, low, ..]
-            if usize::from(u16::from_be_bytes([*high, *low])) <= datagram.len() - 13
+        [content::HANDSHAKE | content::ALERT, major, minor, 0, 0, _, _, _, _, _, _, high, low, ..]
+            if is_version([*major, *minor])
+                && usize::from(u16::from_be_bytes([*high, *low])) <= datagram.len() - 13
     )
 }
 
@@ -86,7 +93,10 @@ impl Dtls {
     pub fn read(&mut self, from: Side, datagram: &[u8], now: u64) -> Read {
         let mut out = Read::default();
         let mut records = Cursor(datagram);
-        while let Some([kind, 0xfe, _, epoch_high, epoch_low, ..]) = records.array::<11>() {
+        while let Some([kind, major, minor, epoch_high, epoch_low, ..]) = records.array::<11>() {
+            if major != 0xfe && !is_version([major, minor]) {
+                break;
+            }
             let Some(mut payload) = records.vector16() else { break };
             // Later epochs are encrypted.
             if (epoch_high, epoch_low) != (0, 0) {

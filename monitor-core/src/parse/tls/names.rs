@@ -20,6 +20,7 @@ pub fn version_name(version: u16) -> Cow<'static, str> {
         0x0302 => Some("TLSv1.1"),
         0x0303 => Some("TLSv1.2"),
         0x0304 => Some("TLSv1.3"),
+        0x0100 => Some("DTLSv0.9"),
         0xfeff => Some("DTLSv1.0"),
         0xfefd => Some("DTLSv1.2"),
         0xfefc => Some("DTLSv1.3"),

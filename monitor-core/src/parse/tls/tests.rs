@@ -424,3 +424,19 @@ fn fragments_of_dtls_are_put_together_in_any_order() {
         assert!(connection.close().is_some());
     }
 }
+
+#[test]
+fn a_hello_of_dtls_before_its_standard_is_read() {
+    // As OpenSSL before 0.9.8f and AnyConnect write it: version 1.0 in record and hello, no extensions.
+    let mut body = vec![1, 0];
+    body.extend([7; 32]);
+    body.extend([0, 0, 0, 2, 0, 0x39, 1, 0]);
+    let mut packet = datagram(1, &body, 0, 0..body.len());
+    packet[1..3].copy_from_slice(&[1, 0]);
+    assert!(is_dtls(&packet));
+    let hello = Dtls::default().read(CLIENT, &packet, 0).hello.expect("a hello");
+    assert_eq!((hello.ciphers.as_slice(), hello.server_name.as_deref()), (&[0x39][..], None));
+    assert_eq!(hello.ja4.as_str(), "d00i010000_2cfe23c976cf_000000000000");
+    packet[2] = 1;
+    assert!(!is_dtls(&packet));
+}

@@ -105,6 +105,7 @@ fn a_host_in_the_target_is_stronger_than_another_in_the_field() {
         ("GET http://a.example HTTP/1.1\r\n\r\n", "#1 GET a.example/"),
         ("GET http://a.example/ HTTP/1.1\r\nHost: A.example:80\r\n\r\n", "#1 GET A.example:80/"),
         ("CONNECT a.example:443 HTTP/1.1\r\n\r\n", "#1 CONNECT a.example:443a.example:443"),
+        ("CONNECT a.example:443 b HTTP/1.1 HTTP/1.1\r\n\r\n", "#1 CONNECT a.example:443a.example:443"),
         (
             "CONNECT a.example:443 HTTP/1.1\r\nHost: b.example\r\n\r\n",
             "#1 CONNECT a.example:443a.example:443",
