@@ -2,9 +2,6 @@
 
 use super::{DnsError, Name, RecordType};
 
-/// Length of the header (RFC 1035, 4.1.1).
-const HEADER: usize = 12;
-
 /// A message whose header was read.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
@@ -62,6 +59,11 @@ pub enum Entry<'a> {
     Question(Question<'a>),
     /// Of any other.
     Record(Record<'a>),
+}
+
+impl Message<'_> {
+    /// Length of the header (RFC 1035, 4.1.1).
+    pub const HEADER: usize = 12;
 }
 
 impl<'a> Message<'a> {
@@ -125,9 +127,9 @@ impl<'a> Message<'a> {
     pub const fn entries(&self) -> Entries<'a> {
         Entries {
             bytes: self.bytes,
-            at: HEADER,
+            at: Message::HEADER,
             left: [self.header[2], self.header[3], self.header[4], self.header[5]],
-            failed: if self.bytes.len() < HEADER { Some(DnsError::Truncated) } else { None },
+            failed: if self.bytes.len() < Self::HEADER { Some(DnsError::Truncated) } else { None },
             done: false,
         }
     }
@@ -158,7 +160,7 @@ impl<'a> Message<'a> {
     pub fn is_unmistakable(&self) -> bool {
         self.opcode() == 0
             && self.question_count() == 1
-            && self.is_plausible()
+            && self.is_plausible() == Some(true)
             && self.header.iter().skip(3).all(|count| *count <= 64)
             && self.question().is_some_and(|question| question.class == 1)
             && self.entries().all(|entry| match entry {
@@ -168,15 +170,17 @@ impl<'a> Message<'a> {
     }
 
     /// Whether this looks like a message and not like any bytes: for places where none may begin. A known
-    /// operation, no reserved bit, and a first entry that can be read.
-    pub fn is_plausible(&self) -> bool {
+    /// operation, no reserved bit, and a first entry that can be read. `None`: it is cut before that.
+    pub fn is_plausible(&self) -> Option<bool> {
         let query = !self.is_response();
         let counts_fit = self.question_count() <= 16 && (!query || self.header[3] == 0 || self.is_update());
-        self.opcode() <= 6
-            && self.opcode() != 3
-            && self.flags() & 0x0040 == 0
-            && counts_fit
-            && self.entries().next().is_some_and(|first| first.is_ok())
+        if self.opcode() > 6 || self.opcode() == 3 || self.flags() & 0x0040 != 0 || !counts_fit {
+            return Some(false);
+        }
+        match self.entries().next() {
+            Some(Err(DnsError::Truncated)) => None,
+            first => Some(first.is_some_and(|first| first.is_ok())),
+        }
     }
 }
 

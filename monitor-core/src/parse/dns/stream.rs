@@ -10,6 +10,7 @@ const PREFIX: usize = 2;
 /// Holds nothing but the beginning of a message that is not whole: at most 64 KiB.
 #[derive(Clone, Debug, Default)]
 pub struct Stream {
+    /// While it is lost: too few bytes to tell whether a message begins with them.
     partial: Vec<u8>,
     /// Where the next message begins is not known: bytes are missing or the stream was found running.
     lost: bool,
@@ -22,14 +23,32 @@ impl Stream {
     }
 
     /// Takes the next bytes and gives every message that is whole to `each`, without its length.
-    pub fn push(&mut self, mut bytes: &[u8], mut each: impl FnMut(&[u8])) {
-        if self.lost {
-            // Writers begin messages at segments: what looks like one is taken for one.
-            if !begins_message(bytes) {
-                return;
-            }
-            self.lost = false;
+    pub fn push(&mut self, bytes: &[u8], mut each: impl FnMut(&[u8])) {
+        if !self.lost {
+            return self.read(bytes, &mut each);
         }
+        // Writers begin messages at segments, if only with a length: what looks like one is taken for one.
+        let waited = !self.partial.is_empty();
+        self.partial.extend_from_slice(bytes);
+        let mut found = begins_message(&self.partial);
+        if found == Some(false) {
+            self.partial.clear();
+            if waited {
+                found = begins_message(bytes);
+            }
+            if found != Some(false) {
+                self.partial.extend_from_slice(bytes);
+            }
+        }
+        if found == Some(true) {
+            self.lost = false;
+            let bytes = std::mem::take(&mut self.partial);
+            self.read(&bytes, &mut each);
+        }
+    }
+
+    /// Takes the next bytes of a stream of which it is known where messages begin.
+    fn read(&mut self, mut bytes: &[u8], each: &mut impl FnMut(&[u8])) {
         while !self.partial.is_empty() {
             let wanted = match whole(&self.partial) {
                 Some(wanted) => wanted,
@@ -68,7 +87,7 @@ impl Stream {
 
     /// The beginning of a message whose rest has not come, without its length.
     pub fn unfinished(&self) -> Option<&[u8]> {
-        self.partial.get(PREFIX..).filter(|partial| !partial.is_empty())
+        self.partial.get(PREFIX..).filter(|partial| !self.lost && !partial.is_empty())
     }
 
     /// Bytes of memory held.
@@ -83,9 +102,16 @@ fn whole(bytes: &[u8]) -> Option<usize> {
     Some(PREFIX + usize::from(u16::from_be_bytes(*prefix)))
 }
 
-/// Whether a length and a message stand here.
-fn begins_message(bytes: &[u8]) -> bool {
-    let Some(length) = whole(bytes) else { return false };
+/// Whether a length and a message stand here; `None`: it takes more bytes to tell, of which there are few, as
+/// no name is long.
+fn begins_message(bytes: &[u8]) -> Option<bool> {
+    let length = whole(bytes)?;
     let message = bytes.get(PREFIX..bytes.len().min(length)).unwrap_or_default();
-    Message::new(message).is_ok_and(|message| message.is_plausible())
+    let more = bytes.len() < length;
+    match Message::new(message).map(|message| message.is_plausible()) {
+        Ok(Some(plausible)) => Some(plausible),
+        // Shorter than a header is none.
+        _ if more && length >= PREFIX + Message::HEADER => None,
+        _ => Some(false),
+    }
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::{reassembly::Assembler, record::Carrier};
 
 /// Versions of records: DTLS 1.0 to 1.3, and what OpenSSL spoke before there was a standard (RFC 4347), which
-/// Cisco's AnyConnect still does.
+/// Cisco's `AnyConnect` still does.
 const fn is_version(version: [u8; 2]) -> bool {
     matches!(version, [0xfe, 0xff | 0xfd | 0xfc] | [0x01, 0x00])
 }

@@ -53,6 +53,42 @@ fn a_stream_found_running_begins_at_a_message() {
 }
 
 #[test]
+fn a_stream_found_running_begins_at_a_message_however_that_is_cut() {
+    let all = three();
+    for first in 1..all.len() {
+        for second in (first..=all.len()).step_by(5) {
+            let mut stream = Stream::midway();
+            let mut found = ids(&mut stream, &all[..first]);
+            found.extend(ids(&mut stream, &all[first..second]));
+            found.extend(ids(&mut stream, &all[second..]));
+            assert_eq!(found, [1, 2, 3], "{first} {second}");
+        }
+    }
+    let mut stream = Stream::midway();
+    let found: Vec<u16> = all.iter().flat_map(|byte| ids(&mut stream, &[*byte])).collect();
+    assert_eq!(found, [1, 2, 3], "byte by byte");
+    // What waited was the end of something else: the next segment is looked at alone.
+    let mut stream = Stream::midway();
+    assert_eq!(ids(&mut stream, &[0, 40, 9]), [0; 0]);
+    assert_eq!(stream.unfinished(), None);
+    assert_eq!(ids(&mut stream, &all), [1, 2, 3]);
+}
+
+#[test]
+fn what_waits_to_be_told_from_noise_is_little() {
+    let mut random = Random(6);
+    let mut stream = Stream::midway();
+    for _ in 0..5_000 {
+        let bytes: Vec<u8> = (0..random.below(1_500)).map(|_| random.bits() as u8).collect();
+        stream.push(&bytes, |_| {});
+        if stream.unfinished().is_some() {
+            stream.gap();
+        }
+        assert!(stream.memory() < 70_000, "{}", stream.memory());
+    }
+}
+
+#[test]
 fn lengths_of_nothing_are_passed_over() {
     let mut stream = Stream::default();
     let mut found = 0;
