@@ -27,7 +27,7 @@ impl World {
 
     fn flow(slot: u32, protocol: u8, port: u16) -> Flow {
         let [_, high, middle, low] = slot.to_be_bytes();
-        let mut flow = Flow::default();
+        let flow = Flow::default();
         flow.head.key.set(&FlowKey {
             lower: Address::from_v4_octets([10, high, middle, low]),
             upper: Address::from_v4_octets([198, 51, 100, 7]),

@@ -454,7 +454,7 @@ mod tests {
             let cut = &message[..end];
             drop((link(cut), network(cut), next_message(cut)));
             default_route(cut, &mut Vec::new());
-            drop(device(cut));
+            let _ = device(cut);
             Heard::default().note(RTM_NEWROUTE, cut, &[]);
         }
     }

@@ -32,7 +32,7 @@ fn whole_page(format: Format) -> String {
 /// A query of DNS that cannot be read to its end, and a request with a password.
 fn conversation(engine: &mut Engine) {
     let mut say = |slot: u32, protocol: u8, port: u16, bytes: &[u8]| {
-        let mut flow = Flow::default();
+        let flow = Flow::default();
         flow.head.key.set(&FlowKey {
             lower: Address::from_v4_octets([10, 0, 0, 1]),
             upper: Address::from_v4_octets([10, 0, 0, 2]),
