@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::attack;
 use crate::bench::{self, Bench};
 use crate::build::Profile;
 use crate::error::{Error, Usage};
@@ -37,6 +38,9 @@ Usage: cargo xtask TASK
   soak [--minutes N] [--rate N]
                            an agent under new flows (50,000 a second unless told), reloads, interfaces that flap,
                            scrapes, and stops, as root, for 5 minutes unless told: what it holds stays flat
+  attack [--minutes N] [--flows N]
+                           an agent with 118,000 flows (unless told) under clients that reset, do not read, crowd and
+                           watch, as root, for 5 minutes unless told: what scrapes, drains and a stop take
   audit                    licences, sources, withdrawn releases, advisories of the crates that Weir is made of
   sbom                     write them down in CycloneDX's form: target/weir.cdx.json
   unsafe [--check]         write docs/unsafe.md, the list of unsafe code (check: compare it instead)
@@ -85,6 +89,8 @@ pub(crate) enum Command {
     Fuzz { plan: fuzz::Plan },
     /// See that what a run holds does not grow.
     Soak { plan: soak::Plan },
+    /// Clients that mean harm.
+    Attack { plan: attack::Plan },
 }
 
 /// Reads the words after `cargo xtask`.
@@ -116,6 +122,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
         "miri" => none("miri", &own).map(|()| Command::Miri)?,
         "fuzz" => Command::Fuzz { plan: fuzz_plan(own)? },
         "soak" => Command::Soak { plan: soak_plan(own)? },
+        "attack" => Command::Attack { plan: attack_plan(own)? },
         "bench" => return Ok(Command::Bench { plan: bench_plan(own, rest)? }),
         _ => return Err(usage(Usage::Task(task))),
     };
@@ -145,6 +152,7 @@ impl Command {
             Self::Miri => "miri",
             Self::Fuzz { .. } => "fuzz",
             Self::Soak { .. } => "soak",
+            Self::Attack { .. } => "attack",
         }
     }
 }
@@ -231,6 +239,19 @@ fn fuzz_plan(words: Vec<String>) -> Result<fuzz::Plan, Error> {
     Ok(plan)
 }
 
+fn attack_plan(words: Vec<String>) -> Result<attack::Plan, Error> {
+    let mut plan = attack::Plan::default();
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--minutes" => plan.minutes = whole("attack", "a number of minutes", words.next())?,
+            "--flows" => plan.flows = whole("attack", "a number of flows", words.next())?,
+            _ => return Err(usage(Usage::Argument { task: "attack", argument: word })),
+        }
+    }
+    Ok(plan)
+}
+
 fn soak_plan(words: Vec<String>) -> Result<soak::Plan, Error> {
     let mut plan = soak::Plan::default();
     let mut words = words.into_iter();
@@ -298,6 +319,8 @@ mod tests {
         let plan = fuzz::Plan { differential: true, ..fuzz::Plan::default() };
         assert_eq!(read("fuzz --differential"), Ok(Command::Fuzz { plan }));
         assert_eq!(read("soak"), Ok(Command::Soak { plan: soak::Plan { minutes: 5, rate: 50_000 } }));
+        let attack = attack::Plan { minutes: 2, flows: 1_000_000 };
+        assert_eq!(read("attack --minutes 2 --flows 1000000"), Ok(Command::Attack { plan: attack }));
         let plan = soak::Plan { minutes: 60, rate: 1000 };
         assert_eq!(read("soak --minutes 60 --rate 1000"), Ok(Command::Soak { plan }));
         assert_eq!(read("boards"), Ok(Command::Boards { check: false }));

@@ -1,6 +1,7 @@
 //! `cargo xtask`: sets up, builds, checks and measures Weir.
 
 mod arguments;
+mod attack;
 mod audit;
 mod bench;
 mod boards;
@@ -73,6 +74,7 @@ fn dispatch(command: Command) -> Result<(), Error> {
         Command::Miri => memory::run(&project).map(drop),
         Command::Fuzz { plan } => fuzz::run(&project, &plan),
         Command::Soak { plan } => soak::run(&project, plan),
+        Command::Attack { plan } => attack::run(&project, plan),
         Command::Bench { plan } => bench::run(&project, &plan),
     }
 }

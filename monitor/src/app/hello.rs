@@ -2,11 +2,13 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// What there is to say.
 pub(super) struct Hello<'a> {
     pub(super) interfaces: &'a [String],
     pub(super) addresses: &'a [SocketAddr],
+    pub(super) sockets: &'a [PathBuf],
     pub(super) telemetry_path: &'a str,
     pub(super) tls: bool,
     pub(super) password: bool,
@@ -35,6 +37,17 @@ impl Hello<'_> {
         )?;
         for address in self.addresses {
             writeln!(out, "Metrics: {scheme}://{address}{}", self.telemetry_path)?;
+        }
+        for path in self.sockets {
+            let path = path.display();
+            writeln!(
+                out,
+                "Socket: {path}; weir top --url unix:{path}, curl --unix-socket {path} http://localhost{}",
+                self.telemetry_path
+            )?;
+        }
+        if self.addresses.is_empty() {
+            return Ok(());
         }
         let targets: Vec<String> = self.addresses.iter().map(|a| format!("\"{a}\"")).collect();
         writeln!(out, "\nFor prometheus.yml:\n\nscrape_configs:\n  - job_name: weir")?;
@@ -69,6 +82,7 @@ mod tests {
         let hello = Hello {
             interfaces: &["eth0".to_owned()],
             addresses: &[SocketAddr::from(([127, 0, 0, 1], 10058))],
+            sockets: &[PathBuf::from("/run/weir-web/weir.sock")],
             telemetry_path: "/metrics",
             tls: false,
             password: false,
@@ -82,6 +96,7 @@ mod tests {
             "Metrics: http://127.0.0.1:10058/metrics\n",
             "scrape_configs:\n  - job_name: weir\n    static_configs:\n      - targets: [\"127.0.0.1:10058\"]\n",
             "--web.listen-address=:10058",
+            "weir top --url unix:/run/weir-web/weir.sock",
         ] {
             assert!(text.contains(expected), "{expected} in {text}");
         }

@@ -20,6 +20,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::clock;
+use crate::config::types::ListenAddress;
 use crate::config::{Config, ConfigError, DEFAULT_PATH, Loaded, Overrides};
 use crate::confine::{Confinement, Identity, Reader, Report, Role, UserError};
 use crate::host::HostError;
@@ -30,7 +31,7 @@ use crate::state::State;
 use crate::systemd::{self, Notifier, Watchdog};
 use crate::telemetry::{Event, Log, LogError};
 use crate::view::prometheus::Own;
-use crate::web::{Limits, Server, Web, WebError};
+use crate::web::{Limits, Listener, Server, Web, WebError};
 use counter::{Counter, LAST_DRAIN, Order};
 use hello::Hello;
 pub use outputs::{Plan, Recording, RunOutputs};
@@ -170,7 +171,8 @@ impl App<'_> {
         let web =
             Web::new(Arc::clone(&state), config.web_telemetry_path.clone(), config.web_config_file.clone())?
                 .with_hosts(config.web_hosts.clone())
-                .with_limits(Limits::from(config));
+                .with_limits(Limits::from(config))
+                .with_local_users(&config.web_local_users)?;
         let confinement = self.confinement(loaded, &web)?;
         let (reader, report) = Reader::start(&confinement).map_err(system("starting threads"))?;
         confined(&state, Role::Files, report.as_ref());
@@ -306,15 +308,18 @@ impl App<'_> {
         if listeners.is_empty() {
             return Server::bind(web, &config.web_listen_address);
         }
-        Ok(Server::on(web, listeners))
+        Ok(Server::on(web, listeners.into_iter().map(Listener::Internet).collect()))
     }
 
     fn hello(&self, server: &Server, counter: &Counter, state: &State) {
         let web = server.web().config();
         let (tls, password) = (web.tls.is_some(), !web.users.is_empty());
-        let addresses = server.addresses();
+        let (addresses, sockets) = (server.addresses(), server.sockets());
+        for path in &sockets {
+            state.events.emit(&Event::Listening { address: &ListenAddress::Local(path.clone()), tls: false });
+        }
         for address in &addresses {
-            state.events.emit(&Event::Listening { address: *address, tls });
+            state.events.emit(&Event::Listening { address: &ListenAddress::Internet(*address), tls });
             if let Some(warning) = web.warning(*address) {
                 state.events.emit(&warning);
             }
@@ -322,6 +327,7 @@ impl App<'_> {
         let hello = Hello {
             interfaces: &counter.interfaces(),
             addresses: &addresses,
+            sockets: &sockets,
             telemetry_path: self.running.web_telemetry_path.as_str(),
             tls,
             password,

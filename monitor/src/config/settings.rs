@@ -198,7 +198,7 @@ settings! {
     /// Samples of each direction of a UDP flow that is no DNS.
     samples_udp_packets: Number<0, 64> = "samples.udp-packets", "N", "4", Live;
 
-    /// Addresses to serve on; `:10058` is every address of the host.
+    /// Addresses to serve on; `:10058` is every address of the host, `unix:/run/weir-web/weir.sock` a socket for its owner and group.
     web_listen_address: Vec<ListenAddress> = "web.listen-address", "ADDRESS,…", "127.0.0.1:10058", Restart;
     /// TLS and passwords of the web server, in the form of Prometheus' exporter-toolkit (keys: docs/rights.md); a relative path is taken from the working directory; its files are read again when they change.
     web_config_file: Option<PathBuf> = "web.config.file", "FILE", "", Restart;
@@ -233,6 +233,9 @@ settings! {
 
     /// Whom root becomes after the start, a name or a number; none: `weir` where there is such a user, else a number that nobody has.
     user: Option<String> = "user", "NAME", "", Restart;
+    /// Users of this host, by name or number, who may read what is served on loopback addresses and unix sockets; without one, all who can connect. Root always may.
+    web_local_users: Vec<String> = "web.local-users", "USER,…", "", Restart;
+
     /// Give up rights that are not needed after the start: root's number, capabilities, system calls, files. Off for debugging alone.
     confine: bool = "confine", "BOOL", "true", Restart;
 

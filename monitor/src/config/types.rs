@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 
 use monitor_core::services::ServicePort;
 
@@ -156,24 +157,47 @@ impl Scalar for Pattern {
 }
 
 /// An address to listen on; `:10058` is every address of the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ListenAddress(pub SocketAddr);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ListenAddress {
+    /// An address and port.
+    Internet(SocketAddr),
+    /// The path of a unix socket.
+    Local(PathBuf),
+}
 
 impl ListenAddress {
     /// Whether only this host can connect.
-    pub fn is_loopback(self) -> bool {
-        self.0.ip().to_canonical().is_loopback()
+    pub fn is_loopback(&self) -> bool {
+        match self {
+            Self::Internet(address) => address.ip().to_canonical().is_loopback(),
+            Self::Local(_) => true,
+        }
     }
 }
 
 impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        match self {
+            Self::Internet(address) => address.fmt(f),
+            Self::Local(path) => write!(f, "unix:{}", path.display()),
+        }
     }
 }
 
 impl Scalar for ListenAddress {
     fn read(text: &str) -> Result<Self, ValueError> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            let path = PathBuf::from(path);
+            return if path.is_absolute() && path.file_name().is_some() {
+                Ok(Self::Local(path))
+            } else {
+                Err(ValueError::Form {
+                    text: text.to_owned(),
+                    expected: "the whole path of a socket",
+                    example: "unix:/run/weir-web/weir.sock",
+                })
+            };
+        }
         let parsed = match text.rsplit_once(':') {
             Some(("", port)) => port.parse().ok().map(|p| SocketAddr::from((Ipv6Addr::UNSPECIFIED, p))),
             Some(("localhost", port)) => {
@@ -181,10 +205,10 @@ impl Scalar for ListenAddress {
             }
             _ => text.parse().ok(),
         };
-        parsed.map(Self).ok_or_else(|| ValueError::Form {
+        parsed.map(Self::Internet).ok_or_else(|| ValueError::Form {
             text: text.to_owned(),
             expected: "an address and port",
-            example: "127.0.0.1:10058, [::1]:10058 or :10058",
+            example: "127.0.0.1:10058, [::1]:10058, :10058 or unix:/run/weir-web/weir.sock",
         })
     }
 
@@ -389,7 +413,12 @@ mod tests {
         ] {
             assert_eq!(ListenAddress::read(text).unwrap().is_loopback(), loopback, "{text}");
         }
-        for text in ["", "10058", "127.0.0.1", "127.0.0.1:99999", "example.org:1"] {
+        let socket = ListenAddress::read("unix:/run/weir-web/weir.sock").unwrap();
+        assert_eq!(socket, ListenAddress::Local("/run/weir-web/weir.sock".into()));
+        assert_eq!(socket.to_string(), "unix:/run/weir-web/weir.sock");
+        for text in
+            ["", "10058", "127.0.0.1", "127.0.0.1:99999", "example.org:1", "unix:", "unix:x", "unix:/"]
+        {
             assert!(ListenAddress::read(text).is_err(), "{text}");
         }
     }

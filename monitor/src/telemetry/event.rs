@@ -18,6 +18,7 @@ use monitor_core::live::Surge;
 use monitor_core::record::FindingRecord;
 use tracing::{debug, error, info, warn};
 
+use crate::config::types::ListenAddress;
 use crate::confine::Report;
 
 /// How often each event happened.
@@ -174,7 +175,7 @@ events! {
     /// The page is served.
     Listening = "listening" {
         /// The socket.
-        address: SocketAddr,
+        address: &'a ListenAddress,
         /// Whether TLS is on.
         tls: bool,
     }

@@ -13,6 +13,8 @@ pub(super) enum Client {
     User(String),
     /// All who come from an address; of IPv6 from a network of 64 bits, since each of its hosts may have all of it.
     Address(IpAddr),
+    /// A user of this host, at a unix socket.
+    Local(u32),
 }
 
 impl Client {

@@ -58,7 +58,8 @@ impl Exchange {
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
         let work = Seat::alone(Client::at(peer.ip()), Peer::Internet(peer)).work();
         Some(self.runtime.block_on(async {
-            let response = server::answer(&self.web, &self.router, false, &work, request).await;
+            let response =
+                server::answer(&self.web, &self.router, server::Ends::at(peer), &work, request).await;
             let status = response.status().as_u16();
             let mut body = response.into_body();
             let mut beginning = Vec::new();

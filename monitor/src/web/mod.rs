@@ -14,6 +14,7 @@ mod fair;
 mod form;
 mod headers;
 mod limits;
+mod local;
 mod metrics;
 mod negotiate;
 mod origin;
@@ -22,6 +23,7 @@ mod places;
 mod server;
 mod stall;
 mod tls;
+mod users;
 mod work;
 
 use std::io;
@@ -39,7 +41,7 @@ pub use config::{WebConfig, WebConfigError};
 pub use exchange::Exchange;
 pub use form::FormError;
 pub use limits::Limits;
-pub use server::{Server, listen};
+pub use server::{Listener, Server, listen};
 
 use fair::Next;
 
@@ -60,6 +62,15 @@ pub enum WebError {
         /// Why.
         source: io::Error,
     },
+    /// Nobody has that name.
+    #[error("web.local-users: {name:?} is no user of this host; give names of /etc/passwd or numbers")]
+    User {
+        /// What was given.
+        name: String,
+    },
+    /// It cannot be found out who connects.
+    #[error("web.local-users: the kernel cannot be asked who connects: {0}; leave it out, or load tcp_diag")]
+    Owners(io::Error),
     /// TLS and passwords cannot be read.
     #[error(transparent)]
     Config(#[from] WebConfigError),
@@ -91,6 +102,10 @@ pub struct Web {
     host: String,
     /// Other names of it.
     hosts: Vec<String>,
+    /// Who of this host may read.
+    local_users: users::LocalUsers,
+    /// Knows whose a connection is; none where all may read.
+    owners: Option<local::Owners>,
     /// Has the rights to read the files again.
     reader: Option<Reader>,
     limits: Limits,
@@ -126,6 +141,8 @@ impl Web {
             config: Mutex::new(Arc::new(config)),
             host: Self::host_name(),
             hosts: Vec::new(),
+            local_users: users::LocalUsers::default(),
+            owners: None,
             reader: None,
             limits,
             guard: auth::Guard::new(limits.logins, &stopping),
@@ -178,6 +195,18 @@ impl Web {
     #[must_use]
     pub fn with_hosts(self, hosts: Vec<String>) -> Self {
         Self { hosts, ..self }
+    }
+
+    /// With these users alone of those who connect from this host, by name or number; of none, all.
+    ///
+    /// # Errors
+    /// When one of them is no user, or the kernel cannot be asked who connects.
+    pub fn with_local_users(mut self, users: &[String]) -> Result<Self, WebError> {
+        self.local_users = users::LocalUsers::read(users).map_err(|name| WebError::User { name })?;
+        if self.local_users.are_some() {
+            self.owners = Some(local::Owners::new().map_err(WebError::Owners)?);
+        }
+        Ok(self)
     }
 
     /// The files that are read again when they change.

@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 
 use hyper::HeaderMap;
-use hyper::header::HOST;
+use hyper::header::{HOST, ORIGIN};
 
 /// Whether a request names this host: by address, as `localhost`, by its own name or by one that was set.
 pub(super) fn is_ours(headers: &HeaderMap, host: &str, more: &[String]) -> bool {
@@ -19,6 +19,26 @@ pub(super) fn is_ours(headers: &HeaderMap, host: &str, more: &[String]) -> bool 
         (Some(value), None) => value.to_str().is_ok_and(|value| is_known(value, host, more)),
         (Some(_), Some(_)) => false,
     }
+}
+
+/// Whether a page of another site asks, as browsers say it (Fetch Metadata; Fetch, 3.2). To follow a link here is no
+/// such question: the page that has it learns nothing. `more`: names that were set, such as that of a proxy.
+pub(super) fn is_cross_site(headers: &HeaderMap, more: &[String]) -> bool {
+    let said = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let follows = said("sec-fetch-mode") == Some("navigate") && said("sec-fetch-dest") == Some("document");
+    if follows {
+        return false;
+    }
+    if matches!(said("sec-fetch-site"), Some("cross-site" | "same-site")) {
+        return true;
+    }
+    let Some(origin) = headers.get(ORIGIN) else { return false };
+    // `null` is the origin of pages that hide theirs.
+    let Some((_, from)) = origin.to_str().ok().and_then(|origin| origin.split_once("://")) else {
+        return true;
+    };
+    let own = said(HOST.as_str()).is_some_and(|host| host.eq_ignore_ascii_case(from));
+    !own && !more.iter().any(|name| name.eq_ignore_ascii_case(without_port(from)))
 }
 
 fn is_known(value: &str, host: &str, more: &[String]) -> bool {
@@ -87,6 +107,42 @@ mod tests {
             assert!(!is_known(name, "server1", &more), "{name}");
         }
         assert!(!is_known("x", "", &[]) && !is_known("", "", &[]));
+    }
+
+    #[test]
+    fn pages_of_other_sites_are_told_from_our_own_and_from_links() {
+        let asks = |fields: &[(&'static str, &str)]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, "localhost:10058".parse().unwrap());
+            for (name, value) in fields {
+                headers.insert(*name, value.parse().unwrap());
+            }
+            is_cross_site(&headers, &["weir.example.org".to_owned()])
+        };
+        for own in [
+            &[][..],
+            &[("sec-fetch-site", "same-origin")],
+            &[("sec-fetch-site", "none")],
+            &[("origin", "http://localhost:10058")],
+            &[("origin", "https://weir.example.org")],
+            &[
+                ("sec-fetch-site", "cross-site"),
+                ("sec-fetch-mode", "navigate"),
+                ("sec-fetch-dest", "document"),
+            ],
+        ] {
+            assert!(!asks(own), "{own:?}");
+        }
+        for other in [
+            &[("sec-fetch-site", "cross-site")][..],
+            &[("sec-fetch-site", "same-site")],
+            &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")],
+            &[("origin", "http://localhost:3000")],
+            &[("origin", "https://attacker.example")],
+            &[("origin", "null")],
+        ] {
+            assert!(asks(other), "{other:?}");
+        }
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! Sockets and connections.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::header::{CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{Request, StatusCode};
+use axum::http::{HeaderMap, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{BoxError, Router};
 use hyper::body::Body;
@@ -15,7 +17,7 @@ use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -24,7 +26,7 @@ use super::asker::{Asker, Client};
 use super::auth::Verdict;
 use super::places::{self, Place, Places, Seat, Work};
 use super::stall::Stall;
-use super::{Web, WebError, headers, origin};
+use super::{Web, WebError, headers, local, origin};
 use crate::config::types::ListenAddress;
 use crate::telemetry::{Event, Peer};
 
@@ -45,38 +47,138 @@ const FAREWELL: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// When another process does, or no interface has it.
-pub fn listen(address: &ListenAddress) -> Result<std::net::TcpListener, WebError> {
-    std::net::TcpListener::bind(address.0)
-        .and_then(|listener| {
+pub fn listen(address: &ListenAddress) -> Result<Listener, WebError> {
+    let listener = match address {
+        ListenAddress::Internet(address) => std::net::TcpListener::bind(address).and_then(|listener| {
             rustix::net::listen(&listener, BACKLOG)?;
             // Connections have it from here: else the kernel keeps up to 4 MiB for each reader that is slow.
             rustix::net::sockopt::set_socket_send_buffer_size(&listener, SEND_BUFFER)?;
-            Ok(listener)
+            Ok(Listener::Internet(listener))
+        }),
+        ListenAddress::Local(path) => local::listen(path).map(Listener::Local),
+    };
+    listener.map_err(|source| WebError::Bind { address: address.clone(), source })
+}
+
+/// A socket that listens.
+#[derive(Debug)]
+pub enum Listener {
+    /// For TCP.
+    Internet(std::net::TcpListener),
+    /// For users of this host.
+    Local(std::os::unix::net::UnixListener),
+}
+
+/// The same, within the runtime.
+enum Accepting {
+    Internet(TcpListener),
+    Local(UnixListener),
+}
+
+/// A connection.
+enum Stream {
+    Internet(TcpStream),
+    Local(UnixStream),
+}
+
+/// What is known of a connection's ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ends {
+    /// Who is at the other.
+    pub(super) peer: Peer,
+    /// Whether ours is an address that only this host reaches.
+    pub(super) loopback: bool,
+    /// The other end's user, if it is asked for and known.
+    pub(super) user: Option<u32>,
+}
+
+impl Ends {
+    pub(super) const fn at(peer: SocketAddr) -> Self {
+        Self { peer: Peer::Internet(peer), loopback: false, user: None }
+    }
+
+    pub(super) fn client(&self) -> Client {
+        match self.peer {
+            Peer::Internet(address) => Client::at(address.ip()),
+            Peer::Local(user) => Client::Local(user),
+        }
+    }
+}
+
+impl Listener {
+    fn accepting(self) -> io::Result<Accepting> {
+        Ok(match self {
+            Self::Internet(listener) => {
+                listener.set_nonblocking(true)?;
+                Accepting::Internet(TcpListener::from_std(listener)?)
+            }
+            Self::Local(listener) => {
+                listener.set_nonblocking(true)?;
+                Accepting::Local(UnixListener::from_std(listener)?)
+            }
         })
-        .map_err(|source| WebError::Bind { address: *address, source })
+    }
+}
+
+impl Accepting {
+    async fn accept(&self, web: &Web) -> io::Result<(Stream, Ends)> {
+        match self {
+            Self::Internet(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                let own = stream.local_addr()?;
+                let loopback = own.ip().to_canonical().is_loopback();
+                let user = web.owners.as_ref().filter(|_| loopback).and_then(|owners| owners.of(peer, own));
+                Ok((Stream::Internet(stream), Ends { peer: Peer::Internet(peer), loopback, user }))
+            }
+            Self::Local(listener) => {
+                let (stream, _) = listener.accept().await?;
+                let user = stream.peer_cred()?.uid();
+                let ends = Ends { peer: Peer::Local(user), loopback: true, user: Some(user) };
+                Ok((Stream::Local(stream), ends))
+            }
+        }
+    }
 }
 
 /// The sockets, bound: whoever has them may serve.
 #[derive(Debug)]
 pub struct Server {
     web: Arc<Web>,
-    listeners: Vec<std::net::TcpListener>,
+    listeners: Vec<Listener>,
+    sockets: Vec<PathBuf>,
 }
 
 impl Server {
     /// Binds all addresses.
     pub fn bind(web: Web, addresses: &[ListenAddress]) -> Result<Self, WebError> {
-        Ok(Self::on(web, addresses.iter().map(listen).collect::<Result<_, _>>()?))
+        let mut server = Self::on(web, addresses.iter().map(listen).collect::<Result<_, _>>()?);
+        server.sockets = addresses
+            .iter()
+            .filter_map(|address| match address {
+                ListenAddress::Local(path) => Some(path.clone()),
+                ListenAddress::Internet(_) => None,
+            })
+            .collect();
+        Ok(server)
     }
 
     /// Serves on sockets that listen already.
-    pub fn on(web: Web, listeners: Vec<std::net::TcpListener>) -> Self {
-        Self { web: Arc::new(web), listeners }
+    pub fn on(web: Web, listeners: Vec<Listener>) -> Self {
+        Self { web: Arc::new(web), listeners, sockets: Vec::new() }
     }
 
     /// The addresses, with the ports that the system chose for 0.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.listeners.iter().filter_map(|l| l.local_addr().ok()).collect()
+        let internet = |listener: &Listener| match listener {
+            Listener::Internet(listener) => listener.local_addr().ok(),
+            Listener::Local(_) => None,
+        };
+        self.listeners.iter().filter_map(internet).collect()
+    }
+
+    /// Paths of the unix sockets.
+    pub fn sockets(&self) -> Vec<PathBuf> {
+        self.sockets.clone()
     }
 
     /// What the requests share.
@@ -92,8 +194,7 @@ impl Server {
         let mut stopping = stop.clone();
         let mut accepting = JoinSet::new();
         for listener in self.listeners {
-            let listener = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
-            let listener = match listener {
+            let listener = match listener.accepting() {
                 Ok(listener) => listener,
                 Err(error) => {
                     self.web.state.events.emit(&Event::AcceptFailed { error: &error });
@@ -118,7 +219,7 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 async fn accept(
-    listener: TcpListener,
+    listener: Accepting,
     web: Arc<Web>,
     router: Router,
     places: Arc<Places>,
@@ -129,9 +230,9 @@ async fn accept(
         let accepted = tokio::select! {
             () = stopped(&mut stop) => break,
             Some(_) = connections.join_next() => continue,
-            accepted = listener.accept() => accepted,
+            accepted = listener.accept(&web) => accepted,
         };
-        let (stream, peer) = match accepted {
+        let (stream, ends) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 web.state.events.emit(&Event::AcceptFailed { error: &error });
@@ -140,15 +241,15 @@ async fn accept(
                 continue;
             }
         };
-        let (client, peer) = (Client::at(peer.ip()), Peer::Internet(peer));
-        let Some((place, displaced)) = places.take(client, peer).await else {
+        let peer = ends.peer;
+        let Some((place, displaced)) = places.take(ends.client(), peer).await else {
             web.state.events.emit(&Event::ConnectionRefused { peer });
             continue;
         };
         if displaced {
             web.state.events.emit(&Event::ConnectionDisplaced { peer });
         }
-        connections.spawn(served(stream, peer, Arc::clone(&web), router.clone(), place, stop.clone()));
+        connections.spawn(served(stream, ends, Arc::clone(&web), router.clone(), place, stop.clone()));
     }
     drop(listener);
     drop(timeout(FAREWELL, async { while connections.join_next().await.is_some() {} }).await);
@@ -156,8 +257,8 @@ async fn accept(
 
 /// A connection, until it ends or has to leave.
 async fn served(
-    stream: TcpStream,
-    peer: Peer,
+    stream: Stream,
+    ends: Ends,
     web: Arc<Web>,
     router: Router,
     place: Place,
@@ -165,35 +266,40 @@ async fn served(
 ) {
     let ended = tokio::select! {
         () = place.seat().left() => return,
-        ended = connection(stream, &web, router, place.seat(), stop) => ended,
+        ended = connection(stream, ends, &web, router, place.seat(), stop) => ended,
     };
     if let Err(error) = ended {
-        web.state.events.emit(&Event::ConnectionFailed { peer, error: &*error });
+        web.state.events.emit(&Event::ConnectionFailed { peer: ends.peer, error: &*error });
     }
 }
 
 async fn connection(
-    stream: TcpStream,
+    stream: Stream,
+    ends: Ends,
     web: &Arc<Web>,
     router: Router,
     seat: &Arc<Seat>,
     stop: watch::Receiver<bool>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let stream = match stream {
+        Stream::Internet(stream) => stream,
+        // What passes here leaves no wire, and who may connect the file system says.
+        Stream::Local(stream) => return Ok(requests(stream, ends, web, router, seat, stop).await?),
+    };
     stream.set_nodelay(true)?;
-    let loopback = stream.local_addr()?.ip().to_canonical().is_loopback();
     match &web.config().tls {
         Some(acceptor) => {
             let stream = timeout(HANDSHAKE, acceptor.accept(stream)).await??;
-            requests(stream, loopback, web, router, seat, stop).await?;
+            requests(stream, ends, web, router, seat, stop).await?;
         }
-        None => requests(stream, loopback, web, router, seat, stop).await?,
+        None => requests(stream, ends, web, router, seat, stop).await?,
     }
     Ok(())
 }
 
 async fn requests<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
-    loopback: bool,
+    ends: Ends,
     web: &Arc<Web>,
     router: Router,
     seat: &Arc<Seat>,
@@ -203,7 +309,7 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin>(
     let service = hyper::service::service_fn(|request| {
         let (web, router, work) = (Arc::clone(web), router.clone(), seat.work());
         async move {
-            let response = answer(&web, &router, loopback, &work, request).await;
+            let response = answer(&web, &router, ends, &work, request).await;
             Ok::<_, Infallible>(response.map(|body| places::Answer::new(body, work)))
         }
     });
@@ -221,11 +327,11 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin>(
     connection.await
 }
 
-/// Answers a request. `loopback`: it came to an address that only this host reaches.
+/// Answers a request.
 pub(super) async fn answer<B>(
     web: &Arc<Web>,
     router: &TowerToHyperService<Router>,
-    loopback: bool,
+    ends: Ends,
     work: &Arc<Work>,
     mut request: Request<B>,
 ) -> Response
@@ -233,17 +339,17 @@ where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     let config = web.config();
-    let peer = work.seat().peer();
-    let ours = !loopback || config.is_guarded() || origin::is_ours(request.headers(), &web.host, &web.hosts);
-    if !ours {
-        web.state.events.emit(&Event::RequestRefused { peer, status: 421 });
-        let text =
-            "Here Weir answers to addresses, localhost and this host's name; others are set by web.hosts\n";
-        let mut response = (StatusCode::MISDIRECTED_REQUEST, text).into_response();
+    let peer = ends.peer;
+    if let Some(mut response) = web.stranger(ends, config.is_guarded(), request.headers()) {
+        web.state.events.emit(&Event::RequestRefused { peer, status: response.status().as_u16() });
         headers::complete(response.headers_mut(), &config.headers);
         return response;
     }
-    let verdict = web.guard.judge(&config.users, request.headers(), work.seat().client()).await;
+    let verdict = match peer {
+        // The permissions of the socket have decided.
+        Peer::Local(_) => Verdict::Allowed(None),
+        Peer::Internet(_) => web.guard.judge(&config.users, request.headers(), work.seat().client()).await,
+    };
     let mut response = match verdict {
         Verdict::Missing => {
             web.state.events.emit(&Event::Unauthorized { peer });
@@ -274,6 +380,25 @@ where
     };
     headers::complete(response.headers_mut(), &config.headers);
     response
+}
+
+impl Web {
+    /// The answer to one who may not ask here, whatever it is.
+    pub(super) fn stranger(&self, ends: Ends, guarded: bool, headers: &HeaderMap) -> Option<Response> {
+        let internet = matches!(ends.peer, Peer::Internet(_));
+        let named = || origin::is_ours(headers, &self.host, &self.hosts);
+        let (status, text) = if internet && ends.loopback && !guarded && !named() {
+            let text = "Here Weir answers to addresses, localhost and this host's name; others are set by web.hosts\n";
+            (StatusCode::MISDIRECTED_REQUEST, text)
+        } else if internet && origin::is_cross_site(headers, &self.hosts) {
+            (StatusCode::FORBIDDEN, "Weir does not answer to pages of other sites\n")
+        } else if ends.loopback && !self.local_users.admits(ends.user) {
+            (StatusCode::FORBIDDEN, "This user of the host may not read it; web.local-users says who may\n")
+        } else {
+            return None;
+        };
+        Some((status, text).into_response())
+    }
 }
 
 fn unauthorized() -> Response {

@@ -3,6 +3,7 @@
 mod config;
 mod live;
 mod load;
+mod local;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -360,7 +361,7 @@ async fn a_taken_port_is_named() {
     let server = start(None);
     let state = Arc::clone(&server.state);
     let web = Web::new(state, UrlPath::read("/metrics").unwrap(), None).unwrap();
-    let error = Server::bind(web, &[ListenAddress(server.address)]).unwrap_err();
+    let error = Server::bind(web, &[ListenAddress::Internet(server.address)]).unwrap_err();
     let expected =
         format!("{}: another process listens there; give another with --web.listen-address", server.address);
     assert_eq!(error.to_string(), expected);

@@ -8,6 +8,7 @@ use testing::{bpffs, capture, frames, hooks, netns, tmux, traffic, webdriver};
 mod abuse;
 mod agent;
 mod applications;
+mod attack;
 mod boards;
 mod clients;
 mod commit;

@@ -3,6 +3,7 @@
 use super::{Outcome, Report};
 use crate::app;
 use crate::config::Config;
+use crate::config::types::ListenAddress;
 use crate::lock::PinLock;
 use crate::source::ebpf;
 use crate::web::{WebConfig, listen};
@@ -23,6 +24,10 @@ impl Report {
         let mut held = Vec::new();
         for address in &config.web_listen_address {
             let name = format!("address {address}");
+            // To try one would leave it there.
+            if matches!(address, ListenAddress::Local(_)) {
+                continue;
+            }
             match listen(address) {
                 Ok(listener) => {
                     held.push(listener);

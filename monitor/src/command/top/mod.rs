@@ -18,7 +18,7 @@ use super::CommandError;
 use crate::{
     app::OwnRun,
     client::{self, ClientError, Instance},
-    config::{Config, Overrides},
+    config::{Config, Overrides, types::ListenAddress},
     terminal,
     view::top::{Live, News, Tab, Top, Viewed, plain},
 };
@@ -134,8 +134,11 @@ async fn source(arguments: &Arguments) -> Result<(Source, Viewed), CommandError>
 
 /// Where an instance with this configuration listens, as seen from this host.
 fn url(config: &Config) -> String {
-    let address = config.web_listen_address.first().map(|address| address.0);
-    let Some(address) = address else { return client::default_url() };
+    let address = match config.web_listen_address.first() {
+        None => return client::default_url(),
+        Some(socket @ ListenAddress::Local(_)) => return socket.to_string(),
+        Some(ListenAddress::Internet(address)) => address,
+    };
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => "127.0.0.1".to_owned(),
         IpAddr::V4(ip) => ip.to_string(),

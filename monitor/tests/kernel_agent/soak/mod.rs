@@ -25,7 +25,7 @@ use crate::{
     traffic::{self, Ending},
 };
 use judge::{Reading, Story};
-use sender::Sender;
+pub(crate) use sender::Sender;
 
 /// Between two readings of the page.
 const SECOND: Duration = Duration::from_secs(1);
@@ -38,7 +38,7 @@ const FLAP_EVERY: u64 = 11;
 const CROWD_EVERY: u64 = 5;
 
 /// A number that the task sets.
-fn number(variable: &str, default: u64) -> u64 {
+pub(crate) fn number(variable: &str, default: u64) -> u64 {
     let text = std::env::var(variable).ok();
     text.map_or(default, |text| text.parse().unwrap_or_else(|e| panic!("{variable}: {e}")))
 }

@@ -23,14 +23,14 @@ const PORT: usize = 14 + 20;
 /// Where the name's digits stand in a query: behind headers, DNS header and label length.
 const DIGITS: usize = 14 + 20 + 8 + 12 + 1;
 
-pub(super) struct Sender {
+pub(crate) struct Sender {
     socket: Raw,
     frames: Vec<Vec<u8>>,
     next: u32,
 }
 
 impl Sender {
-    pub(super) fn open(ns: &Namespace, device: &str) -> Self {
+    pub(crate) fn open(ns: &Namespace, device: &str) -> Self {
         let plain = |body: &[u8], port| {
             ethernet(0x0800, &ipv4([11, 0, 0, 0], [10, 7, 0, 1], 17, &udp(1024, port, body)))
         };
@@ -48,7 +48,7 @@ impl Sender {
     }
 
     /// Sends until it is over, and counts what the kernel took.
-    pub(super) fn send(&mut self, rate: u64, over: &AtomicBool, sent: &AtomicU64) {
+    pub(crate) fn send(&mut self, rate: u64, over: &AtomicBool, sent: &AtomicU64) {
         let clock = Stopwatch::start();
         while !over.load(Ordering::Relaxed) {
             let due = (clock.elapsed().as_secs_f64() * rate as f64) as u64;
