@@ -387,7 +387,8 @@ fn an_output_that_is_blocked_delays_no_other_no_drain_no_scrape_and_no_stop() {
     });
     assert_eq!(page.sum("weir_output_records_total", &labels("blocked")), 0.0);
     assert_eq!(page.sum("weir_output_records_lost_total", &labels("written")), 0.0);
-    assert_eq!(page.unaccounted(), 0.0);
+    // A page that comes between two packets may be one behind.
+    assert_eq!(agent.wait_for_drains().unaccounted(), 0.0);
     // What it has not written at the end is said, and the end comes.
     let log = agent.stop(Signal::SIGTERM);
     assert!(log.contains("output_unfinished") && log.contains("blocked"), "{log}");
