@@ -17,11 +17,8 @@ use monitor_core::{
         quic::{Initials, Keys, Sealed, seal, suite},
         tls::{self, ClientHello},
     },
-    payload::{
-        Understanding, UnderstandingConfig,
-        inspector::{Payload, Subject, TcpHeader},
-    },
-    record::{AnyRecord, Carrier},
+    payload::{Payload, PayloadConfig, Payloads, Subject, Talk, Talks, TcpHeader},
+    record::{AnyRecord, Carrier, Id},
 };
 use results::{Found, rounds};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, pki_types::ServerName};
@@ -137,7 +134,10 @@ fn hellos() {
 
 /// Samples as the kernel side gives them, each flow in a slot that held another one before.
 struct Samples {
-    understanding: Understanding,
+    payloads: Payloads,
+    talks: Talks,
+    /// What the slots hold, by the time at which it began.
+    begun: Vec<u64>,
     records: Vec<AnyRecord>,
     key: FlowKey,
 }
@@ -155,8 +155,9 @@ impl Samples {
             ip_version: 4,
             ..FlowKey::default()
         };
-        let understanding = Understanding::new(UnderstandingConfig::default());
-        Self { understanding, records: Vec::new(), key }
+        let payloads = Payloads::new(PayloadConfig::default(), 0);
+        let begun = vec![0; Self::SLOTS as usize];
+        Self { payloads, talks: Talks::default(), begun, records: Vec::new(), key }
     }
 
     /// The next sample of the `n`th flow: `seq` bytes came before it from its sender. Returns how many
@@ -164,11 +165,16 @@ impl Samples {
     fn sample(&mut self, n: u32, sender: Side, seq: u32, bytes: &[u8]) -> usize {
         let time = u64::from(n) * 1_000;
         let (slot, first) = (n % Self::SLOTS, time + 1);
-        let subject =
-            Subject { slot, key: &self.key, first, connection: 0, client: Side::Lower, interface: "eth0" };
+        let subject = Subject { slot, key: &self.key, client: Side::Lower, interface: "eth0" };
         let tcp = (self.key.protocol == 6).then_some(TcpHeader { seq, ack: None, syn: false });
         let payload = Payload { time, sender, bytes, length: bytes.len() as u32, tcp };
-        self.understanding.payload(&subject, &payload, &mut self.records);
+        let talk = self.talks.at(slot);
+        if let Some(begun) = self.begun.get_mut(slot as usize).filter(|begun| **begun != first) {
+            *begun = first;
+            self.payloads.close(talk, time, &mut self.records);
+            *talk = Talk::new(Id(first));
+        }
+        self.payloads.read(&subject, &payload, talk, &mut self.records);
         self.records.drain(..).count()
     }
 }

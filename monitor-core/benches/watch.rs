@@ -14,7 +14,7 @@ use monitor_common::account::{self, At};
 use monitor_common::wire::Packet;
 use monitor_core::engine::{Engine, EngineConfig};
 use monitor_core::live::Window;
-use monitor_core::payload::inspector::{Payload, TcpHeader};
+use monitor_core::payload::{Payload, TcpHeader};
 
 use cpu::cpu_time;
 use goals::at_most;

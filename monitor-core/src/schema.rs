@@ -308,8 +308,12 @@ mod tests {
                     field.doc
                 );
             });
-            let who = if *kind == "fanout" { "source" } else { "client_ip" };
-            assert!(names.contains("record") && names.contains(who), "{kind}");
+            let who: &[_] = if *kind == "fanout" {
+                &["source"]
+            } else {
+                &["client_ip", if *kind == "dns" { "flow_id" } else { "id" }]
+            };
+            assert!(names.contains("record") && who.iter().all(|name| names.contains(*name)), "{kind}");
         }
     }
 

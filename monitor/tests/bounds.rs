@@ -10,19 +10,19 @@ use monitor_common::abi::{Address, Flow, FlowKey, Side};
 use monitor_core::engine::{Engine, EngineConfig};
 use monitor_core::names::CacheConfig;
 use monitor_core::parse::dns::MatchConfig;
-use monitor_core::payload::inspector::{InspectorConfig, Payload, TcpHeader};
-use monitor_core::payload::{DpiConfig, UnderstandingConfig};
+use monitor_core::payload::{Payload, PayloadConfig, Talks, TcpHeader};
 
 /// An engine, and flows of clients of their own to one server.
 struct World {
     engine: Engine,
+    talks: Talks,
     now: u64,
 }
 
 impl World {
-    fn new(hellos: DpiConfig, messages: InspectorConfig) -> Self {
-        let payloads = UnderstandingConfig { hellos, messages };
-        Self { engine: Engine::new(EngineConfig { payloads, ..EngineConfig::default() }, 0), now: 1 }
+    fn new(payloads: PayloadConfig) -> Self {
+        let engine = Engine::new(EngineConfig { payloads, ..EngineConfig::default() }, 0);
+        Self { engine, talks: Talks::default(), now: 1 }
     }
 
     fn flow(slot: u32, protocol: u8, port: u16) -> Flow {
@@ -60,7 +60,7 @@ impl World {
     ) {
         self.now += 1;
         let payload = Payload { time: self.now, sender, bytes, length: bytes.len() as u32, tcp };
-        self.engine.payload(slot, &Self::flow(slot, protocol, port), &payload);
+        self.engine.payload(slot, &Self::flow(slot, protocol, port), &payload, &mut self.talks);
     }
 
     /// A number of the page.
@@ -85,12 +85,11 @@ fn hello(length: u32) -> Vec<u8> {
 #[test]
 fn hellos_that_never_end_hold_no_more_than_all_may() {
     let bound = 1 << 20;
-    let hellos = DpiConfig { max_bytes: bound, ..DpiConfig::default() };
-    let mut world = World::new(hellos, InspectorConfig::default());
+    let mut world = World::new(PayloadConfig { max_bytes: bound, ..PayloadConfig::default() });
     for slot in 0..200 {
         world.segment(slot, 443, 1, true, b"");
         world.segment(slot, 443, 2, false, &hello(60_000));
-        assert!(world.engine.payloads().hellos().bytes <= bound as u64 + 70_000);
+        assert!(world.engine.payloads().totals().bytes <= bound as u64);
     }
     assert!(world.metric("weir_payload_waiting_bytes") <= bound as u64);
     assert!(world.metric("weir_payload_evicted_flows_total{reason=\"bytes\"}") > 100);
@@ -98,10 +97,13 @@ fn hellos_that_never_end_hold_no_more_than_all_may() {
 
 #[test]
 fn more_flows_with_hellos_than_may_be_held_push_out_the_oldest() {
-    let hellos = DpiConfig { max_flows: 16, ..DpiConfig::default() };
-    let mut world = World::new(hellos, InspectorConfig::default());
+    let mut world = World::new(PayloadConfig { max_flows: 16, ..PayloadConfig::default() });
     for slot in 0..100 {
         world.segment(slot, 443, 1, true, b"");
+    }
+    assert_eq!(world.metric("weir_payload_flows"), 0, "who says nothing costs nothing");
+    for slot in 0..100 {
+        world.segment(slot, 443, 2, false, &hello(60_000));
     }
     assert_eq!(world.metric("weir_payload_flows"), 16);
     assert_eq!(world.metric("weir_payload_evicted_flows_total{reason=\"flows\"}"), 84);
@@ -124,23 +126,23 @@ fn a_hello_beyond_64_kib_is_never_put_together() {
     more.resize(5 + 0x4000, 0xff);
     let more = vec![more; 8];
     // One that says so at once is no beginning of TLS.
-    let mut world = World::new(DpiConfig::default(), InspectorConfig::default());
+    let mut world = World::new(PayloadConfig::default());
     assert_eq!(records(&mut world, &[vec![hello(70_000)], more.clone()].concat()), 0);
     assert!(world.metric("weir_payload_waiting_bytes") < 1_000);
     // One within the bound that says nothing of sense is read once, and what follows is not.
-    let mut world = World::new(DpiConfig::default(), InspectorConfig::default());
+    let mut world = World::new(PayloadConfig::default());
     assert_eq!(records(&mut world, &[vec![hello(60_000)], more].concat()), 1);
     assert!(world.metric("weir_payload_waiting_bytes") < 1_000);
 }
 
 #[test]
 fn a_stream_behind_a_hole_holds_64_kib_at_most() {
-    let mut world = World::new(DpiConfig::default(), InspectorConfig::default());
+    let mut world = World::new(PayloadConfig::default());
     world.segment(0, 80, 1, true, b"");
     let piece = vec![b'x'; 1_000];
     for n in 0..500 {
         world.segment(0, 80, 100 + n * 1_001, false, &piece);
-        assert!(world.engine.payloads().messages().waiting <= 160 * 1024, "{n}");
+        assert!(world.engine.payloads().totals().waiting <= 160 * 1024, "{n}");
     }
     assert!(world.metric("weir_stream_gaps_total") > 100);
 }
@@ -148,14 +150,13 @@ fn a_stream_behind_a_hole_holds_64_kib_at_most() {
 #[test]
 fn all_streams_together_hold_what_they_may() {
     let bound = 1 << 20;
-    let messages = InspectorConfig { streams: bound, ..InspectorConfig::default() };
-    let mut world = World::new(DpiConfig::default(), messages);
+    let mut world = World::new(PayloadConfig { max_bytes: bound, ..PayloadConfig::default() });
     let piece = vec![b'x'; 1_400];
     for slot in 0..500 {
         world.segment(slot, 80, 1, true, b"");
         for n in 0..20 {
             world.segment(slot, 80, 1_000 + n * 1_400, false, &piece);
-            assert!(world.engine.payloads().messages().waiting <= bound as u64);
+            assert!(world.engine.payloads().totals().waiting <= bound as u64);
         }
     }
     assert!(world.metric("weir_stream_budget_hits_total") > 100);
@@ -179,12 +180,11 @@ fn dns(id: u16, n: u32, answer: bool) -> Vec<u8> {
 
 #[test]
 fn names_and_queries_beyond_their_tables_push_out_the_oldest() {
-    let messages = InspectorConfig {
+    let mut world = World::new(PayloadConfig {
         names: CacheConfig { entries: 32, ..CacheConfig::default() },
         queries: MatchConfig { queries: 8, ..MatchConfig::default() },
-        ..InspectorConfig::default()
-    };
-    let mut world = World::new(DpiConfig::default(), messages);
+        ..PayloadConfig::default()
+    });
     for n in 0..100 {
         world.datagram(0, Side::Lower, &dns(n as u16, n, false));
         world.datagram(0, Side::Upper, &dns(n as u16, n, true));
@@ -202,7 +202,7 @@ fn names_and_queries_beyond_their_tables_push_out_the_oldest() {
 
 #[test]
 fn a_name_beyond_255_bytes_is_a_failure() {
-    let mut world = World::new(DpiConfig::default(), InspectorConfig::default());
+    let mut world = World::new(PayloadConfig::default());
     let mut query = vec![0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
     for _ in 0..5 {
         query.push(63);

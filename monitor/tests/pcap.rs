@@ -299,6 +299,47 @@ fn a_filter_takes_flows_and_with_them_their_messages() {
     }
 }
 
+/// Two connections of one 5-tuple, and what each asks for.
+fn reused() -> Vec<u8> {
+    let mut out = header(101);
+    for (at, seq, host) in [(0, 100, "one"), (500, 900_000, "two")] {
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}.example\r\n\r\n");
+        let next = seq + 1 + request.len() as u32;
+        for (after, bytes) in [
+            (0, tcp(CLIENT, SERVER, seq, 0, 0x02, b"")),
+            (10, tcp(SERVER, CLIENT, 500, seq + 1, 0x12, b"")),
+            (20, tcp(CLIENT, SERVER, seq + 1, 501, 0x18, request.as_bytes())),
+            (30, tcp(SERVER, CLIENT, 501, next, 0x18, b"HTTP/1.1 204 No Content\r\n\r\n")),
+            (40, tcp(CLIENT, SERVER, next, 528, 0x14, b"")),
+        ] {
+            packet(&mut out, at + after, &bytes);
+        }
+    }
+    out
+}
+
+#[test]
+fn records_of_a_flow_bear_its_number_and_no_other_flow_has_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = file(directory.path(), "reused.pcap", &reused());
+    let records = records(&run(&["pcap", "--json", &path], b""));
+    let text = |record: &Value, name: &str| record[name].as_str().map(str::to_owned);
+    let of = |kind: &str| records.iter().filter(|r| r["record"] == kind).collect::<Vec<_>>();
+    let flows: Vec<_> = of("flow").iter().map(|r| (text(r, "id").unwrap(), text(r, "name"))).collect();
+    assert_eq!(flows.len(), 2);
+    assert_ne!(flows[0].0, flows[1].0);
+    assert_eq!(of("http").len(), 4);
+    for message in of("http") {
+        assert!(flows.contains(&(text(message, "id").unwrap(), text(message, "host"))), "{message}");
+    }
+    // A filter that knows flows by what they came to takes the messages of the one and not of the other.
+    let one = run(&["pcap", "--json", "--filter", "name one.example", &path], b"");
+    assert_eq!(kinds(&one), ["flow", "http", "http"]);
+    let life = run(&["pcap", "--flow", "8", &path], b"");
+    let life = String::from_utf8(life.stdout).unwrap();
+    assert!(life.contains("two.example") && !life.contains("one.example"), "{life}");
+}
+
 #[test]
 fn what_is_wrong_with_a_filter_is_said_with_its_column() {
     let output = run(&["pcap", "--json", "--filter", "port 53 adn udp", "-"], &with_question());

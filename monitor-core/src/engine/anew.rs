@@ -10,21 +10,31 @@ use monitor_common::abi::Flow;
 
 use super::{books::Books, flows::Flows};
 use crate::{
-    flow::{entry::Sighting, expiry, naming::Naming, reading::Reading, record::Unwritten},
-    payload::inspector::Findings,
+    flow::{
+        entry::{Entry, Sighting},
+        expiry,
+        naming::Naming,
+        reading::Reading,
+        record::Unwritten,
+    },
+    payload::Talk,
+    record::Id,
 };
 
 impl Flows {
     /// Sets aside what was read of the connection in a slot, if the slot holds another one now.
     pub(super) fn begin_anew(&mut self, books: &Books, slot: u32, flow: &Flow) {
         let reused = flow.head.reused.get();
+        let id = Id(self.ids.0 + 1);
         let Some(entry) = self.table.entry_mut(slot).filter(|entry| entry.told < reused) else { return };
         if matches!(entry.sighting, Sighting::Further(_)) {
             entry.told = reused;
             return;
         }
+        self.ids = id;
+        let talk = std::mem::replace(&mut entry.talk, Talk::new(id));
         if entry.earlier.is_none() {
-            let earlier = entry.clone();
+            let earlier = Entry { talk, ..entry.clone() };
             if earlier.reading != Reading::default() {
                 let begun = Some(flow.head.syn_time.get()).filter(|at| *at != 0);
                 entry.begun = begun.unwrap_or_else(|| books.now());
@@ -35,7 +45,6 @@ impl Flows {
             entry.earlier = Some(Box::new(earlier));
         }
         entry.naming.begin_anew();
-        entry.findings = Findings::default();
         entry.told = reused;
         self.unnamed.push((slot, entry.first));
         self.anew.push(slot);
@@ -54,8 +63,10 @@ impl Flows {
                 Some(earlier) if earlier.told < connection => {
                     // Several within a drain: each counts as a connection, the last has the bytes.
                     self.end_earlier(books, slot);
+                    self.ids.0 += 1;
                     let Some(entry) = self.table.entry_mut(slot) else { return false };
                     let mut earlier = entry.clone();
+                    earlier.talk = Talk::new(self.ids);
                     earlier.naming = Naming::default();
                     earlier.reading = Reading::default();
                     earlier.told = connection;
@@ -78,13 +89,11 @@ impl Flows {
 
     /// Counts and tells what was known of the earlier connection of a slot, if there is one.
     pub(super) fn end_earlier(&mut self, books: &mut Books, slot: u32) {
-        if self.table.entry(slot).is_none_or(|entry| entry.earlier.is_none()) {
-            return;
-        }
-        self.forget_payload(books, slot);
         let Some(entry) = self.table.entry_mut(slot) else { return };
         let Some(mut earlier) = entry.earlier.take() else { return };
-        if !entry.is_representative() {
+        let counts = entry.is_representative();
+        self.end_talk(books, &mut earlier.talk, earlier.last);
+        if !counts {
             return;
         }
         books.name(&mut earlier, true);

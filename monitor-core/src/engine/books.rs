@@ -15,7 +15,7 @@ use crate::{
         state::Results,
     },
     label::EndReason,
-    payload::Understanding,
+    payload::Payloads,
     record::AnyRecord,
     totals::Io,
 };
@@ -138,7 +138,7 @@ impl Books {
     }
 
     /// Counts and queues the records that payload gave.
-    pub(super) fn tell(&mut self, payloads: &mut Understanding) {
+    pub(super) fn tell(&mut self, payloads: &mut Payloads) {
         let Self { config, ledger, outbox, .. } = self;
         let mut said = std::mem::take(&mut outbox.said);
         for record in said.drain(..) {
@@ -157,7 +157,7 @@ impl Books {
     }
 
     /// A drain at `now` has ended: those who watch look at what it brought.
-    pub(super) fn watch(&mut self, now: u64, payloads: &Understanding) {
+    pub(super) fn watch(&mut self, now: u64, payloads: &Payloads) {
         for surge in self.ledger.watch(now, self.interfaces.totals(), payloads) {
             self.outbox.surge(surge);
         }

@@ -2,7 +2,8 @@
 
 use monitor_common::abi::{self, Flow, FlowKey, Side, View};
 
-use super::Engine;
+use super::{Engine, flows::packets};
+use crate::{label::EndReason, payload::Talk};
 
 impl Engine {
     /// From now on beginnings of flows are noted by [`Self::begins`]: where slots are read when flows end, they
@@ -29,12 +30,24 @@ impl Engine {
         self.flows.open_as(&mut self.books, slot, flow, view);
     }
 
-    /// Gives the flow in a slot what is known of it by its payload.
-    pub(crate) fn learn(&mut self, slot: u32) {
-        self.flows.learn(slot);
+    /// Says what is known of the flow in a slot, whose talk lies elsewhere.
+    pub(crate) fn learn(&mut self, slot: u32, talk: &Talk) {
+        if let Some(entry) = self.flows.table.entry_mut(slot) {
+            entry.talk = talk.clone();
+        }
     }
 
-    /// Gives up waiting for responses of DNS.
+    /// As [`Self::close`], of a flow whose talk lay elsewhere.
+    pub(crate) fn close_with(&mut self, slot: u32, flow: &Flow, talk: Talk, reason: EndReason) {
+        let Self { flows, books } = self;
+        flows.observe_changed(books, slot, flow, packets(flow));
+        if let Some(entry) = flows.table.entry_mut(slot) {
+            entry.talk = talk;
+        }
+        flows.leave(books, slot, reason);
+    }
+
+    /// Gives up waiting for responses of DNS alone: of a capture, time is no reason to forget a hello.
     pub(crate) fn expire_queries(&mut self, now: u64) {
         self.flows.payloads.expire_queries(now);
     }

@@ -266,8 +266,8 @@ impl Succession<'_> {
         entry.told = told.told;
         entry.begun = told.begun;
         entry.track = told.track;
-        entry.findings.name = told.name;
-        entry.findings.application = told.application;
+        entry.talk.known.name = told.name;
+        entry.talk.known.application = told.application;
         entry.naming.inherit(told.decided);
         entry.reading = told.counted;
         entry.inherited = Some(Box::new(told.counted));
@@ -308,7 +308,7 @@ impl Succession<'_> {
         }
         set(at::RECORDED_AT, recorded.1.max(1));
         if let Some(words) = words.get(at::NAME..) {
-            write_names(words, entry.findings.name.as_ref(), entry.findings.application);
+            write_names(words, entry.talk.known.name.as_ref(), entry.talk.known.application);
         }
         fence(Ordering::Release);
         set(0, entry.first);
@@ -322,7 +322,6 @@ impl Succession<'_> {
         flows.settle(books);
         for slot in flows.table.slots() {
             flows.end_earlier(books, slot);
-            flows.learn(slot);
             let Flows { table, payloads, moved, .. } = flows;
             let Some(entry) = table.entry_mut(slot).filter(|entry| entry.is_representative()) else {
                 continue;

@@ -1,8 +1,7 @@
 //! What an engine is told.
 
 use crate::{
-    fanout::FanoutConfig, flow::Timeouts, payload::UnderstandingConfig, services::ServiceTable,
-    totals::Budgets,
+    fanout::FanoutConfig, flow::Timeouts, payload::PayloadConfig, services::ServiceTable, totals::Budgets,
 };
 
 /// How an engine counts. All of it may change while it runs: [`super::Engine::reconfigure`].
@@ -28,7 +27,7 @@ pub struct EngineConfig {
     /// As it was when the engine began.
     pub live: Option<u64>,
     /// How payload is understood; its bounds are those with which the engine began.
-    pub payloads: UnderstandingConfig,
+    pub payloads: PayloadConfig,
     /// How many records wait at most to be taken.
     pub record_queue: u32,
 }
@@ -45,7 +44,7 @@ impl Default for EngineConfig {
             wall_offset: 0,
             records: false,
             live: None,
-            payloads: UnderstandingConfig::default(),
+            payloads: PayloadConfig::default(),
             record_queue: 65_536,
         }
     }

@@ -28,7 +28,7 @@ pub use crate::label::EndReason;
 pub use crate::totals::Budgets;
 use crate::{
     live::Marks,
-    payload::{Understanding, inspector::Payload},
+    payload::{Payload, Payloads, Talks},
 };
 use books::Books;
 pub use carry::{Carried, CarriedAttachment, Succession};
@@ -136,10 +136,10 @@ impl Engine {
         self.flows.sample(&mut self.books, slot, flow, connection, payload)
     }
 
-    /// Takes a payload of the flow in a slot, which need not have been observed. Returns whether more of
-    /// its direction is wanted.
-    pub fn payload(&mut self, slot: u32, flow: &Flow, payload: &Payload<'_>) -> bool {
-        self.flows.understand(&mut self.books, slot, flow, flow.head.reused.get(), payload)
+    /// Takes a payload of a flow that need not have been observed: that of a capture, whose talk lies in its
+    /// slot of `talks` until it ends. Returns whether more of its direction is wanted.
+    pub fn payload(&mut self, slot: u32, flow: &Flow, payload: &Payload<'_>, talks: &mut Talks) -> bool {
+        self.flows.payload(&mut self.books, slot, flow, payload, talks)
     }
 
     /// After all slots: which of them must end now. `others` is read after the slots; what it says
@@ -201,7 +201,7 @@ impl Engine {
     }
 
     /// What reads payload, with what it met.
-    pub const fn payloads(&self) -> &Understanding {
+    pub const fn payloads(&self) -> &Payloads {
         &self.flows.payloads
     }
 

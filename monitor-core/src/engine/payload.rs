@@ -8,13 +8,32 @@ use super::{
 };
 use crate::{
     flow::entry::{Coverage, Entry, Sighting},
-    payload::{
-        Understanding,
-        inspector::{Payload, Subject},
-    },
+    payload::{Payload, Payloads, Place, Subject, Talk, Talks},
+    record::AnyRecord,
 };
 
 impl Flows {
+    /// See [`super::Engine::payload`].
+    pub(super) fn payload(
+        &mut self,
+        books: &mut Books,
+        slot: u32,
+        flow: &Flow,
+        payload: &Payload<'_>,
+        talks: &mut Talks,
+    ) -> bool {
+        let key = &flow.head.key.get();
+        let client = self.client(key, flow.head.client(), &books.config);
+        let subject = Subject { slot, key, client, interface: "" };
+        let said = &mut books.outbox.said;
+        let wanted = self.payloads.read(&subject, payload, talks.at(slot), said);
+        while let Some(place) = self.payloads.surplus() {
+            self.payloads.evict(talks.at(place.slot), payload.time, said);
+        }
+        books.tell(&mut self.payloads);
+        wanted
+    }
+
     /// See [`super::Engine::sample`].
     pub(super) fn sample(
         &mut self,
@@ -26,6 +45,20 @@ impl Flows {
     ) -> bool {
         let packets = packets(flow);
         let is_ahead = |entry: &Entry| entry.told < connection || entry.was_replaced(flow, packets);
+        if let Some(entry) = self.table.entry_mut(slot)
+            && entry.speaks(connection)
+            && !is_ahead(entry)
+        {
+            let seen = flow.head.client();
+            if seen != entry.seen {
+                entry.seen = seen;
+                entry.parties = self.host.parties(&entry.key, seen, &books.config.services);
+            }
+            let wanted = books.hear(&mut self.payloads, slot, entry, payload);
+            self.make_room(books, payload.time);
+            return wanted;
+        }
+        // Of a flow or connection that was not observed yet, or is not the present one of its slot.
         if self.table.entry(slot).is_none_or(is_ahead) {
             self.observe_changed(books, slot, flow, packets);
             self.settle(books);
@@ -38,75 +71,70 @@ impl Flows {
         if !self.turn_to(books, slot, connection) {
             return false;
         }
-        let wanted = self.understand(books, slot, flow, connection, payload);
-        self.learn(slot);
+        let Self { payloads, table, .. } = self;
+        let Some(entry) = table.entry_mut(slot) else { return false };
+        let wanted = match entry.earlier.as_deref_mut() {
+            Some(earlier) => books.hear(payloads, slot, earlier, payload),
+            None => books.hear(payloads, slot, entry, payload),
+        };
+        self.make_room(books, payload.time);
         wanted
     }
 
-    /// See [`super::Engine::payload`].
-    pub(super) fn understand(
+    /// Gives up conversations while there are too many, and queues what was said.
+    fn make_room(&mut self, books: &mut Books, now: u64) {
+        while let Some(place) = self.payloads.surplus() {
+            self.hang_up(books, place, |payloads, talk, said| payloads.evict(talk, now, said));
+        }
+        books.tell(&mut self.payloads);
+    }
+
+    /// Does something with the talk that has the conversation of a place.
+    fn hang_up(
         &mut self,
         books: &mut Books,
-        slot: u32,
-        flow: &Flow,
-        connection: u32,
-        payload: &Payload<'_>,
-    ) -> bool {
-        let head = &flow.head;
-        let key = &head.key.get();
-        if let Some(wanted) = self.payloads.pass(slot, key, head.first.get(), payload) {
-            return wanted;
-        }
-        let client = self.client(key, head.client(), &books.config);
-        let interface = self.table.entry(slot).map_or("", |entry| books.interfaces.name(entry.attachment));
-        let subject = Subject { slot, key, first: head.first.get(), connection, client, interface };
-        let wanted = self.payloads.payload(&subject, payload, &mut books.outbox.said);
-        books.tell(&mut self.payloads);
-        wanted
-    }
-
-    /// Gives the flow in a slot what is known of it by its payload.
-    pub(super) fn learn(&mut self, slot: u32) {
-        let Some(entry) = self.table.entry_mut(slot) else { return };
-        let of = match entry.earlier.as_deref_mut() {
-            Some(earlier) => earlier,
-            None => entry,
-        };
-        if let Some(findings) = self.payloads.findings(slot, of.told())
-            && of.findings != *findings
-        {
-            of.find(findings.clone());
+        place: Place,
+        with: impl FnOnce(&mut Payloads, &mut Talk, &mut Vec<AnyRecord>),
+    ) {
+        let talk = self.table.entry_mut(place.slot).and_then(|entry| {
+            let earlier = entry.earlier.as_mut().map(|earlier| &mut earlier.talk);
+            earlier.into_iter().chain([&mut entry.talk]).find(|talk| talk.is_at(place))
+        });
+        match talk {
+            Some(talk) => with(&mut self.payloads, talk, &mut books.outbox.said),
+            None => self.payloads.abandon(place),
         }
     }
 
     /// A flow without payload has the name that DNS gave to its server before it began: a connection that
     /// was refused, or has not got to speak yet.
-    pub(super) fn name_silent(payloads: &Understanding, entry: &mut Entry) {
-        if entry.is_representative() && entry.findings.name.is_none() {
-            entry.findings.name = payloads.name_before(&entry.key, entry.parties.client, entry.begun);
+    pub(super) fn name_silent(payloads: &Payloads, entry: &mut Entry) {
+        if entry.is_representative() && entry.talk.known.name.is_none() {
+            entry.talk.known.name = payloads.name_before(&entry.key, entry.parties.client, entry.begun);
         }
     }
 
-    /// No payload of the flow in a slot, or of its earlier connection if there is one, comes any more: it
-    /// keeps what is known of it.
-    pub(super) fn forget_payload(&mut self, books: &mut Books, slot: u32) {
-        let Some(entry) = self.table.entry(slot) else { return };
-        let of = entry.earlier.as_deref().unwrap_or(entry);
-        let own = self.payloads.findings(slot, of.told()).is_some();
-        let findings = self.payloads.close(slot, of.last, &mut books.outbox.said);
-        if own && let Some(entry) = self.table.entry_mut(slot) {
-            let of = match entry.earlier.as_deref_mut() {
-                Some(earlier) => earlier,
-                None => entry,
-            };
-            of.find(findings);
-        }
+    /// No payload of a flow comes any more: it keeps what is known of it.
+    pub(super) fn end_talk(&mut self, books: &mut Books, talk: &mut Talk, last: u64) {
+        self.payloads.close(talk, last, &mut books.outbox.said);
         books.tell(&mut self.payloads);
     }
 
     /// Gives up waiting for answers that have not come.
     pub(super) fn expire_payloads(&mut self, books: &mut Books, now: u64) {
-        self.payloads.expire(now, &mut books.outbox.said);
+        while let Some(place) = self.payloads.silent(now) {
+            self.hang_up(books, place, |payloads, talk, said| payloads.close(talk, now, said));
+        }
+        self.payloads.expire_queries(now);
         books.tell(&mut self.payloads);
+    }
+}
+
+impl Books {
+    /// Hands a payload to the talk of an entry.
+    fn hear(&mut self, payloads: &mut Payloads, slot: u32, entry: &mut Entry, payload: &Payload<'_>) -> bool {
+        let interface = self.interfaces.name(entry.attachment);
+        let subject = Subject { slot, key: &entry.key, client: entry.parties.client, interface };
+        payloads.read(&subject, payload, &mut entry.talk, &mut self.outbox.said)
     }
 }

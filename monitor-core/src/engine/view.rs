@@ -59,6 +59,7 @@ impl Books {
         let connection = &entry.connection;
         FlowView {
             id: entry.id(slot),
+            record_id: entry.talk.id,
             interface: self.interfaces.name(entry.attachment),
             ifindex: entry.key.ifindex,
             duplicate: matches!(entry.sighting, Sighting::Further(_)),
@@ -69,7 +70,7 @@ impl Books {
             server: end(server),
             client_rule: parties.rule,
             service: (!service.is_empty()).then_some(service),
-            name: entry.findings.name.as_ref(),
+            name: entry.talk.known.name.as_ref(),
             application: record::application(entry, &self.config.services),
             role: parties.role,
             scope: parties.scope,

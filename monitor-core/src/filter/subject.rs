@@ -237,6 +237,7 @@ mod tests {
         let rtt = RoundTrip { min: 0.001, mean: 0.01, max: 0.1, samples: 3 };
         FlowView {
             id: FlowId { slot: 1, first: 1 },
+            record_id: crate::record::Id(1),
             interface: "veth0",
             ifindex: 7,
             duplicate: false,

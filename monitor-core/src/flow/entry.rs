@@ -13,7 +13,7 @@ use super::{
     table::NONE,
 };
 use crate::label::{ClientRule, Role, Scope, TcpCounter, TcpState};
-use crate::payload::inspector::Findings;
+use crate::payload::Talk;
 
 /// One sighting of a flow: one slot.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub(crate) struct Entry {
     pub(crate) first: u64,
     /// Where the current connection began, flow clock.
     pub(crate) begun: u64,
-    /// Connections in the slot before the one that the findings are of.
+    /// Connections in the slot before the one that its talk is of.
     pub(crate) told: u32,
     /// What was read of the connection before, while samples of it may still come.
     pub(crate) earlier: Option<Box<Self>>,
@@ -49,8 +49,8 @@ pub(crate) struct Entry {
     pub(crate) meters: [Meter; 2],
     /// Shortest and longest round trip by side whose data it was, µs; the shortest plus 1, 0: none.
     pub(crate) rtt: [(u32, u32); 2],
-    /// What is known of it by its payload and by DNS.
-    pub(crate) findings: Findings,
+    /// What it says, and what is known of it by that and by DNS.
+    pub(crate) talk: Talk,
     /// Under which name it counts.
     pub(crate) naming: Naming,
     /// What its records have not told; none unless records are written.
@@ -112,7 +112,7 @@ impl Default for Entry {
             track: Track::default(),
             meters: [Meter::default(); 2],
             rtt: [(0, 0); 2],
-            findings: Findings::default(),
+            talk: Talk::default(),
             naming: Naming::default(),
             unwritten: None,
             sighting: Sighting::New,
@@ -134,24 +134,15 @@ impl Entry {
         matches!(self.sighting, Sighting::Representative)
     }
 
-    /// What tells the connection that the findings are of from all others that had the slot.
-    pub(crate) const fn told(&self) -> (&FlowKey, u64, u32) {
-        (&self.key, self.first, self.told)
+    /// Whether what this connection of the slot says is read here: nothing of an earlier one is awaited, and no
+    /// other sighting counts.
+    pub(crate) const fn speaks(&self, connection: u32) -> bool {
+        self.told == connection && self.earlier.is_none() && !matches!(self.sighting, Sighting::Further(_))
     }
 
     /// What tells it, in `slot`, from all others.
     pub(crate) const fn id(&self, slot: u32) -> FlowId {
         FlowId { slot, first: self.first }
-    }
-
-    /// Takes what its payload says. What an engine before this one found out stays where this one, which
-    /// did not see the beginning, finds nothing.
-    pub(crate) fn find(&mut self, findings: Findings) {
-        let before = std::mem::replace(&mut self.findings, findings);
-        if self.inherited.is_some() {
-            self.findings.name = self.findings.name.take().or(before.name);
-            self.findings.application = self.findings.application.or(before.application);
-        }
     }
 
     /// TCP: its state.

@@ -6,8 +6,7 @@
 use super::entry::Entry;
 use crate::{
     flow::record,
-    names::{self, Name},
-    payload::inspector::Findings,
+    names::{self, Known, Name},
     record::{NameSource, Text},
     services::ServiceTable,
     time::SECOND,
@@ -41,7 +40,7 @@ pub(crate) struct Held {
 #[derive(Clone, Debug)]
 pub(crate) struct Labels {
     /// What they were made of.
-    findings: Findings,
+    known: Known,
     answered: bool,
     /// Registrable domain, empty if the name has none, and its source.
     pub(crate) domain: Option<Name>,
@@ -50,7 +49,7 @@ pub(crate) struct Labels {
 
 impl Labels {
     pub(crate) const fn name(&self) -> Option<&Name> {
-        self.findings.name.as_ref()
+        self.known.name.as_ref()
     }
 
     /// Registrable domain of the name, or the name itself if it has none.
@@ -94,10 +93,10 @@ impl Naming {
 /// What is to be counted of a flow at `now`, if it need not wait any more: `end` says that it cannot.
 pub(crate) fn due<'a>(entry: &'a mut Entry, services: &ServiceTable, now: u64, end: bool) -> Option<Due<'a>> {
     let waits = !entry.naming.decided && !end && now < entry.begun.saturating_add(WAIT);
-    if waits && !entry.findings.name.as_ref().is_some_and(is_final) {
+    if waits && !entry.talk.known.name.as_ref().is_some_and(is_final) {
         return None;
     }
-    let fits = |labels: &Labels| labels.answered == entry.answered && labels.findings == entry.findings;
+    let fits = |labels: &Labels| labels.answered == entry.answered && labels.known == entry.talk.known;
     if !entry.naming.labels.as_ref().is_some_and(fits) {
         entry.naming.labels = Some(labels(entry, services));
     }
@@ -113,14 +112,14 @@ fn is_final(name: &Name) -> bool {
 }
 
 fn labels(entry: &Entry, services: &ServiceTable) -> Labels {
-    let findings = entry.findings.clone();
-    let domain = findings
+    let known = entry.talk.known.clone();
+    let domain = known
         .name
         .as_ref()
         .map(|name| Name { text: Text::from(name.domain().unwrap_or_default()), source: name.source });
     // A port says something only of a server that is there: a scan is to have no names.
     let application = record::application(entry, services)
-        .filter(|(word, _)| (entry.answered || findings.application.is_some()) && *word != OTHER)
+        .filter(|(word, _)| (entry.answered || known.application.is_some()) && *word != OTHER)
         .map(|(word, _)| Text::from(word));
-    Labels { answered: entry.answered, domain, application, findings }
+    Labels { answered: entry.answered, domain, application, known }
 }

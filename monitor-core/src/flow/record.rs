@@ -1,22 +1,19 @@
 //! Flow records: what a flow gained since the last one, and what is known of it.
 
-use std::net::IpAddr;
-
 use monitor_common::{
-    abi::{Flow, FlowKey, Head, Side},
+    abi::{Flow, Head, Side},
     wire::Tunnel,
 };
 
 use super::{
     entry::Entry,
     reading::{Reading, SideReading},
-    role,
 };
 use crate::{
     label::EndReason,
     record::{
-        ApplicationSource, BySide, FlowRecord, Identity, Peer, Protocol, RoundTrip, TcpTraffic, Text, Time,
-        Traffic, Vlans,
+        ApplicationSource, BySide, FlowRecord, Identity, Peer, RoundTrip, TcpTraffic, Text, Time, Traffic,
+        Vlans,
     },
     services::ServiceTable,
 };
@@ -98,9 +95,9 @@ pub(crate) fn write(entry: &Entry, unwritten: &Unwritten, reason: EndReason, at:
     let gained = entry.reading.since(&unwritten.written);
     let facts = &unwritten.facts;
     let tcp = entry.key.protocol == 6;
-    let identity = identity(&entry.key, client, at.interface);
+    let identity = Identity::new(entry.talk.id, &entry.key, client, at.interface);
     let (application, application_source) = application(entry, at.services).unzip();
-    let name = entry.findings.name.as_ref();
+    let name = entry.talk.known.name.as_ref();
     let connection = &entry.connection;
     FlowRecord {
         start: Time::from_clock(entry.begun, at.wall_offset),
@@ -146,28 +143,10 @@ pub(crate) fn application<'a>(
     if services.is_configured(entry.transport(), port) {
         return (!service.is_empty()).then_some((service, ApplicationSource::Config));
     }
-    if let Some(application) = entry.findings.application {
+    if let Some(application) = entry.talk.known.application {
         return Some((application.as_str(), ApplicationSource::Wire));
     }
     (!service.is_empty()).then_some((service, ApplicationSource::Port))
-}
-
-/// Who speaks with whom, if `client` is the initiator.
-pub(crate) fn identity(key: &FlowKey, client: Side, interface: &str) -> Identity {
-    let (client_ip, client_port) = end(key, client);
-    let (server_ip, server_port) = end(key, client.other());
-    Identity {
-        transport: Protocol(key.protocol),
-        client_ip,
-        client_port,
-        server_ip,
-        server_port,
-        interface: (!interface.is_empty()).then(|| Text::from(interface)),
-    }
-}
-
-fn end(key: &FlowKey, side: Side) -> (IpAddr, u16) {
-    (role::ip(key, side), key.endpoint(side).1)
 }
 
 /// A duration that a slot holds as nanoseconds, with 0 for none.

@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::label::{ClientRule, Role, Scope, TcpCounter, TcpState};
 use crate::names::Name;
-use crate::record::ApplicationSource;
 pub use crate::record::RoundTrip;
+use crate::record::{ApplicationSource, Id};
 
 /// Tells an active flow from all others, also from those that have its slot later. Shown as the time of the
 /// first packet on the flow clock and the slot, in hexadecimal.
@@ -120,6 +120,8 @@ pub struct Rate {
 pub struct FlowView<'a> {
     /// Tells it from all others.
     pub id: FlowId,
+    /// Its number in records.
+    pub record_id: Id,
     /// Interface that saw it.
     pub interface: &'a str,
     /// That interface's index.

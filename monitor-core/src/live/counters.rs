@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     histogram::{HANDSHAKE_SECONDS, Histogram, RESPONSE_SECONDS, ROUND_TRIP_SECONDS},
     label::{AttemptResult, TcpCounter},
-    payload::Understanding,
+    payload::Payloads,
     record::DnsKind,
     totals::{ByRoleAndScope, Io, Totals},
 };
@@ -35,7 +35,7 @@ pub struct Counters {
 
 impl Counters {
     /// What was counted by now.
-    pub(super) fn of(io: [Io; 2], totals: &Totals, payloads: &Understanding) -> Self {
+    pub(super) fn of(io: [Io; 2], totals: &Totals, payloads: &Payloads) -> Self {
         let (flows, tcp) = (&totals.flows, &totals.tcp);
         let protocols = payloads.protocols();
         let dns = DnsKind::Dns.as_str();
@@ -62,7 +62,7 @@ impl Counters {
                 .filter(|([kind, _, code], _)| *kind == dns && *code != "NOERROR")
                 .map(|r| r.1)
                 .sum(),
-            dns_unanswered: payloads.messages().dns_unanswered,
+            dns_unanswered: payloads.totals().dns_unanswered,
         }
     }
 
@@ -110,7 +110,7 @@ impl Default for Marks {
 
 impl Marks {
     /// What was counted by now.
-    pub fn of(counters: &Counters, totals: &Totals, payloads: &Understanding) -> Self {
+    pub fn of(counters: &Counters, totals: &Totals, payloads: &Payloads) -> Self {
         let protocols = payloads.protocols();
         let mut dns_responses = BTreeMap::new();
         for ([kind, _, code], count) in protocols.dns_responses.iter() {

@@ -28,7 +28,7 @@ pub use window::{NoWindow, Window};
 pub use windows::{Sums, Windows};
 
 use crate::{
-    payload::Understanding,
+    payload::Payloads,
     record::{AnyRecord, DnsKind},
     totals::{InterfaceTotals, Io, Totals},
 };
@@ -107,7 +107,7 @@ impl Live {
         counted: [Io; 2],
         totals: &Totals,
         interfaces: &[InterfaceTotals],
-        payloads: &Understanding,
+        payloads: &Payloads,
     ) -> Vec<Surge> {
         if !self.on {
             return Vec::new();

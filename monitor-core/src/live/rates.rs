@@ -4,7 +4,7 @@ use monitor_common::abi::Direction;
 
 use super::Counters;
 use crate::{
-    payload::Understanding,
+    payload::Payloads,
     totals::{InterfaceTotals, Io, Totals},
 };
 
@@ -36,7 +36,7 @@ impl Rates {
         counted: [Io; 2],
         totals: &Totals,
         interfaces: &[InterfaceTotals],
-        payloads: &Understanding,
+        payloads: &Payloads,
     ) {
         let mut io = self.counters.io;
         for (sum, gained) in io.iter_mut().zip(counted) {

@@ -2,10 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::{
-    flow::FlowView,
-    record::{FindingRecord, Identity, Protocol, Time},
-};
+use crate::{flow::FlowView, record::FindingRecord};
 
 /// Risks that are kept for the lives of their flows; older ones are forgotten.
 const KEPT: usize = 1024;
@@ -26,17 +23,8 @@ impl Risks {
 
     /// Those of a flow, oldest first.
     pub fn of<'a>(&'a self, flow: &FlowView<'_>) -> impl Iterator<Item = &'a FindingRecord> {
-        let (client, server) = (flow.client, flow.server);
-        let begin = Time(flow.start);
-        let transport = Protocol(flow.protocol);
-        self.kept.iter().filter(move |record| {
-            let Identity { client_ip, client_port, server_ip, server_port, transport: of, .. } =
-                record.identity;
-            let [from, to] = [(client_ip, client_port), (server_ip, server_port)];
-            let [a, b] = [client, server].map(|end| (end.ip, end.port));
-            // Who the client is may be known better by now.
-            of == transport && record.time >= begin && ((from, to) == (a, b) || (from, to) == (b, a))
-        })
+        let id = flow.record_id;
+        self.kept.iter().filter(move |record| record.identity.id == id)
     }
 
     /// How many are kept.

@@ -19,9 +19,19 @@ pub use ech::PublicNames;
 pub use learn::{Learnt, learn};
 
 use crate::{
+    application::Application,
     parse::http::without_port,
     record::{NameSource, Text},
 };
+
+/// What is known of a flow by its payload and by DNS.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Name of the server.
+    pub name: Option<Name>,
+    /// What it speaks.
+    pub application: Option<Application>,
+}
 
 /// A name and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

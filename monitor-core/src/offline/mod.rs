@@ -19,6 +19,8 @@ use monitor_common::{
     wire::{self, Fragment, Link, Packet, ParseError, ParseState, TunnelPorts},
 };
 
+use crate::record::Id;
+
 pub use expiry::PATIENCE;
 pub use session::{Session, SessionConfig};
 
@@ -104,6 +106,8 @@ pub enum Outcome {
     Flow {
         /// The flow's slot.
         slot: u32,
+        /// The flow's number in records.
+        id: Id,
         /// Who sent it.
         side: Side,
         /// It is the flow's first.
@@ -311,7 +315,7 @@ impl Table {
             frames.last = frame.number;
             frames.last_file = frame.file;
         }
-        Outcome::Flow { slot, side, opened }
+        Outcome::Flow { slot, id: self.id(slot), side, opened }
     }
 
     /// A free slot, if the table may hold one more.
@@ -343,6 +347,11 @@ impl Table {
     /// A slot, whether live or not; `None` beyond those ever used.
     pub fn flow(&self, slot: u32) -> Option<&Flow> {
         self.slots.get(slot as usize / CHUNK)?.get(slot as usize % CHUNK)
+    }
+
+    /// The number in records of the flow in a slot.
+    pub fn id(&self, slot: u32) -> Id {
+        Id(self.frames(slot).opened + 1)
     }
 
     /// First and last frame of the flow in a slot.

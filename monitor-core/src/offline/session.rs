@@ -16,10 +16,7 @@ use crate::{
     host::Interface,
     label::EndReason,
     network::Network,
-    payload::{
-        Understanding,
-        inspector::{Payload, TcpHeader},
-    },
+    payload::{Payload, Payloads, Talk, Talks, TcpHeader},
     record::{AnyRecord, Text},
 };
 
@@ -46,6 +43,7 @@ pub struct Session {
     table: Table,
     engine: Engine,
     datagrams: Datagrams,
+    talks: Talks,
     /// By slot: sides of which no payload is wanted any more, as bits.
     understood: Vec<u8>,
     pace: Pace,
@@ -69,6 +67,7 @@ impl Session {
             datagrams: Datagrams::new(table.tunnels),
             table: Table::new(table),
             engine,
+            talks: Talks::default(),
             understood: Vec::new(),
             pace: Pace::default(),
             files,
@@ -113,7 +112,7 @@ impl Session {
             self.engine.begin_drain(self.pace.now(), &[]);
             self.end(slot, EndReason::Shutdown, records);
         }
-        if let Outcome::Flow { slot, side, opened } = outcome {
+        if let Outcome::Flow { slot, side, opened, .. } = outcome {
             if opened {
                 self.begin(slot, frame.time, records);
             }
@@ -190,6 +189,7 @@ impl Session {
         if let Some(understood) = self.understood.get_mut(at) {
             *understood = 0;
         }
+        *self.talks.at(slot) = Talk::new(self.table.id(slot));
         self.ways.begin(slot, None);
         let Some(flow) = self.table.flow(slot) else { return };
         self.engine.begins(&flow.head.key.get(), flow.head.client(), time);
@@ -231,7 +231,7 @@ impl Session {
             length: packet.payload_length,
             tcp,
         };
-        if !self.engine.payload(slot, flow, &payload)
+        if !self.engine.payload(slot, flow, &payload, &mut self.talks)
             && let Some(understood) = self.understood.get_mut(slot as usize)
         {
             *understood |= 1 << sender.index();
@@ -245,7 +245,7 @@ impl Session {
         let first = records.len();
         look(&mut self.engine, &mut self.ways, slot, flow);
         self.ways.end(slot, flow);
-        self.engine.close(slot, flow, reason);
+        self.engine.close_with(slot, flow, std::mem::take(self.talks.at(slot)), reason);
         self.engine.outbox_mut().drain_records(records);
         for record in records.iter_mut().skip(first) {
             if let AnyRecord::Flow(record) = record {
@@ -276,7 +276,7 @@ impl Session {
         self.engine.begin_drain(now, &hooks);
         for (slot, flow) in self.table.live() {
             self.engine.observe(slot, flow);
-            self.engine.learn(slot);
+            self.engine.learn(slot, self.talks.at(slot));
         }
         // None ends here: that is the session's to say.
         drop(self.engine.expired(&hooks));
@@ -290,7 +290,7 @@ impl Session {
     }
 
     /// What reads payload, with what it met.
-    pub const fn payloads(&self) -> &Understanding {
+    pub const fn payloads(&self) -> &Payloads {
         self.engine.payloads()
     }
 }

@@ -15,7 +15,6 @@ use std::collections::BTreeMap;
 use crate::{
     histogram::{Histogram, RESPONSE_SECONDS},
     label::FindingKind,
-    payload::Failure,
     record::{AnyRecord, Carrier, DnsRecord, HttpRecord, TlsRecord},
 };
 
@@ -117,8 +116,8 @@ impl ProtocolTotals {
     }
 
     /// Counts what could not be read.
-    pub fn fail(&mut self, failure: Failure) {
-        self.failures.add([failure.protocol.as_str(), failure.reason]);
+    pub fn fail(&mut self, protocol: &'static str, reason: &'static str) {
+        self.failures.add([protocol, reason]);
     }
 
     /// Counts a connection of Google's QUIC, which gives no record.

@@ -2,13 +2,13 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
 use crate::{
-    payload::Protocol as Parser,
     random::Random,
-    record::{DnsKind, FindingRecord, Identity, Protocol, Question, Text, Time},
+    record::{DnsKind, FindingRecord, Id, Identity, NamedIdentity, Protocol, Question, Text, Time},
 };
 
 pub(crate) fn identity() -> Identity {
     Identity {
+        id: Id(1),
         transport: Protocol(6),
         client_ip: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
         client_port: 40_000,
@@ -44,7 +44,7 @@ fn tls() -> TlsRecord {
 fn dns(qtype: &str, rcode: Option<u16>) -> DnsRecord {
     DnsRecord {
         time: Time(1),
-        identity: identity(),
+        identity: NamedIdentity(identity()),
         kind: DnsKind::Dns,
         id: 7,
         response: rcode.is_some(),
@@ -140,7 +140,7 @@ fn messages_of_http_count_by_method_and_class() {
 #[test]
 fn failures_and_findings_count_by_what_they_are() {
     let mut totals = ProtocolTotals::default();
-    totals.fail(Failure { protocol: Parser::Quic, reason: "sealed" });
+    totals.fail("quic", "sealed");
     let finding = FindingRecord {
         time: Time(1),
         identity: identity(),

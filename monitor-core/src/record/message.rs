@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Identity, Text, Time};
+use super::{Identity, NamedIdentity, Text, Time};
 use crate::{
     label::{FanoutKind, FindingKind},
     schema::{record, words},
@@ -58,7 +58,7 @@ record! {
         /// Time of the packet that completed the message.
         time: Time;
         /// Transport, addresses and ports.
-        identity: Identity;
+        identity: NamedIdentity;
         /// Which protocol.
         kind: DnsKind;
         /// Identifier of the message.

@@ -9,7 +9,7 @@ mod time;
 
 use std::net::IpAddr;
 
-use monitor_common::abi::Transport;
+use monitor_common::abi::{FlowKey, Side, Transport};
 use monitor_common::wire::Tunnel;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
@@ -25,15 +25,34 @@ use crate::schema::{Field, Record, Type, Value, record, values, words};
 
 values! {
     Time: Time;
-    Text: Text;
+    Text: Text, Id;
 }
 
 words! { ClientRule, EndReason, TcpState, Peer, NameSource, ApplicationSource }
 
+/// The number of a flow: no other flow of a run has it. JSON shows it as a string, since its numbers lose bits
+/// above 2^53.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Id(pub u64);
+
+impl std::fmt::Display for Id {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
 record! {
     inline
-    /// Who speaks with whom: stands in every record.
+    /// Which flow, and who speaks in it with whom: stands in every record.
     Identity {
+        /// Number of the flow, which no other of the run has; its messages and findings have the same.
+        id: Id;
         /// Transport protocol: `tcp`, `udp`, `icmp`, `icmpv6`, `sctp`, else the IP protocol number.
         transport: Protocol;
         /// Address of the initiator.
@@ -46,6 +65,62 @@ record! {
         server_port: u16;
         /// Interface that saw it; absent offline.
         interface: Option<Text>;
+    }
+}
+
+/// The same in a record that has an `id` of another kind: the flow's is `flow_id` there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedIdentity(pub Identity);
+
+impl NamedIdentity {
+    const FIELDS: [Field; Identity::FIELD_LIST.len()] = {
+        let mut fields = [Identity::FIELD_LIST[0]; Identity::FIELD_LIST.len()];
+        fields.copy_from_slice(Identity::FIELD_LIST);
+        fields[0].name = "flow_id";
+        fields
+    };
+}
+
+impl std::ops::Deref for NamedIdentity {
+    type Target = Identity;
+
+    fn deref(&self) -> &Identity {
+        &self.0
+    }
+}
+
+impl Value for NamedIdentity {
+    const TYPE: Type = Type::Inline(&Self::FIELDS);
+
+    fn emit<S: SerializeStruct>(&self, _: &'static str, to: &mut S) -> Result<(), S::Error> {
+        let Identity { id, transport, client_ip, client_port, server_ip, server_port, interface } = &self.0;
+        id.emit("flow_id", to)?;
+        transport.emit("transport", to)?;
+        client_ip.emit("client_ip", to)?;
+        client_port.emit("client_port", to)?;
+        server_ip.emit("server_ip", to)?;
+        server_port.emit("server_port", to)?;
+        interface.emit("interface", to)
+    }
+}
+
+impl Identity {
+    /// That of a flow of which `client` is the initiator. `interface`: empty for none.
+    pub(crate) fn new(id: Id, key: &FlowKey, client: Side, interface: &str) -> Self {
+        let end = |side| {
+            let (address, port) = key.endpoint(side);
+            (address.to_ip(key.version()), port)
+        };
+        let ((client_ip, client_port), (server_ip, server_port)) = (end(client), end(client.other()));
+        Self {
+            id,
+            transport: Protocol(key.protocol),
+            client_ip,
+            client_port,
+            server_ip,
+            server_port,
+            interface: (!interface.is_empty()).then(|| Text::from(interface)),
+        }
     }
 }
 

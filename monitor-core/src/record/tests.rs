@@ -10,6 +10,7 @@ pub(crate) fn small() -> FlowRecord {
         start: Time(1_000_000_000),
         end: Time(2_500_000_000),
         identity: Identity {
+            id: Id(1),
             transport: Protocol(17),
             client_ip: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
             client_port: 40_000,
@@ -55,6 +56,7 @@ pub(crate) fn full() -> FlowRecord {
     };
     FlowRecord {
         identity: Identity {
+            id: Id(u64::MAX),
             transport: Protocol(6),
             client_ip: IpAddr::V6(Ipv6Addr::LOCALHOST),
             client_port: 50_000,
@@ -106,7 +108,7 @@ fn what_is_absent_is_left_out() {
         json!({
             "record": "flow",
             "start": "1970-01-01T00:00:01.000000000Z", "end": "1970-01-01T00:00:02.500000000Z",
-            "transport": "udp",
+            "id": "1", "transport": "udp",
             "client_ip": "192.0.2.1", "client_port": 40000,
             "server_ip": "198.51.100.7", "server_port": 53,
             "client_rule": "first",
@@ -128,7 +130,7 @@ fn a_whole_record_has_the_contracts_names_and_forms() {
     let expected = json!({
         "record": "flow",
         "start": "1970-01-01T00:00:01.000000000Z", "end": "1970-01-01T00:00:02.500000000Z",
-        "transport": "tcp", "client_ip": "::1", "client_port": 50000,
+        "id": "18446744073709551615", "transport": "tcp", "client_ip": "::1", "client_port": 50000,
         "server_ip": "2001:db8::7", "server_port": 443, "interface": "eth0",
         "client_rule": "syn", "vlans": [10, 20], "tunnel": "vxlan",
         "sent": traffic, "received": traffic,
@@ -191,7 +193,7 @@ fn messages_write_their_own_forms() {
     let identity = full().identity;
     let dns = DnsRecord {
         time: Time(0),
-        identity: identity.clone(),
+        identity: NamedIdentity(identity.clone()),
         kind: DnsKind::Mdns,
         id: 7,
         response: true,
@@ -206,6 +208,7 @@ fn messages_write_their_own_forms() {
     let json = serde_json::to_value(&dns).unwrap();
     assert_eq!(json["questions"], json!([{"name": "", "type": "NS"}]));
     assert_eq!((&json["record"], &json["kind"]), (&json!("dns"), &json!("mdns")));
+    assert_eq!((&json["id"], &json["flow_id"]), (&json!(7), &json!(u64::MAX.to_string())));
     assert_declared(&json, DnsRecord::FIELDS, "");
 }
 

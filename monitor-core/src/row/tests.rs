@@ -2,7 +2,7 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::record::{
-    AnyRecord, DnsKind, DnsRecord, FlowRecord, Question, Text, Time, tests as records, to_json,
+    AnyRecord, DnsKind, DnsRecord, FlowRecord, NamedIdentity, Question, Text, Time, tests as records, to_json,
 };
 use crate::schema::Record as _;
 
@@ -31,7 +31,7 @@ fn a_row_of_all_columns_is_the_record() {
 fn lists_of_records_keep_their_form() {
     let record = DnsRecord {
         time: Time(0),
-        identity: records::full().identity,
+        identity: NamedIdentity(records::full().identity),
         kind: DnsKind::Dns,
         id: 7,
         response: false,

@@ -4,7 +4,7 @@ use monitor_common::abi::Sampling;
 use monitor_common::wire::TunnelPorts;
 use monitor_core::engine::{Budgets, EngineConfig, Timeouts};
 use monitor_core::fanout::FanoutConfig;
-use monitor_core::payload::{UnderstandingConfig, inspector::InspectorConfig};
+use monitor_core::payload::PayloadConfig;
 use monitor_core::series::SeriesConfig;
 
 use crate::config::types::Ingress;
@@ -34,7 +34,7 @@ pub(super) fn engine(config: &Config, wall_offset: i64, records: bool) -> Result
         },
         series: Budgets::by_name(|family| budget(config, family)),
         services: config.service_table()?,
-        payloads: understanding(config),
+        payloads: payloads(config),
         max_flows: config.max_flows.get(),
         peers: config.peers,
         fanout: FanoutConfig {
@@ -51,15 +51,12 @@ pub(super) fn engine(config: &Config, wall_offset: i64, records: bool) -> Result
     })
 }
 
-/// How payload is understood.
-fn understanding(config: &Config) -> UnderstandingConfig {
-    UnderstandingConfig {
-        messages: InspectorConfig {
-            public_names: config.public_names.clone(),
-            like_http: config.protocols.values().flat_map(|protocol| protocol.ports.clone()).collect(),
-            ..InspectorConfig::default()
-        },
-        ..UnderstandingConfig::default()
+/// How payload is read.
+fn payloads(config: &Config) -> PayloadConfig {
+    PayloadConfig {
+        public_names: config.public_names.clone(),
+        like_http: config.protocols.values().flat_map(|protocol| protocol.ports.clone()).collect(),
+        ..PayloadConfig::default()
     }
 }
 

@@ -13,7 +13,7 @@ use monitor_common::{
 };
 use monitor_core::{
     offline::{Outcome, Table, TableConfig},
-    record::{AnyRecord, FlowRecord, Identity, NameSource, Peer, Text},
+    record::{AnyRecord, FlowRecord, NameSource, Peer},
 };
 
 use super::{
@@ -25,14 +25,10 @@ use super::{
 /// Lines that are kept; what comes beyond is counted.
 const LINES: usize = 20_000;
 
-/// Follows the flow that begins with a frame, and prints its life when nothing more comes.
+/// Follows the flow of a frame, and prints its life when nothing more comes.
 #[derive(Debug)]
 pub struct Life {
     target: Found,
-    /// Names of the files, if there are several.
-    files: Vec<Text>,
-    slot: Option<u32>,
-    ends: Option<Ends>,
     /// The same rules once more for this flow alone, to see what each packet changed.
     table: Table,
     events: Vec<Event>,
@@ -43,9 +39,6 @@ pub struct Life {
     answer: Option<String>,
     flow: Option<Box<FlowRecord>>,
 }
-
-/// Both ends of a flow, the lower first.
-type Ends = [(IpAddr, u16); 2];
 
 /// Packets of one side with the same meaning, one after the other.
 #[derive(Debug)]
@@ -63,13 +56,10 @@ struct Event {
 }
 
 impl Life {
-    /// Of the flow that begins with the frame of `target`.
-    pub fn new(target: Found, files: Vec<Text>) -> Self {
+    /// Of the flow of `target`.
+    pub fn new(target: Found) -> Self {
         Self {
             target,
-            files,
-            slot: None,
-            ends: None,
             table: Table::new(TableConfig { max_flows: 16, ..TableConfig::default() }),
             events: Vec::new(),
             beyond: 0,
@@ -115,8 +105,6 @@ impl Life {
             monitor_common::abi::IpVersion::V6
         };
         let from = (packet.source.to_ip(version), packet.source_port);
-        let to = (packet.destination.to_ip(version), packet.destination_port);
-        self.ends = Some([from.min(to), from.max(to)]);
         let plain = packet.protocol != 6 || packet.tcp_flags & !(tcp_flags::ACK | tcp_flags::PSH) == 0;
         let payload = u64::from(packet.payload_length);
         let flags = if plain { String::new() } else { flags(packet.tcp_flags) };
@@ -254,30 +242,19 @@ fn display_filter(flow: &FlowRecord) -> String {
     format!("{frames} && (({}) || ({}))", way(client, server), way(server, client))
 }
 
-/// The ends that a record names.
-fn ends(identity: &Identity) -> Ends {
-    let client = (identity.client_ip, identity.client_port);
-    let server = (identity.server_ip, identity.server_port);
-    [client.min(server), client.max(server)]
-}
-
 impl Sink for Life {
     fn wants_packets(&self) -> bool {
         true
     }
 
     fn packet(&mut self, view: &PacketView<'_>) -> Result<(), OutputError> {
-        let (Outcome::Flow { slot, opened, .. }, Some(packet)) = (view.outcome, view.packet) else {
+        let (Outcome::Flow { id, opened, .. }, Some(packet)) = (view.outcome, view.packet) else {
             return Ok(());
         };
-        if opened {
-            if (view.frame.file, view.frame.number) == (self.target.file, self.target.frame) {
-                self.slot = Some(slot);
-            } else if self.slot == Some(slot) {
-                self.slot = None;
-            }
+        if opened && (view.frame.file, view.frame.number) == (self.target.file, self.target.frame) {
+            self.target.id = Some(id);
         }
-        if self.slot == Some(slot) {
+        if self.target.id == Some(id) {
             self.add(view, packet);
         }
         Ok(())
@@ -285,13 +262,11 @@ impl Sink for Life {
 
     fn write(&mut self, records: &[AnyRecord], _: &mut Tally) -> Result<(), OutputError> {
         for record in records {
+            let of_flow = self.target.id.is_some() && record.identity().map(|i| i.id) == self.target.id;
             if let AnyRecord::Flow(flow) = record
-                && self.flow.is_none()
-                && flow.first_frame == Some(self.target.frame)
-                && flow.first_file.as_ref() == self.files.get(self.target.file as usize)
+                && of_flow
             {
                 self.flow = Some(flow.clone());
-                self.slot = None;
             }
             if let (AnyRecord::Dns(dns), Some(flow)) = (record, &self.target.flow)
                 && dns.response
@@ -302,8 +277,7 @@ impl Sink for Life {
                 self.answer =
                     Some(format!("{} of {} at {}", words::dns(dns), dns.identity.server_ip, dns.time));
             }
-            let of_flow = record.identity().is_some_and(|identity| Some(ends(identity)) == self.ends);
-            if self.slot.is_some() && of_flow && self.messages.len() < LINES {
+            if of_flow && self.messages.len() < LINES {
                 let text = match record {
                     AnyRecord::Tls(tls) => words::tls(tls),
                     AnyRecord::Http(http) => words::http(http),

@@ -92,7 +92,8 @@ fn flows(records: &[Value]) -> Flows {
 }
 
 /// What only one of both ways can know, or what is compared as a duration.
-const ONE_WAY: [&str; 10] = [
+const ONE_WAY: [&str; 11] = [
+    "id",
     "start",
     "end",
     "interface",

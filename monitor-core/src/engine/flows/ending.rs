@@ -72,8 +72,6 @@ impl Flows {
     /// See [`crate::engine::Engine::close`].
     pub(in crate::engine) fn close(&mut self, books: &mut Books, slot: u32, flow: &Flow, reason: EndReason) {
         self.observe_changed(books, slot, flow, packets(flow));
-        // Whoever was never observed before counts now, under the name that its payload told.
-        self.learn(slot);
         self.leave(books, slot, reason);
     }
 
@@ -86,11 +84,13 @@ impl Flows {
     }
 
     /// Takes the flow out of a slot.
-    pub(super) fn leave(&mut self, books: &mut Books, slot: u32, reason: EndReason) {
+    pub(in crate::engine) fn leave(&mut self, books: &mut Books, slot: u32, reason: EndReason) {
         self.settle(books);
         self.end_earlier(books, slot);
-        self.forget_payload(books, slot);
         let Some((mut entry, left)) = self.table.remove(slot) else { return };
+        if !matches!(left, Left::HandedOver(_)) {
+            self.end_talk(books, &mut entry.talk, entry.last);
+        }
         Self::name_silent(&self.payloads, &mut entry);
         books.ledger.live_mut().timelines_mut().ended(entry.timeline, entry.id(slot));
         books.interfaces.hold(entry.attachment, false);
@@ -107,7 +107,7 @@ impl Flows {
     fn hand_over(&mut self, books: &mut Books, mut entry: Entry, next: u32) {
         let Some((line, heir)) = self.table.pair(next) else { return };
         books.name(&mut entry, true);
-        heir.findings.clone_from(&entry.findings);
+        self.payloads.hand_over(&mut entry.talk, &mut heir.talk, next);
         heir.naming = std::mem::take(&mut entry.naming);
         books.ledger.moved(entry.state(), None);
         if let Some(result) = heir.track.inherit(&entry.track) {

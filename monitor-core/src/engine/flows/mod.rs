@@ -18,7 +18,8 @@ use crate::{
     },
     label::{EndReason, TcpCounter},
     live::Sample,
-    payload::Understanding,
+    payload::{Payloads, Talk},
+    record::Id,
 };
 
 /// The flow table with what is known around it.
@@ -26,7 +27,9 @@ use crate::{
 pub(super) struct Flows {
     pub(super) host: Host,
     pub(super) table: Table,
-    pub(super) payloads: Understanding,
+    pub(super) payloads: Payloads,
+    /// The last number that a flow got.
+    pub(super) ids: Id,
     /// Slots whose flows began in this drain: which sighting counts is found out when all are known.
     fresh: Vec<u32>,
     /// Slots whose flows wait for their names, and when they began.
@@ -43,12 +46,11 @@ pub(super) struct Flows {
 
 impl Flows {
     pub(super) fn new(config: &EngineConfig) -> Self {
-        let mut payloads = Understanding::new(config.payloads.clone());
-        payloads.set_wall_offset(config.wall_offset);
         Self {
             host: Host::default(),
             table: Table::default(),
-            payloads,
+            payloads: Payloads::new(config.payloads.clone(), config.wall_offset),
+            ids: Id::default(),
             fresh: Vec::new(),
             unnamed: Vec::new(),
             anew: Vec::new(),
@@ -117,8 +119,10 @@ impl Flows {
     pub(super) fn open(&mut self, books: &mut Books, slot: u32, flow: &Flow) {
         let key = flow.head.key.get();
         let seen = flow.head.client();
+        self.ids.0 += 1;
         let entry = Entry {
             key,
+            talk: Talk::new(self.ids),
             view: key.view(),
             attachment: books.interfaces.attachment(key.ifindex),
             first: flow.head.first.get(),

@@ -68,13 +68,15 @@ impl Flows {
                 continue;
             }
             self.table.swap(first, slot);
+            let mut talk =
+                self.table.entry_mut(first).map(|e| std::mem::take(&mut e.talk)).unwrap_or_default();
             let Some((line, entry)) = self.table.pair(slot) else { continue };
             books.ledger.moved(earlier.state(), entry.state());
             if let Some(result) = entry.track.inherit(&earlier.track) {
                 books.ledger.attempt(entry, result);
             }
             books.name(&mut earlier, true);
-            entry.findings.clone_from(&earlier.findings);
+            self.payloads.hand_over(&mut talk, &mut entry.talk, slot);
             entry.naming = std::mem::take(&mut earlier.naming);
             let mut unseen = entry.reading;
             for (side, seen) in unseen.0.iter_mut().zip(&earlier.reading.0) {

@@ -14,7 +14,7 @@ use crate::{
     },
     label::EndReason,
     live::{Live, Marks, Surge},
-    payload::Understanding,
+    payload::Payloads,
     totals::{Families, InterfaceTotals, Io, Totals},
 };
 
@@ -106,7 +106,7 @@ impl Ledger {
     }
 
     /// Sums since the start, of which the numbers of a window are made.
-    pub(super) fn marks(&self, payloads: &Understanding) -> Marks {
+    pub(super) fn marks(&self, payloads: &Payloads) -> Marks {
         Marks::of(self.live.rates().counters(), &self.totals, payloads)
     }
 
@@ -129,7 +129,7 @@ impl Ledger {
         &mut self,
         now: u64,
         interfaces: &[InterfaceTotals],
-        payloads: &Understanding,
+        payloads: &Payloads,
     ) -> Vec<Surge> {
         self.live.drained(now, self.counted, &self.totals, interfaces, payloads)
     }

@@ -6,7 +6,7 @@ use crate::{
     flow::FlowId,
     label::{FindingKind, TcpState},
     live::{Client, Taken, Window},
-    payload::inspector::{Payload, TcpHeader},
+    payload::{Payload, TcpHeader},
     top::Top,
 };
 

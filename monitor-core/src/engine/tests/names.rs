@@ -6,7 +6,7 @@ use super::world::*;
 use crate::{
     engine::EngineConfig,
     names::Name,
-    payload::inspector::{Payload, TcpHeader},
+    payload::{Payload, TcpHeader},
     record::{AnyRecord, NameSource, Text},
     series::SeriesConfig,
 };
@@ -181,8 +181,16 @@ fn a_5_tuple_that_begins_anew_has_the_name_of_each_connection_with_its_bytes() {
     assert_eq!([first[5], second[5]], [1, 1], "connections");
     is_whole(&w);
     w.wait(20 * SECOND);
-    let flows = w.engine.outbox_mut().take_records().into_iter();
-    let records: Vec<_> = flows
+    let all = w.engine.outbox_mut().take_records();
+    let requests: Vec<_> = all
+        .iter()
+        .filter_map(|record| match record {
+            AnyRecord::Http(http) => Some(http.identity.id),
+            _ => None,
+        })
+        .collect();
+    let records: Vec<_> = all
+        .into_iter()
         .filter_map(|record| match record {
             AnyRecord::Flow(flow) => Some(flow),
             _ => None,
@@ -191,6 +199,8 @@ fn a_5_tuple_that_begins_anew_has_the_name_of_each_connection_with_its_bytes() {
     let told = records.iter().map(|r| (r.name.as_ref().map_or("", Text::as_str), r.sent.payload_bytes));
     let told: Vec<_> = told.collect();
     assert_eq!(told, [("www.example.org", 40), ("www.example.net", 1_000)]);
+    assert_eq!(requests, [records[0].identity.id, records[1].identity.id], "messages are of their flow");
+    assert_ne!(requests[0], requests[1], "each connection of the slot has a number of its own");
     assert!(records[0].end < records[1].start && records.iter().all(|r| r.handshake_seconds.is_some()));
 }
 

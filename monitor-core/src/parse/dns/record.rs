@@ -1,7 +1,7 @@
 //! A message as a record.
 
 use super::{DnsError, Entry, Message, RecordType, Section};
-use crate::record::{Answer, DnsKind, DnsRecord, Identity, Question, Text, Time};
+use crate::record::{Answer, DnsKind, DnsRecord, Identity, NamedIdentity, Question, Text, Time};
 
 /// Bytes of text that a record may take beyond [`TEXT_PER_BYTE`] times the message.
 const TEXT_BASE: usize = 4096;
@@ -30,7 +30,7 @@ pub fn write(
 ) -> (DnsRecord, Option<DnsError>) {
     let mut record = DnsRecord {
         time,
-        identity,
+        identity: NamedIdentity(identity),
         kind,
         id: message.id(),
         response: message.is_response(),

@@ -16,18 +16,17 @@ use crate::sink::{Find, Found, Life, OutputError, Sink};
 pub(super) fn life(given: &str, paths: &[PathBuf], progress: &mut Progress) -> Result<Life, CommandError> {
     let wrong = || OutputError::Frame { given: given.to_owned() };
     let (file, frame) = parse(given, paths).ok_or_else(wrong)?;
-    let files = read::files(paths);
     if select::once(paths).is_some() {
-        return Ok(Life::new(Found { file, frame, flow: None }, files));
+        return Ok(Life::new(Found { file, frame, id: None, flow: None }));
     }
     let mut found = None;
-    let mut outputs: [Box<dyn Sink + '_>; 1] = [Box::new(Find::new(file, frame, files.clone(), &mut found))];
+    let mut outputs: [Box<dyn Sink + '_>; 1] = [Box::new(Find::new(file, frame, &mut found))];
     let how =
         How { paths, strict: false, complain: false, selection: &Selection::All, page: false, local: &[] };
     read::run(how, &mut outputs, progress)?;
     drop(outputs);
     let found = found.ok_or(OutputError::NoFlow { frame })?;
-    Ok(Life::new(found, files))
+    Ok(Life::new(found))
 }
 
 /// File and number of a frame.

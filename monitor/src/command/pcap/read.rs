@@ -159,7 +159,7 @@ impl<'a, 'o> Reading<'a, 'o> {
         session.packets(&frames, records, |at, outcome, packet, records| {
             if *packets
                 && let (Some(frame), Some(captured)) = (frames.get(at), captured.get(at))
-                && selection.packet(frame, outcome, packet)
+                && selection.packet(outcome, packet)
             {
                 let view = PacketView {
                     frame,

@@ -3,13 +3,13 @@
 //! What a flow amounts to is known when it is over, its packets come before. A filter that asks for such
 //! things is answered by reading twice: first for the flows that pass, then for what belongs to them.
 
-use std::{collections::HashMap, net::IpAddr, path::PathBuf};
+use std::{collections::HashSet, path::PathBuf};
 
 use monitor_common::{abi::IpVersion, wire::Packet};
 use monitor_core::{
     filter::Filter,
-    offline::{Frame, Outcome},
-    record::{AnyRecord, Identity, Protocol},
+    offline::Outcome,
+    record::{AnyRecord, Id, Identity, Protocol},
 };
 
 use super::{
@@ -29,21 +29,9 @@ pub(super) enum Selection {
     Flows(Flows),
 }
 
-/// Flows by their ends, each with the times in which they went on, ns.
+/// Flows by their numbers: each reading of the same files gives the same.
 #[derive(Default)]
-pub(super) struct Flows(HashMap<Ends, Vec<(u64, u64)>>);
-
-/// Transport and both ends of a flow, the lower first.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Ends(u8, (IpAddr, u16), (IpAddr, u16));
-
-impl Ends {
-    fn of(identity: &Identity) -> Self {
-        let client = (identity.client_ip, identity.client_port);
-        let server = (identity.server_ip, identity.server_port);
-        Self(identity.transport.0, client.min(server), client.max(server))
-    }
-}
+pub(super) struct Flows(HashSet<Id>);
 
 /// The selection of a filter. Reads the files for it where it must.
 pub(super) fn find(
@@ -78,25 +66,19 @@ impl Selection {
         match self {
             Self::All => true,
             Self::Packets(filter) => record.identity().is_some_and(|identity| filter.matches(identity)),
-            Self::Flows(flows) => {
-                record.identity().is_some_and(|identity| flows.has(&Ends::of(identity), record.time().0))
-            }
+            Self::Flows(flows) => record.identity().is_some_and(|identity| flows.0.contains(&identity.id)),
         }
     }
 
     /// Whether a packet passes.
-    pub(super) fn packet(&self, frame: &Frame<'_>, outcome: Outcome, packet: &Packet) -> bool {
-        if matches!(self, Self::All) {
-            return true;
-        }
-        if !matches!(outcome, Outcome::Flow { .. } | Outcome::Overflow) {
-            return false;
-        }
-        let identity = identity(packet);
-        match self {
-            Self::All => true,
-            Self::Packets(filter) => filter.matches(&identity),
-            Self::Flows(flows) => flows.has(&Ends::of(&identity), frame.time),
+    pub(super) fn packet(&self, outcome: Outcome, packet: &Packet) -> bool {
+        match (self, outcome) {
+            (Self::All, _) => true,
+            (Self::Packets(filter), Outcome::Flow { .. } | Outcome::Overflow) => {
+                filter.matches(&identity(packet))
+            }
+            (Self::Flows(flows), Outcome::Flow { id, .. }) => flows.0.contains(&id),
+            _ => false,
         }
     }
 }
@@ -105,20 +87,13 @@ impl Selection {
 fn identity(packet: &Packet) -> Identity {
     let version = if packet.ip_version == 4 { IpVersion::V4 } else { IpVersion::V6 };
     Identity {
+        id: Id::default(),
         transport: Protocol(packet.protocol),
         client_ip: packet.source.to_ip(version),
         client_port: packet.source_port,
         server_ip: packet.destination.to_ip(version),
         server_port: packet.destination_port,
         interface: None,
-    }
-}
-
-impl Flows {
-    fn has(&self, ends: &Ends, time: u64) -> bool {
-        self.0
-            .get(ends)
-            .is_some_and(|times| times.iter().any(|(first, last)| (*first..=*last).contains(&time)))
     }
 }
 
@@ -134,8 +109,7 @@ impl Sink for Collector<'_> {
             if let AnyRecord::Flow(flow) = record
                 && self.filter.matches(&**flow)
             {
-                let times = self.flows.0.entry(Ends::of(&flow.identity)).or_default();
-                times.push((flow.start.0, flow.end.0));
+                self.flows.0.insert(flow.identity.id);
             }
         }
         Ok(())

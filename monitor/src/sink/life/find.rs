@@ -1,21 +1,22 @@
-//! Which flow a frame belongs to, where it begins, and what it is in the end.
-
-use std::collections::HashMap;
+//! Which flow a frame belongs to, and what it is in the end.
 
 use monitor_core::{
     offline::Outcome,
-    record::{AnyRecord, FlowRecord, Text},
+    record::{AnyRecord, FlowRecord, Id},
 };
 
 use crate::sink::{OutputError, PacketView, Sink, Tally};
 
-/// The first frame of a flow.
+/// The flow of a frame.
 #[derive(Clone, Debug)]
 pub struct Found {
     /// Number of its file.
     pub file: u32,
     /// Its number there.
     pub frame: u64,
+    /// The flow's number in records, which each reading of the same files gives it; without it the frame is the
+    /// flow's first.
+    pub id: Option<Id>,
     /// The flow's record, if everything was read already.
     pub flow: Option<Box<FlowRecord>>,
 }
@@ -25,16 +26,13 @@ pub struct Found {
 pub struct Find<'a> {
     file: u32,
     frame: u64,
-    files: Vec<Text>,
-    /// First frames of the flows that go on, by slot.
-    first: HashMap<u32, (u32, u64)>,
     found: &'a mut Option<Found>,
 }
 
 impl<'a> Find<'a> {
-    /// Of a frame of a file; `files` are their names, if there are several.
-    pub fn new(file: u32, frame: u64, files: Vec<Text>, found: &'a mut Option<Found>) -> Self {
-        Self { file, frame, files, first: HashMap::new(), found }
+    /// Of a frame of a file.
+    pub const fn new(file: u32, frame: u64, found: &'a mut Option<Found>) -> Self {
+        Self { file, frame, found }
     }
 }
 
@@ -44,18 +42,11 @@ impl Sink for Find<'_> {
     }
 
     fn packet(&mut self, view: &PacketView<'_>) -> Result<(), OutputError> {
-        let Outcome::Flow { slot, opened, .. } = view.outcome else { return Ok(()) };
-        if self.found.is_some() {
-            return Ok(());
-        }
-        let this = (view.frame.file, view.frame.number);
-        if opened {
-            self.first.insert(slot, this);
-        }
-        if this == (self.file, self.frame) {
-            let (file, frame) = self.first.get(&slot).copied().unwrap_or(this);
-            *self.found = Some(Found { file, frame, flow: None });
-            self.first = HashMap::new();
+        let (file, frame) = (self.file, self.frame);
+        if let Outcome::Flow { id, .. } = view.outcome
+            && (view.frame.file, view.frame.number) == (file, frame)
+        {
+            *self.found = Some(Found { file, frame, id: Some(id), flow: None });
         }
         Ok(())
     }
@@ -64,9 +55,7 @@ impl Sink for Find<'_> {
         let Some(found) = self.found else { return Ok(()) };
         for record in records {
             if let AnyRecord::Flow(flow) = record
-                && found.flow.is_none()
-                && flow.first_frame == Some(found.frame)
-                && flow.first_file.as_ref() == self.files.get(found.file as usize)
+                && Some(flow.identity.id) == found.id
             {
                 found.flow = Some(flow.clone());
             }

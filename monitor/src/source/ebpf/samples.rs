@@ -10,7 +10,7 @@ use monitor_common::{
 };
 use monitor_core::{
     engine::Engine,
-    payload::inspector::{Payload, TcpHeader},
+    payload::{Payload, TcpHeader},
 };
 
 use super::{Error, Source};

@@ -113,13 +113,13 @@ families! {
     STREAM_GAPS = Counter "weir_stream_gaps";
     /// Bytes that TCP streams hold, because something before them or the rest of a message is missing.
     STREAM_WAITING = Gauge "weir_stream_waiting_bytes";
-    /// Times that a stream gave up what it waited for, because all together held too much.
+    /// Flows of which bytes waited in a TCP stream when their payload was given up, because all together held too much.
     STREAM_BUDGET = Counter "weir_stream_budget_hits";
-    /// Flows whose payload is held to put hellos together.
+    /// Flows whose payload is being read.
     PAYLOAD_FLOWS = Gauge "weir_payload_flows";
-    /// Bytes of payload that wait until hellos are whole.
+    /// Bytes of payload that are held, those that wait in TCP streams included.
     PAYLOAD_BYTES = Gauge "weir_payload_waiting_bytes";
-    /// Flows whose hello was given up because too many flows or too many bytes waited.
+    /// Flows whose payload was given up, that of longest ago first, because too many flows or bytes were held.
     PAYLOAD_EVICTED = Counter "weir_payload_evicted_flows";
     /// Names that DNS gave to addresses and that are remembered, by client.
     NAME_CACHE = Gauge "weir_name_cache_entries";

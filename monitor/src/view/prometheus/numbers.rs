@@ -2,8 +2,7 @@
 
 use monitor_core::engine::Engine;
 use monitor_core::fanout::FanoutTotals;
-use monitor_core::payload::DpiCounters;
-use monitor_core::payload::inspector::InspectorTotals;
+use monitor_core::payload::PayloadTotals;
 use monitor_core::protocol::ProtocolTotals;
 use monitor_core::services::ServiceTable;
 use monitor_core::totals::{Families, InterfaceTotals, Scrapes, Totals};
@@ -21,8 +20,7 @@ pub struct Numbers {
     pub(super) conservation_violations: u64,
     pub(super) families: Families,
     pub(super) protocols: ProtocolTotals,
-    pub(super) messages: InspectorTotals,
-    pub(super) hellos: DpiCounters,
+    pub(super) payloads: PayloadTotals,
     pub(super) fanout: FanoutTotals,
     pub(super) services: ServiceTable,
     pub(super) wall_offset: i64,
@@ -41,8 +39,7 @@ impl Numbers {
             conservation_violations: interfaces.conservation_violations(),
             families: ledger.families().copied(),
             protocols: payloads.protocols().clone(),
-            messages: payloads.messages(),
-            hellos: payloads.hellos(),
+            payloads: payloads.totals(),
             fanout: ledger.fanout().totals(),
             services: config.services.clone(),
             wall_offset: config.wall_offset,

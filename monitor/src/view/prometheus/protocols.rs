@@ -36,27 +36,22 @@ pub(super) fn write(page: &mut Page, numbers: &Numbers) {
 /// What could not be read, and what bounds turned away.
 fn limits(page: &mut Page, numbers: &Numbers) {
     counts(page, &PARSE_FAILURES, ["protocol", "reason"], &numbers.protocols.failures);
-    let messages = numbers.messages;
-    // The same family: errors of DNS are counted where its messages are read.
-    for (reason, count) in messages.dns_failures() {
-        page.sample(&[("protocol", "dns".into()), ("reason", reason.into())], count);
-    }
+    let totals = &numbers.payloads;
     let one = |page: &mut Page, family: &Family<'_>, number: u64| {
         page.family(family);
         page.sample(&[], number);
     };
-    one(page, &DNS_UNANSWERED, messages.dns_unanswered);
-    one(page, &DNS_UNASKED, messages.dns_unasked);
-    one(page, &STREAM_GAPS, messages.gaps);
-    one(page, &STREAM_WAITING, messages.waiting);
-    one(page, &STREAM_BUDGET, messages.budget_hits);
-    one(page, &NAME_CACHE, messages.names);
-    one(page, &NAME_CACHE_EVICTED, messages.names_evicted);
-    let hellos = numbers.hellos;
-    one(page, &PAYLOAD_FLOWS, hellos.flows);
-    one(page, &PAYLOAD_BYTES, hellos.bytes);
+    one(page, &DNS_UNANSWERED, totals.dns_unanswered);
+    one(page, &DNS_UNASKED, totals.dns_unasked);
+    one(page, &STREAM_GAPS, totals.gaps);
+    one(page, &STREAM_WAITING, totals.waiting);
+    one(page, &STREAM_BUDGET, totals.budget_hits);
+    one(page, &NAME_CACHE, totals.names);
+    one(page, &NAME_CACHE_EVICTED, totals.names_evicted);
+    one(page, &PAYLOAD_FLOWS, totals.flows);
+    one(page, &PAYLOAD_BYTES, totals.bytes);
     page.family(&PAYLOAD_EVICTED);
-    for (reason, count) in [("flows", hellos.evicted_flows), ("bytes", hellos.evicted_bytes)] {
+    for (reason, count) in [("flows", totals.evicted_flows), ("bytes", totals.evicted_bytes)] {
         page.sample(&[("reason", reason.into())], count);
     }
 }

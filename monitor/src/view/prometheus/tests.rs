@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use monitor_common::abi::{Address, Flow, FlowKey, HookCounters, Side};
 use monitor_core::engine::EngineConfig;
-use monitor_core::payload::inspector::{Payload, TcpHeader};
+use monitor_core::payload::{Payload, Talks, TcpHeader};
 use monitor_core::totals::{InterfaceTotals, Io};
 
 use super::families::{ALL, NETWORK_PACKETS, TCP_COUNTERS};
@@ -31,6 +31,7 @@ fn whole_page(format: Format) -> String {
 
 /// A query of DNS that cannot be read to its end, and a request with a password.
 fn conversation(engine: &mut Engine) {
+    let mut talks = Talks::default();
     let mut say = |slot: u32, protocol: u8, port: u16, bytes: &[u8]| {
         let flow = Flow::default();
         flow.head.key.set(&FlowKey {
@@ -44,7 +45,8 @@ fn conversation(engine: &mut Engine) {
         });
         let tcp = (protocol == 6).then_some(TcpHeader { seq: 1, ack: None, syn: false });
         let length = bytes.len() as u32;
-        engine.payload(slot, &flow, &Payload { time: 1, sender: Side::Lower, bytes, length, tcp });
+        let payload = Payload { time: 1, sender: Side::Lower, bytes, length, tcp };
+        engine.payload(slot, &flow, &payload, &mut talks);
     };
     say(0, 17, 53, b"\0\x07\x01\0\0\x01\0\0\0\0\0\0\x07example\x03org\0\0\x41\0\x01");
     say(1, 17, 53, b"\0\x07\x01\0\0\x01\0\0\0\0\0\0\x07exam");

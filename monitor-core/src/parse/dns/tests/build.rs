@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::{
     parse::dns::{Message, record},
-    record::{Answer, DnsKind, DnsRecord, Identity, Protocol, Time},
+    record::{Answer, DnsKind, DnsRecord, Id, Identity, Protocol, Time},
 };
 
 /// A message that is being written.
@@ -96,6 +96,7 @@ pub(crate) fn record(bytes: &[u8]) -> (DnsRecord, Option<crate::parse::dns::DnsE
     let message = Message::new(bytes).unwrap();
     let ip = IpAddr::from([192, 0, 2, 1]);
     let identity = Identity {
+        id: Id(1),
         transport: Protocol(17),
         client_ip: ip,
         client_port: 4000,

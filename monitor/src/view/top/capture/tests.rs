@@ -2,7 +2,7 @@
 
 use monitor_core::{
     label::{ClientRule, TcpState},
-    record::{BySide, Identity, NameSource, Protocol, Text, Time, Traffic, Vlans},
+    record::{BySide, Id, Identity, NameSource, Protocol, Text, Time, Traffic, Vlans},
 };
 
 use super::*;
@@ -17,6 +17,7 @@ fn flow(bytes: u64) -> AnyRecord {
         start: Time(0),
         end: Time(0),
         identity: Identity {
+            id: Id(1),
             transport: Protocol(6),
             client_ip: [10, 0, 0, 1].into(),
             client_port: 40_000,
