@@ -16,6 +16,9 @@ mod extension {
     pub(super) const ENCRYPTED_CLIENT_HELLO: u16 = 0xfe0d;
 }
 
+/// What OpenSSL wrote before RFC 4347.
+const DTLS_BEFORE_STANDARD: u16 = 0x0100;
+
 /// What a client offers. Numbers are as on the wire, GREASE (RFC 8701) and unknown ones included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientHello {
@@ -68,7 +71,8 @@ impl ClientHello {
         let mut body = Cursor(body);
         let legacy_version = body.u16().ok_or(Error::malformed(Part::Version))?;
         // TLS 1.x and SSL 3.0, DTLS 1.x, and what drafts wrote there.
-        if !matches!(legacy_version >> 8, 0x03 | 0xfe | 0x7f) {
+        let early = carrier == Carrier::Dtls && legacy_version == DTLS_BEFORE_STANDARD;
+        if !matches!(legacy_version >> 8, 0x03 | 0xfe | 0x7f) && !early {
             return Err(Error::malformed(Part::Version));
         }
         body.take(32).ok_or(Error::malformed(Part::Length))?;
