@@ -12,8 +12,8 @@ use cpu::cpu_time;
 use goals::at_most;
 use monitor::{
     clock,
-    telemetry::Events,
-    view::prometheus::{self, Context, Format, KernelStatus, Own},
+    telemetry::{Events, KernelStatus, Own},
+    view::prometheus::{self, Context, Format},
     web::compress,
 };
 use monitor_common::abi::Transport;

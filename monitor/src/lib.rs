@@ -16,6 +16,7 @@ pub mod pem;
 pub mod sink;
 pub mod source;
 pub mod state;
+pub mod sync;
 pub mod systemd;
 pub mod telemetry;
 pub mod terminal;

@@ -4,7 +4,7 @@ mod health;
 mod turns;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use monitor_core::engine::Engine;
@@ -15,9 +15,8 @@ pub use turns::{Drain, FLOWS, SLOTS};
 
 use crate::clock::Stopwatch;
 use crate::host;
-use crate::telemetry::Events;
-use crate::view::live::Shared;
-use crate::view::prometheus::{KernelStatus, Own};
+use crate::sync::lock;
+use crate::telemetry::{Events, KernelStatus, Own};
 
 /// One agent's state.
 #[derive(Debug)]
@@ -34,18 +33,11 @@ pub struct State {
     pub started: Stopwatch,
     /// Weir's own events.
     pub events: Events,
-    /// What was made for watchers since the last drain.
-    pub shared: Shared,
     turns: turns::Turns,
     health: health::Health,
     drains: watch::Sender<u64>,
     ready: AtomicBool,
     config_ok: AtomicBool,
-}
-
-/// Locks; a panic elsewhere while it was held is no reason to stop counting.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl State {
@@ -58,7 +50,6 @@ impl State {
             started: Stopwatch::start(),
             own,
             events: Events::default(),
-            shared: Shared::default(),
             turns: turns::Turns::default(),
             health: health::Health::new(),
             drains: watch::Sender::new(0),

@@ -1,6 +1,8 @@
 //! What the terminal of this process is like.
 
-use std::{env, io::IsTerminal as _};
+use std::env;
+use std::fmt::Display;
+use std::io::{self, IsTerminal as _, Write as _};
 
 fn set(name: &str) -> Option<std::ffi::OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
@@ -8,7 +10,7 @@ fn set(name: &str) -> Option<std::ffi::OsString> {
 
 /// Whether standard output is a terminal that can do more than lines.
 pub fn is_capable() -> bool {
-    std::io::stdout().is_terminal() && set("TERM").is_some_and(|term| term != "dumb")
+    io::stdout().is_terminal() && set("TERM").is_some_and(|term| term != "dumb")
 }
 
 /// Whether standard output shows colours: a terminal does, unless `NO_COLOR` is set (<https://no-color.org>), or
@@ -19,8 +21,15 @@ pub fn shows_colours(plain: bool) -> bool {
 
 /// Columns of standard output: as many as the terminal says, else as `COLUMNS` says.
 pub fn columns() -> Option<usize> {
-    let out = std::io::stdout();
+    let out = io::stdout();
     let size = rustix::termios::tcgetwinsize(&out).ok().map(|size| usize::from(size.ws_col));
     let given = || set("COLUMNS")?.to_str()?.parse().ok();
     size.filter(|width| out.is_terminal() && *width > 0).or_else(given)
+}
+
+/// Prints to standard output; unlike `print!` it does not panic when the reader is gone.
+pub fn print(text: &impl Display) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    write!(out, "{text}")?;
+    out.flush()
 }

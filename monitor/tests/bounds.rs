@@ -4,8 +4,8 @@
 #[path = "bounds/live.rs"]
 mod live;
 
-use monitor::telemetry::Events;
-use monitor::view::prometheus::{Context, Format, KernelStatus, Own, write};
+use monitor::telemetry::{Events, KernelStatus, Own};
+use monitor::view::prometheus::{Context, Format, write};
 use monitor_common::abi::{Address, Flow, FlowKey, Side};
 use monitor_core::engine::{Engine, EngineConfig};
 use monitor_core::names::CacheConfig;

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::process::Command;
 
 use monitor::state::State;
-use monitor::telemetry::Events;
+use monitor::telemetry::{Events, KernelStatus, Own};
 use monitor::view::flows;
 use monitor::view::listing;
 use monitor::view::live::{Life, Snapshot};
 use monitor::view::order::{Order, Sort};
-use monitor::view::prometheus::{Context, Format, KernelStatus, Own, write};
+use monitor::view::prometheus::{Context, Format, write};
 use monitor_common::abi::{Direction, Flow, Side};
 use monitor_common::account::{self, At};
 use monitor_common::wire::Packet;

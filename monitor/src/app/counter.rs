@@ -18,10 +18,11 @@ use crate::host::{Host, Link, Promiscuous, Selection, Watcher};
 use crate::lock::{InterfaceLock, LockError, Locks, PinLock};
 use crate::sink::{Recorder, Tap, run::Feed};
 use crate::source::ebpf::{self, Interface, Source, probe};
-use crate::state::{State, deadline, lock};
+use crate::state::{State, deadline};
+use crate::sync::lock;
 use crate::systemd::Watchdog;
 use crate::telemetry::Event;
-use crate::view::prometheus::{KernelStatus, MapUse, ProgramRuns};
+use crate::telemetry::{KernelStatus, MapUse, ProgramRuns};
 
 /// What the counting thread is told.
 #[derive(Debug)]

@@ -29,8 +29,7 @@ use crate::sink::{OutputError, Place, run::Outputs};
 use crate::source::ebpf;
 use crate::state::State;
 use crate::systemd::{self, Notifier, Watchdog};
-use crate::telemetry::{Event, Log, LogError};
-use crate::view::prometheus::Own;
+use crate::telemetry::{Event, Log, LogError, Own};
 use crate::web::{Limits, Listener, Server, Web, WebError};
 use counter::{Counter, LAST_DRAIN, Order};
 use hello::Hello;
@@ -338,7 +337,7 @@ impl App<'_> {
             return;
         }
         // It is for people; a closed standard output is no reason not to count.
-        drop(crate::command::print(&hello.text()));
+        drop(crate::terminal::print(&hello.text()));
     }
 
     fn reload(&mut self, state: &State, orders: &Sender<Order>, outputs: Option<&Outputs>) {

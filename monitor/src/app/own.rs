@@ -16,7 +16,7 @@ use crate::confine::{Confinement, Role};
 use crate::source::ebpf;
 use crate::state::State;
 use crate::systemd::Watchdog;
-use crate::view::prometheus::Own;
+use crate::telemetry::Own;
 
 /// A run of this process's own; it ends, and its programs leave the kernel, when it is dropped.
 #[derive(Debug)]

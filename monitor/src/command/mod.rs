@@ -8,7 +8,7 @@ pub mod top;
 pub mod unpin;
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 
 use monitor_core::filter::FilterError;
@@ -18,6 +18,7 @@ use crate::client::ClientError;
 use crate::config::ConfigError;
 use crate::sink::OutputError;
 use crate::source::pcap::CaptureError;
+use crate::terminal;
 use crate::view::report::OwnersError;
 
 /// Why a command failed. Displayed in one line: what, why, what to do.
@@ -107,10 +108,7 @@ impl CommandError {
     }
 }
 
-/// Prints to standard output; unlike `print!` it does not panic when the reader is gone.
+/// Prints to standard output.
 pub fn print(text: &impl Display) -> Result<(), CommandError> {
-    let mut out = io::stdout().lock();
-    write!(out, "{text}")?;
-    out.flush()?;
-    Ok(())
+    Ok(terminal::print(text)?)
 }

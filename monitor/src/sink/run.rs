@@ -27,12 +27,7 @@ use super::{
     Failure, OutputError, Reason, Sink, Tally,
     build::{Of, build},
 };
-use crate::{
-    clock::Stopwatch,
-    config::outputs::Output,
-    state::{State, lock},
-    telemetry::Event,
-};
+use crate::{clock::Stopwatch, config::outputs::Output, state::State, sync::lock, telemetry::Event};
 
 /// An output by its name.
 pub type Named = (String, Output);

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::lock;
+use crate::sync::lock;
 
 /// Slots of the flow table that a reader looks at in one turn.
 pub const SLOTS: u32 = 2048;

@@ -7,7 +7,7 @@ use monitor_core::record::Time;
 use serde::{Deserialize, Serialize};
 
 use crate::clock;
-use crate::state::lock;
+use crate::sync::lock;
 
 /// Most events that are kept.
 const KEPT: usize = 256;

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use crate::clock;
-use crate::state::lock;
+use crate::sync::lock;
 
 /// Lines of one kind in a second.
 const MOST: u32 = 10;

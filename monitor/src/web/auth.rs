@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use super::asker::Client;
 use super::fair::Next;
 use super::work::Pool;
-use crate::state::lock;
+use crate::sync::lock;
 
 /// Passwords that are remembered. There are few users; this only bounds what reloads pile up.
 const REMEMBERED: usize = 1024;

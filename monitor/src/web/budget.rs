@@ -13,7 +13,8 @@ use tokio::time::sleep;
 use super::asker::{Asker, Client};
 use super::fair::{Fair, Full, Next, Permit};
 use super::places::Work;
-use crate::state::{State, lock};
+use crate::state::State;
+use crate::sync::lock;
 use crate::telemetry::Event;
 
 /// How long one waits until another has to give way.

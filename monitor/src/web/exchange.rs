@@ -20,8 +20,8 @@ use super::{Web, server};
 use crate::config::types::UrlPath;
 use crate::config::value::Scalar;
 use crate::state::State;
+use crate::telemetry::Own;
 use crate::telemetry::Peer;
-use crate::view::prometheus::Own;
 
 /// An answer that streams is left after so long without a piece of it.
 const PATIENCE: Duration = Duration::from_millis(50);

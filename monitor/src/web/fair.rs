@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::oneshot;
 
 use super::asker::Client;
-use crate::state::lock;
+use crate::sync::lock;
 
 /// Too many wait already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

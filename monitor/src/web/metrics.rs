@@ -19,7 +19,7 @@ use super::asker::Asker;
 use super::budget::{Budget, Grant};
 use super::{Shared, Web, negotiate};
 use crate::clock::Stopwatch;
-use crate::state::lock;
+use crate::sync::lock;
 use crate::view::prometheus::{Context, Format, Numbers};
 
 /// Memory that a page is thought to take before the first is there.

@@ -47,9 +47,11 @@ use fair::Next;
 
 use crate::config::types::{ListenAddress, UrlPath};
 use crate::confine::Reader;
-use crate::state::{State, lock};
+use crate::state::State;
+use crate::sync::lock;
 use crate::systemd::ActivationError;
 use crate::telemetry::Event;
+use crate::view::live;
 
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
@@ -117,6 +119,8 @@ pub struct Web {
     /// Memory of answers that are no scrapes.
     answers: Arc<budget::Budget>,
     scrapes: metrics::Scrapes,
+    /// What was made for watchers since the last drain.
+    made: live::Shared,
     /// Places of those who watch.
     watchers: Arc<Semaphore>,
     /// Ends the streams.
@@ -154,6 +158,7 @@ impl Web {
                 limits.answer_bytes,
                 limits.connections,
             )),
+            made: live::Shared::default(),
             watchers: Arc::new(Semaphore::new(limits.watchers)),
             stopping,
             state,

@@ -19,7 +19,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::asker::Client;
-use crate::state::lock;
+use crate::sync::lock;
 use crate::telemetry::Peer;
 
 /// How long who comes waits for a place where nobody gives way: answers in work are soon over.

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::client::{ClientError, Instance};
 use crate::config::value::Scalar;
-use crate::view::prometheus::Own;
+use crate::telemetry::Own;
 
 struct Running {
     address: SocketAddr,

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use monitor::state::State;
+use monitor::telemetry::Own;
 use monitor::telemetry::{Event, Events};
 use monitor::view::live::{DomainKind, History, Life, Snapshot};
-use monitor::view::prometheus::Own;
 use monitor_common::abi::{Address, Direction, Flow, Side};
 use monitor_common::account::{self, At};
 use monitor_common::wire::Packet;

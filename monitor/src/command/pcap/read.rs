@@ -19,8 +19,8 @@ use super::{CommandError, complain, progress::Progress, select::Selection};
 use crate::{
     sink::{Ending, OutputError, PacketView, Sink, Tally},
     source::pcap::{Batch, Capture, CaptureError, Captures, Packet, Step, Stripped, strip},
-    telemetry::Events,
-    view::prometheus::{self, Context, Format, KernelStatus, Own},
+    telemetry::{Events, KernelStatus, Own},
+    view::prometheus::{self, Context, Format},
 };
 
 /// All packets of a capture come from one place, whatever interface the file names: a flow whose

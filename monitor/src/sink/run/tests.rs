@@ -3,7 +3,7 @@ use std::{fs, io::Read as _, path::Path, time::Duration};
 use monitor_core::engine::{Engine, EngineConfig};
 
 use super::*;
-use crate::{config::outputs::Given, sink::samples::records, view::prometheus::Own};
+use crate::{config::outputs::Given, sink::samples::records, telemetry::Own};
 
 struct Case {
     directory: tempfile::TempDir,

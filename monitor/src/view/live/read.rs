@@ -14,7 +14,8 @@ use super::{
     Dns, DnsName, Domain, DomainKind, Flows, InterfaceIo, Io, Losses, Quantiles, Service, Snapshot, Tcp,
     paths,
 };
-use crate::state::{State, lock};
+use crate::state::State;
+use crate::sync::lock;
 
 /// Domains with a row of their own.
 const DOMAINS: usize = 50;

@@ -7,7 +7,8 @@ use monitor_core::filter::Filter;
 use monitor_core::live::Window;
 
 use super::{History, Snapshot};
-use crate::state::{State, lock};
+use crate::state::State;
+use crate::sync::lock;
 use crate::view::flows::Answer;
 use crate::view::listing;
 use crate::view::order::Sort;

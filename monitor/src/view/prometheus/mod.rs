@@ -8,55 +8,16 @@ mod protocols;
 mod series;
 mod totals;
 
-use monitor_common::abi::Direction;
 use monitor_core::engine::Engine;
 
 pub use numbers::Numbers;
-pub use own::Own;
 pub use page::{Family, Format, Kind, Label, Labels, Number, Page};
 
-use crate::telemetry::Events;
+use crate::telemetry::{Events, KernelStatus, Own};
 use families::{
     INTERFACE_ATTACHED, INTERFACE_DIFFERENCE, LOST_SAMPLES, MAP_ENTRIES, MAP_MAX_ENTRIES, PROGRAM_RUNS,
     PROGRAM_SECONDS,
 };
-
-/// What the kernel side says of itself, as of the last drain.
-#[derive(Clone, Debug, Default)]
-pub struct KernelStatus {
-    /// Interface and hook (`tc_ingress`, `tc_egress`, `xdp`) of each attached program.
-    pub attached: Vec<(String, &'static str)>,
-    /// Packets seen minus packets that the device counted.
-    pub differences: Vec<(String, Direction, f64)>,
-    /// Programs whose runs the kernel counts.
-    pub programs: Vec<ProgramRuns>,
-    /// Maps.
-    pub maps: Vec<MapUse>,
-    /// Payload samples lost, by why.
-    pub lost_samples: Vec<(&'static str, u64)>,
-}
-
-/// How often a kernel program ran.
-#[derive(Clone, Debug)]
-pub struct ProgramRuns {
-    /// Its name.
-    pub name: String,
-    /// Runs.
-    pub runs: u64,
-    /// Time that they took, seconds.
-    pub seconds: f64,
-}
-
-/// How full a kernel map is.
-#[derive(Clone, Debug)]
-pub struct MapUse {
-    /// Its name.
-    pub name: String,
-    /// Entries in use.
-    pub entries: u64,
-    /// Room.
-    pub max_entries: u64,
-}
 
 /// All that a page shows beside the engine.
 #[derive(Debug)]

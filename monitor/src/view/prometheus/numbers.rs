@@ -70,7 +70,7 @@ impl Numbers {
         for (event, count) in context.events.left_out().filter(|(_, count)| *count > 0) {
             page.sample(&[("event", event.into())], count);
         }
-        context.own.write(&mut page);
+        super::own::write(&mut page, context.own);
         page.finish()
     }
 

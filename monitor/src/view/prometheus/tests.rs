@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use monitor_common::abi::{Address, Flow, FlowKey, HookCounters, Side};
+use monitor_common::abi::{Address, Direction, Flow, FlowKey, HookCounters, Side};
 use monitor_core::engine::EngineConfig;
 use monitor_core::payload::{Payload, Talks, TcpHeader};
 use monitor_core::totals::{InterfaceTotals, Io};
@@ -10,6 +10,7 @@ use monitor_core::totals::{InterfaceTotals, Io};
 use super::families::{ALL, NETWORK_PACKETS, TCP_COUNTERS};
 use super::series;
 use super::*;
+use crate::telemetry::{MapUse, ProgramRuns};
 
 fn whole_page(format: Format) -> String {
     let kernel = KernelStatus {

@@ -66,7 +66,7 @@ pub(in crate::web) async fn live(
         Err(error) => return bad_request(&error.to_string()),
     };
     answer::json(&web, &asker, negotiate::gzip(&headers), EXPECTED, move |web, _| {
-        let snapshot = web.state.shared.snapshot(&web.state, window);
+        let snapshot = web.made.snapshot(&web.state, window);
         let history = live::json(&History::of(&web.state));
         Some(format!("{{\"snapshot\":{snapshot},\"history\":{history}}}").into_bytes())
     })

@@ -110,15 +110,16 @@ impl Watcher {
         if from.is_some() {
             self.drains.changed().await.ok()?;
         }
-        let state = Arc::clone(&web.state);
+        let shared = Arc::clone(&web);
         let made = web.watching.paused(&self.asker.client, move |token| {
             let watch = Stopwatch::start();
             let news = if let Some(from) = from {
                 let wanted = || token.is_wanted();
-                let (data, next) = state.shared.live(&state, &query, filter.as_deref(), from, &wanted)?;
+                let (data, next) =
+                    shared.made.live(&shared.state, &query, filter.as_deref(), from, &wanted)?;
                 News { name: "live", data, next }
             } else {
-                let (history, next) = state.turn(|engine| History::since(engine, 0));
+                let (history, next) = shared.state.turn(|engine| History::since(engine, 0));
                 News { name: "history", data: json(&history), next }
             };
             Some((news, watch.elapsed()))

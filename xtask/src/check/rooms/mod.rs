@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::project::Project;
 
 /// Crates whose rooms have floors.
-const CRATES: [&str; 1] = ["monitor-core"];
+const CRATES: [&str; 2] = ["monitor", "monitor-core"];
 
 /// Where the floors are drawn: a heading for each crate, and a table from the top floor down.
 const MAP: &str = "docs/architecture.md";
