@@ -40,7 +40,7 @@ const GROUPS: u32 = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
 
 /// A dump that keeps being interrupted is taken as it is after this many times.
 const TRIES: usize = 5;
-/// The kernel fills at most 32 KiB of a dump's buffer (net/netlink/af_netlink.c).
+/// The kernel fills at most 32 KiB of a dump's buffer (`net/netlink/af_netlink.c`).
 const BUFFER: usize = 32 * 1024;
 /// For an answer of the kernel, which gives it at once.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -59,7 +59,7 @@ pub(super) struct Heard {
     /// Interfaces, addresses or default routes.
     pub(super) any: bool,
     /// Default routes, or what may have taken one along without a word: the kernel says nothing of IPv4 routes that
-    /// go with their interface or address (net/ipv4/fib_frontend.c, `fib_flush`).
+    /// go with their interface or address (`net/ipv4/fib_frontend.c`, `fib_flush`).
     pub(super) routes: bool,
     /// Messages were lost: all may have changed.
     pub(super) lost: bool,
@@ -129,7 +129,7 @@ impl Changes {
 pub(super) fn links() -> Result<Vec<Link>, HostError> {
     let mut links = Vec::new();
     dump(RTM_GETLINK, &[0; 16], "listing interfaces", RTM_NEWLINK, &mut links, |links, m| {
-        links.extend(link(m))
+        links.extend(link(m));
     })?;
     Ok(links)
 }
@@ -184,7 +184,7 @@ pub(super) fn device_packets(of: &[u32]) -> Result<Vec<(u32, [u64; 2])>, HostErr
     Ok(found)
 }
 
-/// `struct if_stats_msg` and `IFLA_STATS_LINK_64`: rx_packets, tx_packets.
+/// `struct if_stats_msg` and `IFLA_STATS_LINK_64`: `rx_packets`, `tx_packets`.
 fn device(message: &[u8]) -> Option<(u32, [u64; 2])> {
     let ifindex = u32_at(message, 4)?;
     let (_, stats) = attributes(message.get(12..)?).find(|(kind, _)| *kind == 1)?;

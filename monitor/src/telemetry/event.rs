@@ -67,7 +67,7 @@ impl Events {
 
     /// Each event's name and how many of its kind are counted and not in the log.
     pub fn left_out(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        NAMES.into_iter().zip(self.paces.iter().map(Pace::left_out))
+        NAMES.into_iter().zip(self.paces.iter().map(Pace::since_start))
     }
 
     /// What those who watch are told.

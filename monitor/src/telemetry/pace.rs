@@ -20,7 +20,7 @@ struct Window {
     /// Since a line said so.
     left_out: u64,
     /// Since the start.
-    all_left_out: u64,
+    since_start: u64,
 }
 
 impl Pace {
@@ -39,7 +39,7 @@ impl Pace {
             window.lines += 1;
         } else {
             window.left_out += 1;
-            window.all_left_out += 1;
+            window.since_start += 1;
         }
         admitted
     }
@@ -56,8 +56,8 @@ impl Pace {
     }
 
     /// Lines that were left out since the start.
-    pub(super) fn left_out(&self) -> u64 {
-        lock(&self.0).all_left_out
+    pub(super) fn since_start(&self) -> u64 {
+        lock(&self.0).since_start
     }
 }
 
@@ -74,6 +74,6 @@ mod tests {
         assert_eq!(pace.take_left_out_at(6 * SECOND), 1000 - u64::from(MOST));
         assert_eq!(pace.take_left_out_at(6 * SECOND), 0);
         assert_eq!(admitted(7 * SECOND, 3), 3);
-        assert_eq!((pace.take_left_out_at(9 * SECOND), pace.left_out()), (0, 1000 - u64::from(MOST)));
+        assert_eq!((pace.take_left_out_at(9 * SECOND), pace.since_start()), (0, 1000 - u64::from(MOST)));
     }
 }

@@ -154,12 +154,11 @@ impl Ledger {
         self.number += 1;
         self.waiting += 1;
         let waiter = Waiter { number: self.number, weight, ready };
-        match self.lines.iter_mut().find(|line| line.client == *client) {
-            Some(line) => line.waiting.push_back(waiter),
-            None => {
-                let waiting = VecDeque::from([waiter]);
-                self.lines.push_back(Line { client: client.clone(), waiting, newest: false });
-            }
+        if let Some(line) = self.lines.iter_mut().find(|line| line.client == *client) {
+            line.waiting.push_back(waiter);
+        } else {
+            let waiting = VecDeque::from([waiter]);
+            self.lines.push_back(Line { client: client.clone(), waiting, newest: false });
         }
         (self.number, waits)
     }

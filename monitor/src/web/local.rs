@@ -15,7 +15,7 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
 };
 
-use crate::state::lock;
+use crate::sync::lock;
 
 /// For the owner and the group of a socket.
 const MODE: u32 = 0o660;
@@ -82,8 +82,8 @@ fn check_free(path: &Path) -> io::Result<()> {
     }
 }
 
-/// `NETLINK_SOCK_DIAG` (include/uapi/linux/sock_diag.h), `SOCK_DIAG_BY_FAMILY` and the numbers of
-/// include/uapi/linux/inet_diag.h.
+/// `NETLINK_SOCK_DIAG` (`include/uapi/linux/sock_diag.h`), `SOCK_DIAG_BY_FAMILY` and the numbers of
+/// `include/uapi/linux/inet_diag.h`.
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const NLM_F_REQUEST: u16 = 1;
 const IPPROTO_TCP: u8 = 6;

@@ -140,7 +140,7 @@ async fn an_instance_that_does_not_read_the_flows_is_not_healthy() {
     let answer = server.get("/-/healthy", "").await;
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("for 14 s"), "{answer}");
     // Where they are read seldom, more may pass.
-    server.state.expect_drains(Duration::from_secs(60));
+    server.state.expect_drains(Duration::from_mins(1));
     assert!(server.get("/-/healthy", "").await.starts_with("HTTP/1.1 200"));
     server.state.expect_drains(Duration::from_secs(1));
     server.state.counted(1, 0);

@@ -64,18 +64,17 @@ impl Shared {
         let snapshot = self.snapshot(state, query.window);
         let which = (query.sort, query.limit, query.filter.clone());
         let known = self.made(state, |made| made.flows.get(&which).cloned());
-        let flows = match known {
-            Some(flows) => flows,
-            None => {
-                let drain = state.drains();
-                let flows: Json = flows(state, query, filter, wanted)?.into();
-                self.made(state, |made| {
-                    if made.drain == drain && made.flows.len() < QUESTIONS {
-                        made.flows.insert(which, Arc::clone(&flows));
-                    }
-                });
-                flows
-            }
+        let flows = if let Some(flows) = known {
+            flows
+        } else {
+            let drain = state.drains();
+            let flows: Json = flows(state, query, filter, wanted)?.into();
+            self.made(state, |made| {
+                if made.drain == drain && made.flows.len() < QUESTIONS {
+                    made.flows.insert(which, Arc::clone(&flows));
+                }
+            });
+            flows
         };
         let (history, next) = state.turn(|engine| History::since(engine, from));
         Some((format!("{{\"snapshot\":{snapshot},\"history\":{},{flows}}}", json(&history)), next))
