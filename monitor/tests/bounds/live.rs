@@ -160,25 +160,25 @@ fn a_timeline_has_300_steps_and_the_history_an_hour() {
 fn of_events_the_last_are_told_and_many_of_a_kind_push_out_no_others() {
     let state = State::new(engine(), Own::new().unwrap());
     state.events.emit(&Event::Attached { interface: "eth0" });
-    for packets in 1..=1_000 {
-        state.events.emit(&Event::Overflow { packets });
+    for _ in 0..1_000 {
+        state.events.emit(&Event::TakenOver);
     }
     let events = Snapshot::of(&state, Window::Minute).events;
     let mut kinds = BTreeMap::new();
     for event in &events {
         *kinds.entry(event.kind.as_str()).or_insert(0) += 1;
     }
-    assert_eq!(kinds, BTreeMap::from([("attached", 1), ("overflow", 64)]));
+    assert_eq!(kinds, BTreeMap::from([("attached", 1), ("taken_over", 64)]));
     // A watcher is told at most 100, of whatever kinds.
     let all = Events::default();
-    for n in 0..300 {
-        all.emit(&Event::Overflow { packets: n });
+    for _ in 0..300 {
+        all.emit(&Event::TakenOver);
         all.emit(&Event::Attached { interface: "eth0" });
         all.emit(&Event::Detached { interface: "eth0" });
     }
     assert_eq!(all.feed().latest(usize::MAX).len(), 192);
-    for n in 0..100 {
-        state.events.emit(&Event::Overflow { packets: n });
+    for _ in 0..100 {
+        state.events.emit(&Event::TakenOver);
         state.events.emit(&Event::Attached { interface: "eth0" });
         state.events.emit(&Event::Detached { interface: "eth0" });
     }

@@ -178,7 +178,8 @@ impl Interface {
 
     /// The same interface under the name that the kernel has for it now.
     fn as_it_is(&self) -> Result<Self, Error> {
-        let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None);
+        // Any socket will do; of this family one is all that a confined thread may make.
+        let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None);
         match socket.and_then(|socket| index_to_name(&socket, self.ifindex)) {
             Ok(name) => Ok(Self { name, ..self.clone() }),
             Err(Errno::NODEV | Errno::NXIO) => Err(Error::NoInterface { interface: self.shown() }),
