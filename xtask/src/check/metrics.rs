@@ -1,4 +1,4 @@
-//! docs/metrics.md lists exactly the metrics that the views declare.
+//! docs/metrics.md lists exactly the metrics that are declared.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,15 +10,15 @@ use crate::project::Project;
 /// Where metrics are declared, each name as a literal of its own.
 const VIEWS: &str = "monitor/src/view";
 
-/// Where those of TCP's counters are.
-const COUNTERS: &str = "monitor-common/src/abi/counters.rs";
+/// Where those of TCP's counters are, and of what Weir measures of itself.
+const OTHERS: [&str; 2] = ["monitor-common/src/abi/counters.rs", "monitor/src/telemetry/own.rs"];
 
 /// Fails with each metric that is declared and not listed, and the other way round.
 pub(crate) fn run(project: &Project) -> Result<(), Error> {
     let list = read(&project.root().join("docs/metrics.md"))?;
     let mut declared = BTreeSet::new();
     let views = sources(&project.root().join(VIEWS))?;
-    for path in views.into_iter().chain([project.root().join(COUNTERS)]) {
+    for path in views.into_iter().chain(OTHERS.map(|file| project.root().join(file))) {
         declared.extend(literals(&read(&path)?).map(str::to_owned));
     }
     let findings = differences(&declared, &rows(&list));
