@@ -161,7 +161,7 @@ fn of_events_the_last_are_told_and_many_of_a_kind_push_out_no_others() {
     let state = State::new(engine(), Own::new().unwrap());
     state.events.emit(&Event::Attached { interface: "eth0" });
     for _ in 0..1_000 {
-        state.events.emit(&Event::TakenOver);
+        state.events.emit(&Event::TakenOver { interfaces: 1 });
     }
     let events = Snapshot::of(&state, Window::Minute).events;
     let mut kinds = BTreeMap::new();
@@ -172,13 +172,13 @@ fn of_events_the_last_are_told_and_many_of_a_kind_push_out_no_others() {
     // A watcher is told at most 100, of whatever kinds.
     let all = Events::default();
     for _ in 0..300 {
-        all.emit(&Event::TakenOver);
+        all.emit(&Event::TakenOver { interfaces: 1 });
         all.emit(&Event::Attached { interface: "eth0" });
         all.emit(&Event::Detached { interface: "eth0" });
     }
     assert_eq!(all.feed().latest(usize::MAX).len(), 192);
     for _ in 0..100 {
-        state.events.emit(&Event::TakenOver);
+        state.events.emit(&Event::TakenOver { interfaces: 1 });
         state.events.emit(&Event::Attached { interface: "eth0" });
         state.events.emit(&Event::Detached { interface: "eth0" });
     }

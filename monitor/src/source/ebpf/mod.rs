@@ -242,7 +242,7 @@ impl Source {
     }
 
     /// What a predecessor left for the engine, once, before the first drain: for
-    /// [`monitor_core::engine::Engine::take_over`].
+    /// [`monitor_core::engine::Succession::take_over`].
     pub fn take_carried(&mut self) -> Option<Carried> {
         self.carried.take()
     }
