@@ -279,7 +279,10 @@ impl Conversation {
             Begins::Yes(protocol) => {
                 self.protocol = Some(protocol);
                 let other = to.sender.other();
-                if self.search.take().is_some_and(|search| search.sides[other.index()].kept != 0) {
+                // Behind what was no part of it, so is what waits the other way: a server of PostgreSQL says S.
+                let within = side.passed || before != 0;
+                let kept = self.search.take().is_some_and(|search| search.sides[other.index()].kept != 0);
+                if within || kept {
                     // They were looked at, and the protocol is to begin with a segment.
                     let kept = self.stream(other).contiguous().len();
                     self.stream(other).consume(kept);

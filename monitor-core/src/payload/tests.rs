@@ -221,6 +221,24 @@ fn tls_is_found_after_another_protocol_began() {
 }
 
 #[test]
+fn a_letter_that_could_begin_much_is_no_part_of_the_tls_that_follows_it() {
+    let mut world = World::new();
+    let flow = world.tcp();
+    world.syn(flow, Side::Lower, 999);
+    world.syn(flow, Side::Upper, 4_999);
+    // PostgreSQL (55.2.10): the client asks for TLS, the server agrees with an S, as methods of HTTP begin.
+    world.segment(flow, Side::Lower, &[0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f]);
+    world.segment(flow, Side::Upper, b"S");
+    for piece in long_record("db.example.com").chunks(900) {
+        world.segment(flow, Side::Lower, piece);
+    }
+    assert_eq!(world.name(flow), Some(("db.example.com", NameSource::Sni)));
+    // A fatal alert, handshake_failure (RFC 8446, 6.2).
+    world.segment(flow, Side::Upper, &[21, 3, 3, 0, 2, 2, 40]);
+    assert_eq!(world.failures(), []);
+}
+
+#[test]
 fn a_connection_that_moves_while_it_begins_names_both_flows_and_is_told_once() {
     let hello = long_hello("moves.example");
     let packet = initial(1, b"12345678", b"12345678", 0, &crypto(0, &hello));

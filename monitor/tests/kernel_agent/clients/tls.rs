@@ -157,7 +157,8 @@ fn a_hello_after_starttls_names_its_flow() {
     for page in wait_for_names([&agents[0], &agents[1]], &expected) {
         let handshakes =
             [("carrier", "tcp"), ("version", "TLSv1.3"), ("sni", "present"), ("result", "answered")];
-        assert_eq!(page.sum("weir_tls_handshakes_total", &handshakes), UPGRADES.len() as f64);
+        let answered = page.sum("weir_tls_handshakes_total", &handshakes);
+        assert_eq!(answered, UPGRADES.len() as f64, "{}", page.not_zero());
         for application in ["smtp", "pop3", "imap", "ftp", "postgresql", "mysql"] {
             let bytes = page.sum("weir_application_io_bytes_total", &[("application", application)]);
             assert!(bytes > 0.0, "{application}: {}", page.not_zero());
