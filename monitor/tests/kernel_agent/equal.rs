@@ -27,7 +27,10 @@ fn records(text: &str) -> Vec<Value> {
     for record in &mut records {
         let of_flow = if record["record"] == "dns" { "flow_id" } else { "id" };
         let number = record.as_object_mut().expect("a record").remove(of_flow);
-        assert!(number.is_some_and(|number| number.is_string()), "a record without its flow's number: {record}");
+        assert!(
+            number.is_some_and(|number| number.is_string()),
+            "a record without its flow's number: {record}"
+        );
     }
     records
 }
