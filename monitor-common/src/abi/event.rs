@@ -17,7 +17,7 @@ pub enum SampleKind {
     Udp = 2,
 }
 
-/// What stands before the payload in a message of the ring. 88 bytes.
+/// What stands before the payload in a message of the ring. 96 bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SampleHeader {
@@ -45,11 +45,13 @@ pub struct SampleHeader {
     pub ack: u32,
     /// Connections before this one in the slot: [`super::Head::reused`].
     pub connection: u32,
+    /// Zero.
+    pub reserved32: u32,
     /// Lost samples of this CPU before this one (ring full or over the budget of the second).
     pub lost: u64,
 }
 
-const _: () = assert!(size_of::<SampleHeader>() == 88);
+const _: () = assert!(size_of::<SampleHeader>() == 96);
 
 /// What a CPU has sampled and lost. 40 bytes.
 #[repr(C)]

@@ -96,9 +96,6 @@ pub enum ClientRule {
 pub struct Head {
     /// The key under which the slot is found.
     pub key: KeyCells,
-    /// 0: free. Set before the key is published; a slot that lost the race for its key has it
-    /// without ever counting a packet.
-    pub live: Cell32,
     /// Time of the first packet, ns.
     pub first: Cell64,
     /// Written by user space only; see [`Head::is_enough`].
@@ -127,8 +124,9 @@ pub struct Head {
     client: Cell8,
     /// Who closed first: side + 1; 0: nobody.
     closed_by: Cell8,
-    /// 0.
-    pub reserved8: Cell8,
+    /// 0: free. Set before the key is published; a slot that lost the race for its key has it
+    /// without ever counting a packet.
+    pub live: Cell8,
     /// Written by user space only: not 0, the flow ended, and which state that is pinned has its numbers.
     pub retired: Cell64,
 }

@@ -36,6 +36,8 @@ pub struct FragmentFlow {
     pub source: Address,
     /// Destination address.
     pub destination: Address,
+    /// [`crate::wire::Packet::segment`].
+    pub segment: u32,
     /// TCP sequence number, for the rest of a header that was split.
     pub seq: u32,
     /// Source port.
@@ -52,4 +54,4 @@ pub struct FragmentFlow {
     pub split: u8,
 }
 
-const _: () = assert!(size_of::<FragmentFlow>() == 44);
+const _: () = assert!(size_of::<FragmentFlow>() == 48);

@@ -1,4 +1,4 @@
-//! The key of a flow: the innermost 5-tuple, the interface and the view.
+//! The key of a flow: the innermost 5-tuple, the interface, the segment and the view.
 
 use crate::cell::{Cell8, Cell16, Cell32};
 
@@ -138,7 +138,7 @@ pub enum View {
     AllTransmitted = 3,
 }
 
-/// The key of a flow. 44 bytes, no padding.
+/// The key of a flow. 48 bytes, no padding.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct FlowKey {
@@ -148,6 +148,8 @@ pub struct FlowKey {
     pub upper: Address,
     /// Kernel's index of the interface.
     pub ifindex: u32,
+    /// The layer 2 network that the packet's tags and tunnel name: [`crate::wire::Packet::segment`]; 0: none.
+    pub segment: u32,
     /// Port of the lower endpoint in host byte order, 0 where the protocol has none.
     pub lower_port: u16,
     /// Port of the upper endpoint.
@@ -162,7 +164,7 @@ pub struct FlowKey {
     pub reserved: u8,
 }
 
-const _: () = assert!(size_of::<FlowKey>() == 44 && align_of::<FlowKey>() == 4);
+const _: () = assert!(size_of::<FlowKey>() == 48 && align_of::<FlowKey>() == 4);
 
 impl FlowKey {
     /// Address and port of one endpoint.
@@ -198,6 +200,7 @@ pub struct KeyCells {
     lower: [Cell32; 4],
     upper: [Cell32; 4],
     ifindex: Cell32,
+    segment: Cell32,
     lower_port: Cell16,
     upper_port: Cell16,
     protocol: Cell8,
@@ -218,6 +221,7 @@ impl KeyCells {
             lower: address(&self.lower),
             upper: address(&self.upper),
             ifindex: self.ifindex.get(),
+            segment: self.segment.get(),
             lower_port: self.lower_port.get(),
             upper_port: self.upper_port.get(),
             protocol: self.protocol.get(),
@@ -239,6 +243,7 @@ impl KeyCells {
         address(&self.lower, &key.lower);
         address(&self.upper, &key.upper);
         self.ifindex.set(key.ifindex);
+        self.segment.set(key.segment);
         self.lower_port.set(key.lower_port);
         self.upper_port.set(key.upper_port);
         self.protocol.set(key.protocol);

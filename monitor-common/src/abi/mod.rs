@@ -23,7 +23,7 @@ pub use key::{Address, FlowKey, IpVersion, KeyCells, Side, View};
 pub use reported::{REPORTED_WORDS, Reported};
 
 /// Version of every layout in this module.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// A type whose bytes may be copied between kernel and user space.
 ///

@@ -36,6 +36,7 @@ pub fn resolve<T: FragmentTable>(
     }
     flow.source = packet.source;
     flow.destination = packet.destination;
+    flow.segment = packet.segment();
     flow.seq = packet.seq;
     flow.source_port = packet.source_port;
     flow.destination_port = packet.destination_port;
@@ -73,6 +74,7 @@ fn credit(packet: &mut Packet, first: &FragmentFlow) {
         packet.ip_version = first.ip_version;
         packet.tunnel = first.tunnel;
     }
+    packet.set_segment(first.segment);
     packet.source_port = first.source_port;
     packet.destination_port = first.destination_port;
 }

@@ -78,6 +78,7 @@ pub fn key(packet: &Packet, ifindex: u32, hook_flags: u32, direction: Direction,
         }
     }
     key.ifindex = ifindex;
+    key.segment = packet.segment();
     key.protocol = packet.protocol;
     key.ip_version = packet.ip_version;
     key.view = view(hook_flags & hook_flags::ONE_SIDED != 0, direction, side) as u8;

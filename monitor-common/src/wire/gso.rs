@@ -46,6 +46,7 @@ pub fn super_packet(packet: &mut Packet, gso_size: u32, gso_segs: u32, transient
 pub fn push_outer_vlan(packet: &mut Packet, tci: u16) {
     packet.vlans[1] = packet.vlans[0];
     packet.vlans[0] = tci & 0x0fff;
+    packet.push_tag(tci);
     packet.vlan_tags = packet.vlan_tags.saturating_add(1);
     packet.wire_length = packet.wire_length.wrapping_add(packet.segments.wrapping_mul(4));
 }

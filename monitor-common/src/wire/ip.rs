@@ -43,6 +43,8 @@ fn begin_layer(state: &mut ParseState, packet: &mut Packet, end: u32) {
         0
     };
     state.end = end;
+    packet.tags = packet.vlans[0] as u32 | (packet.vlans[1] as u32) << 12;
+    packet.network = state.network;
     if packet.tunnel == 0 {
         packet.tunnel = state.tunnel as u8;
     }

@@ -273,6 +273,10 @@ pub struct Packet {
     pub vlan_tags: u8,
     /// VLAN identifiers (12 bits), outermost first.
     pub vlans: [u16; 2],
+    /// The tags below the innermost IP header, twelve bits each, outermost lowest.
+    pub tags: u32,
+    /// The networks that the tunnels around the innermost IP header name; see [`network`].
+    pub network: u32,
     /// IP identification of a fragment.
     pub fragment_id: u32,
     /// Offset of the innermost IP header in the frame.
@@ -291,7 +295,36 @@ pub struct Packet {
     pub segments: u32,
 }
 
+/// The word for the network that a tunnel's header names: of VXLAN and GENEVE by the identifier (VNI), of GRE
+/// by the key.
+///
+/// Identifiers that only the receiver of one direction knows (TEID, the sessions of L2TP and ERSPAN) name no
+/// network: they would part the directions of a flow.
+#[inline(always)]
+pub const fn network(kind: Tunnel, id: u32) -> u32 {
+    (id ^ ((kind as u32) << 24)).wrapping_mul(0x9e37_79b1)
+}
+
 impl Packet {
+    /// The word for the layer 2 network that the packet is in: 0 where no tag and no tunnel names one. Two
+    /// tags and a network are told apart for certain, more of them almost.
+    #[inline(always)]
+    pub const fn segment(&self) -> u32 {
+        self.tags ^ self.network
+    }
+
+    /// Puts the packet into another segment.
+    #[inline(always)]
+    pub(crate) const fn set_segment(&mut self, segment: u32) {
+        self.network = segment ^ self.tags;
+    }
+
+    /// Puts a tag around those that are there.
+    #[inline(always)]
+    pub(crate) const fn push_tag(&mut self, tci: u16) {
+        self.tags = (self.tags << 12 | tci as u32 & 0x0fff) & 0x00ff_ffff;
+    }
+
     /// Whether the payload stands in the frame as its length says: not of a later fragment, which begins in the
     /// middle of it, nor of a tunnel in fragments, of which the rest is elsewhere.
     #[inline(always)]

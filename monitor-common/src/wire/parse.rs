@@ -1,7 +1,7 @@
 //! The general way: one loop, one header a step.
 
 use super::{
-    Link, Packet, PacketBytes, ParseError, Tunnel, TunnelPorts, capture, ip, link, transport, tunnel,
+    Link, Packet, PacketBytes, ParseError, Tunnel, TunnelPorts, capture, ip, link, network, transport, tunnel,
 };
 use crate::abi::FragmentKey;
 
@@ -85,6 +85,8 @@ pub struct ParseState {
     pub(super) end: u32,
     /// Outermost [`Tunnel`] since the last IP header; 0: none.
     pub(super) tunnel: u32,
+    /// What tunnels since the outermost header say of the network inside: [`Packet::network`].
+    pub(super) network: u32,
     /// Bytes of the innermost IP packet that are in later fragments of the one around it.
     pub(super) missing: u32,
     /// Bytes of headers that the kernel takes off when it splits the packet.
@@ -132,6 +134,12 @@ impl ParseState {
     pub(super) fn follow(&mut self, length: u32, next: u32) {
         self.offset = self.offset.wrapping_add(length);
         self.next = next;
+    }
+
+    /// What follows is in the network that a tunnel's header names.
+    #[inline(always)]
+    pub(super) fn enter_network(&mut self, kind: Tunnel, id: u32) {
+        self.network = self.network.rotate_left(5) ^ network(kind, id);
     }
 
     /// What follows is inside a tunnel; it is reported once an IP header is found in it.
@@ -188,6 +196,7 @@ fn follow<B: PacketBytes + ?Sized, const CAPTURE: bool>(
     state.offset = 0;
     state.end = length;
     state.tunnel = 0;
+    state.network = 0;
     state.missing = 0;
     state.transient = 0;
     state.first.ip_version = 0;

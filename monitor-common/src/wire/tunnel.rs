@@ -52,8 +52,15 @@ pub(super) fn vxlan<B: PacketBytes + ?Sized>(
     if h[0] & 0x08 == 0 {
         return Err(ParseError::NotIp);
     }
+    state.enter_network(Tunnel::Vxlan, identifier(&h));
     state.follow(8, if h[0] & 0x04 == 0 { kind::ETHERNET } else { next_protocol(h[3])? });
     Ok(())
+}
+
+/// The 24 bits of a network identifier, where VXLAN and GENEVE have it.
+#[inline(always)]
+const fn identifier(header: &[u8; 8]) -> u32 {
+    u32::from_be_bytes([0, header[4], header[5], header[6]])
 }
 
 /// The numbers that VXLAN-GPE and NSH (RFC 8300, 2.2) share.
@@ -104,6 +111,7 @@ pub(super) fn geneve<B: PacketBytes + ?Sized>(
     if h[0] >> 6 != 0 {
         return Err(ParseError::NotIp);
     }
+    state.enter_network(Tunnel::Geneve, identifier(&h));
     state.follow(8 + (((h[0] & 0x3f) as u32) << 2), kind::ETHER_TYPE | be16(h[2], h[3]) as u32);
     Ok(())
 }
@@ -211,10 +219,13 @@ pub(super) fn gre<B: PacketBytes + ?Sized, const CAPTURE: bool>(
         _ if routed => kind::GRE_ROUTE | number as u32,
         _ => kind::ETHER_TYPE | number as u32,
     };
-    state.enter(match number {
-        ether_type::ERSPAN | ether_type::ERSPAN_III => Tunnel::Erspan,
-        _ => Tunnel::Gre,
-    });
+    let erspan = matches!(number, ether_type::ERSPAN | ether_type::ERSPAN_III);
+    state.enter(if erspan { Tunnel::Erspan } else { Tunnel::Gre });
+    if flags & 0x20 != 0 && !erspan {
+        let place = offset + 4 + word(flags & 0xc0 != 0) as usize;
+        let key: [u8; 4] = bytes.read(place).ok_or(ParseError::Truncated)?;
+        state.enter_network(Tunnel::Gre, u32::from_be_bytes(key));
+    }
     state.follow(length, next);
     Ok(())
 }

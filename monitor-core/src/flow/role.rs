@@ -246,6 +246,7 @@ mod tests {
             lower,
             upper,
             ifindex: 2,
+            segment: 0,
             lower_port,
             upper_port,
             protocol,

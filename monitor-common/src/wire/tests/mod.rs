@@ -29,6 +29,7 @@ fn dirty() -> ParseState {
         offset: 78,
         end: 79,
         tunnel: 80,
+        network: 86,
         missing: 81,
         transient: 82,
         first_offset: 83,

@@ -351,3 +351,36 @@ fn the_length_of_pppoe_bounds_the_packet() {
     let p = parsed(Link::Ethernet, &bytes).expect("IP");
     assert_eq!((p.source_port, p.payload_length), (40000, 60 - 40));
 }
+
+#[test]
+fn tags_and_networks_make_the_segment_in_which_the_innermost_packet_is() {
+    let plain = ethernet(&frame()).segment();
+    assert_eq!(plain, 0);
+    assert_eq!(ethernet(&usual().vlan(10, 0x0800).ethernet(0x8100)).segment(), 10);
+    let double = usual().vlan(20, 0x0800).vlan(10, 0x8100).ethernet(0x88a8);
+    assert_eq!(ethernet(&double).segment(), 0xa | 0x14 << 12);
+    let vxlan = ethernet(&frame().vxlan().ethernet(0x0800)).segment();
+    assert_eq!(vxlan, network(Tunnel::Vxlan, 7));
+    let tagged = frame().vxlan().vlan(10, 0x0800).ethernet(0x8100);
+    assert_eq!(ethernet(&tagged).segment(), vxlan ^ 0xa);
+    let key = [0x20, 0, 8, 0, 0, 0, 0, 7];
+    let gre = ethernet(&usual().push(&key).ipv4(OUTER, 47).ethernet(0x0800));
+    assert_eq!(gre.segment(), network(Tunnel::Gre, 7));
+    let keyless = ethernet(&usual().push(&[0, 0, 8, 0]).ipv4(OUTER, 47).ethernet(0x0800));
+    assert_eq!(keyless.segment(), 0);
+}
+
+#[test]
+fn the_flow_around_a_tunnel_without_ip_is_not_in_the_network_inside() {
+    let arp = Frame::payload(28).vlan(10, 0x0806).ethernet(0x8100).vxlan();
+    assert_eq!(ethernet(&arp.ethernet(0x0800)).segment(), 0);
+}
+
+#[test]
+fn a_tag_beside_the_frame_makes_the_same_segment_as_one_in_it() {
+    let single = usual().vlan(20, 0x0800).ethernet(0x8100);
+    let mut packet = ethernet(&single);
+    push_outer_vlan(&mut packet, 0x200a);
+    let double = usual().vlan(20, 0x0800).vlan(10, 0x8100).ethernet(0x88a8);
+    assert_eq!(packet.segment(), ethernet(&double).segment());
+}
