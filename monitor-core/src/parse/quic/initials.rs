@@ -4,7 +4,12 @@ use std::sync::Arc;
 
 use monitor_common::abi::Side;
 
-use super::{Keys, Long, LongKind, Sealed, frames::Frames, google};
+use super::{
+    Keys, Long, LongKind, Sealed, Suite,
+    frames::Frames,
+    google,
+    version::{RESERVED, is_reserved},
+};
 use crate::{
     parse::tls::{ClientHello, Error, Handshake, MESSAGE_MAX, Pending, ServerHello},
     reassembly::{Assembler, Pushed},
@@ -16,6 +21,9 @@ const ATTEMPTS_MAX: u16 = 96;
 
 /// Most packets of a datagram that are looked at.
 const COALESCED_MAX: usize = 8;
+
+/// Shortest datagram with a client's first Initial.
+const FIRST_MIN: usize = 1200;
 
 /// Longest connection identifier that is kept.
 const CONNECTION_ID: usize = 20;
@@ -71,7 +79,7 @@ pub struct Read {
     pub failure: Option<Failure>,
 }
 
-/// An attempt of a client to connect: a retry is a new one.
+/// An attempt of a client to connect: after a Retry, or with another version, it makes a new one.
 #[derive(Debug)]
 struct Attempt {
     client: Side,
@@ -83,6 +91,8 @@ struct Attempt {
     server: Option<Box<Keys>>,
     answer: Stream,
     answered: bool,
+    /// The server asked for another: with a token, or of another version.
+    refused: bool,
 }
 
 /// A CRYPTO stream, from the message that is read next on.
@@ -108,9 +118,21 @@ pub fn begins(datagram: &[u8]) -> bool {
     if super::is_long(datagram) {
         let Some(&version) = datagram.get(1..).and_then(<[u8]>::first_chunk) else { return false };
         let version = u32::from_be_bytes(version);
+        if is_reserved(version) {
+            return is_first(datagram);
+        }
         return super::suite(version).is_some() || google::is_clear(version);
     }
     google::public_version(datagram).is_some()
+}
+
+/// Whether a datagram has the form of a client's first: as long as such ones must be, with an identifier as long as
+/// theirs (RFC 9000, 7.2 and 14.1). Any bytes may look like a reserved version.
+fn is_first(datagram: &[u8]) -> bool {
+    datagram.len() >= FIRST_MIN
+        && Long::read(datagram).is_some_and(|packet| {
+            packet.kind == LongKind::Initial && (8..=CONNECTION_ID).contains(&packet.destination.len())
+        })
 }
 
 impl Initials {
@@ -157,10 +179,8 @@ impl Initials {
     ///
     /// Anybody could say so. If the server answers the first hello nevertheless, that counts.
     fn again(&mut self, from: Side) {
-        if self.attempt.as_ref().is_some_and(|attempt| attempt.client != from && !attempt.answered)
-            && let Some(answer) = self.pending.answer_mut()
-        {
-            answer.hello_retry = Some(true);
+        if let Some(attempt) = self.attempt.as_mut().filter(|attempt| attempt.client != from) {
+            attempt.refused = true;
         }
     }
 
@@ -199,7 +219,7 @@ impl Initials {
         let may_be_client = self.attempt.as_ref().is_none_or(|attempt| attempt.client == from);
         if fresh
             && may_be_client
-            && let Some(keys) = Keys::new(suite, packet.destination, Sealed::ByClient)
+            && let Some(keys) = keys_of_client(packet, suite, bytes, scratch)
             && let Some(frames) = keys.open(packet, bytes, scratch)
         {
             if suite.google {
@@ -210,8 +230,8 @@ impl Initials {
                 }
                 return;
             }
-            out.finished = out.finished.take().or_else(|| self.pending.take());
-            self.attempt = Some(Box::new(Attempt::new(from, packet, keys)));
+            let refused = self.attempt.as_ref().is_some_and(|attempt| attempt.refused);
+            self.attempt = Some(Box::new(Attempt { refused, ..Attempt::new(from, packet, keys) }));
             self.client(Frames::new(frames, suite.crypto), now, out);
             return;
         }
@@ -247,8 +267,12 @@ impl Initials {
             None => {}
             Some(Ok(hello)) => {
                 let hello = Arc::new(hello);
-                out.finished =
-                    out.finished.take().or(self.pending.begin(from, hello.clone(), Some(version), now));
+                if self.pending.is_again(from, &hello, attempt.refused) {
+                    self.pending.again(hello.clone(), Some(version));
+                } else {
+                    let before = self.pending.begin(from, hello.clone(), Some(version), now);
+                    out.finished = out.finished.take().or(before);
+                }
                 out.hello = Some(hello);
                 out.version = Some(version);
                 out.connection = Some(attempt.connection);
@@ -302,6 +326,15 @@ impl Initials {
     }
 }
 
+/// The keys that open a client's first Initial. What a reserved version is sealed with is found out by trying.
+fn keys_of_client(packet: &Long<'_>, suite: &Suite, bytes: &[u8], scratch: &mut Vec<u8>) -> Option<Keys> {
+    let keys = |suite| Keys::new(suite, packet.destination, Sealed::ByClient);
+    if !is_reserved(packet.version) {
+        return keys(suite);
+    }
+    RESERVED.iter().filter_map(keys).find(|keys| keys.open(packet, bytes, scratch).is_some())
+}
+
 impl Attempt {
     fn new(client: Side, packet: &Long<'_>, keys: Keys) -> Self {
         Self {
@@ -313,6 +346,7 @@ impl Attempt {
             server: None,
             answer: Stream::new(0),
             answered: false,
+            refused: false,
         }
     }
 

@@ -215,9 +215,9 @@ fn packets_that_no_key_opens_give_nothing_and_end() {
         reads += 1;
         assert!(reads < 200);
     }
-    let unknown = [0xc3, 0x1a, 0x2a, 0x3a, 0x4a, 0, 0, 0];
+    let unknown = [0xc3, 0x1a, 0x2b, 0x3a, 0x4a, 0, 0, 0];
     let read = Initials::default().read(CLIENT, &unknown, 0, &mut scratch);
-    assert_eq!(read.failure, Some(Failure::Version(0x1a2a_3a4a)));
+    assert_eq!(read.failure, Some(Failure::Version(0x1a2b_3a4a)));
     assert!(!begins(&unknown));
 }
 
@@ -298,21 +298,22 @@ fn no_datagram_makes_the_parsers_panic() {
 }
 
 #[test]
-fn a_hello_that_is_asked_for_again_is_not_the_last_of_its_connection() {
+fn a_hello_that_is_asked_for_again_is_the_one_of_its_connection() {
     let first = initial(V1, &CONNECTION, &CONNECTION, 1, &padded(unhex(CRYPTO), 1162));
-    let second = initial(V1, b"retry-id", b"retry-id", 2, &padded(unhex(CRYPTO), 1162));
     let mut retry = vec![0xf0, 0, 0, 0, 1, 0, 8];
     retry.extend(b"retry-id token and a tag of sixteen");
     let versions = unhex("8000000000 00 08 8394c8f03e515708 6b3343cf");
-    for again in [&retry, &versions] {
+    // With another version the client makes another hello.
+    let other = unhex(&CRYPTO.replace("ebf8fa56", "00000000"));
+    for (again, version, crypto) in [(&retry, V1, unhex(CRYPTO)), (&versions, V2, other)] {
+        let second = initial(version, b"retry-id", b"retry-id", 2, &padded(crypto, 1162));
         let (mut initials, mut scratch) = (Initials::default(), Vec::new());
         assert!(initials.read(CLIENT, &first, 1, &mut scratch).hello.is_some());
-        // The client itself cannot ask for it.
-        initials.read(CLIENT, again, 2, &mut scratch);
         initials.read(SERVER, again, 2, &mut scratch);
-        let handshake = initials.read(CLIENT, &second, 3, &mut scratch).finished.unwrap();
-        assert_eq!((handshake.time, handshake.answer.hello_retry), (1, Some(true)));
-        assert_eq!(initials.close().unwrap().answer.hello_retry, None);
+        assert_eq!(initials.read(CLIENT, &second, 3, &mut scratch).finished, None);
+        let handshake = initials.close().unwrap();
+        assert_eq!((handshake.time, handshake.quic_version), (1, Some(version)));
+        assert_eq!(handshake.answer.hello_retry, None);
     }
     // What nobody acts on changes nothing.
     let (mut initials, mut scratch) = (Initials::default(), Vec::new());
@@ -320,4 +321,37 @@ fn a_hello_that_is_asked_for_again_is_not_the_last_of_its_connection() {
     initials.read(SERVER, &retry, 2, &mut scratch);
     let handshake = initials.read(SERVER, &unhex(SERVER_INITIAL), 3, &mut scratch).finished.unwrap();
     assert_eq!(handshake.answer.hello_retry, Some(false));
+}
+
+#[test]
+fn another_connection_between_the_same_ports_has_a_hello_of_its_own() {
+    let first = initial(V1, &CONNECTION, &CONNECTION, 1, &padded(unhex(CRYPTO), 1162));
+    let other = unhex(&CRYPTO.replace("ebf8fa56", "00000000"));
+    let second = initial(V1, b"another1", b"another1", 1, &padded(other, 1162));
+    let (mut initials, mut scratch) = (Initials::default(), Vec::new());
+    initials.read(CLIENT, &first, 1, &mut scratch);
+    assert_eq!(initials.read(CLIENT, &second, 3, &mut scratch).finished.unwrap().time, 1);
+    assert_eq!(initials.close().unwrap().time, 3);
+}
+
+#[test]
+fn initials_of_reserved_versions_are_read_whatever_they_were_meant_for() {
+    // RFC 9000, 15; the salt is that of the version that the client would have liked.
+    for meant in [V1, 0xff00_001d, 0xff00_001b] {
+        let suite = suite(meant).unwrap();
+        let keys = Keys::new(&suite, &CONNECTION, Sealed::ByClient).unwrap();
+        let frames = padded(unhex(CRYPTO), 1162);
+        let mut header = vec![0xc3];
+        header.extend(0x1a2a_3a4a_u32.to_be_bytes());
+        header.push(8);
+        header.extend(CONNECTION);
+        header.extend([0, 0]);
+        header.extend((0x4000 | (4 + frames.len() + 16) as u16).to_be_bytes());
+        header.extend(0_u32.to_be_bytes());
+        let packet = seal(&keys, &header, &frames);
+        assert!(begins(&packet));
+        assert_eq!(names([&packet, &packet]), ["example.com"], "{meant:x}");
+    }
+    assert!(!begins(&[0xaa; 1200]), "an identifier that is too long");
+    assert!(!begins(&[0xca, 0xaa, 0xaa, 0xaa, 0xaa, 8]), "too short");
 }

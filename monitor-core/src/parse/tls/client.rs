@@ -24,6 +24,8 @@ const DTLS_BEFORE_STANDARD: u16 = 0x0100;
 pub struct ClientHello {
     /// What carried it.
     pub carrier: Carrier,
+    /// Random bytes, the same when it is sent again (RFC 8446, 4.1.2; RFC 9147, 5.1).
+    pub random: [u8; 32],
     /// Name of the server that is asked for (RFC 6066, 3), bytes as sent.
     pub server_name: Option<Box<[u8]>>,
     /// Application protocols (RFC 7301), the preferred first.
@@ -75,7 +77,7 @@ impl ClientHello {
         if !matches!(legacy_version >> 8, 0x03 | 0xfe | 0x7f) && !early {
             return Err(Error::malformed(Part::Version));
         }
-        body.take(32).ok_or(Error::malformed(Part::Length))?;
+        let random = *body.take(32).and_then(<[u8]>::first_chunk).ok_or(Error::malformed(Part::Length))?;
         let session_id = body.vector8().ok_or(Error::malformed(Part::SessionId))?;
         if carrier == Carrier::Dtls {
             body.vector8().ok_or(Error::malformed(Part::Cookie))?;
@@ -86,6 +88,7 @@ impl ClientHello {
         }
         body.vector8().ok_or(Error::malformed(Part::Compression))?;
         let mut hello = Self {
+            random,
             carrier,
             server_name: None,
             alpn: Vec::new(),

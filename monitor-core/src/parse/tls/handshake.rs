@@ -90,6 +90,24 @@ impl Pending {
         self.0.replace(Box::new(Handshake { time, client, hello, quic_version, answer: Answer::default() }))
     }
 
+    /// Whether a hello is the one that goes on, sent again as it was or, with a token or of another version, because
+    /// the server `asked` for that before it began to speak TLS.
+    pub(crate) fn is_again(&self, client: Side, hello: &ClientHello, asked: bool) -> bool {
+        self.0.as_ref().is_some_and(|handshake| {
+            handshake.client == client
+                && handshake.answer.version.is_none()
+                && (asked || handshake.hello.random == hello.random)
+        })
+    }
+
+    /// The hello was sent again: it counts from when it was first sent, with what it says now.
+    pub(crate) fn again(&mut self, hello: Arc<ClientHello>, quic_version: Option<u32>) {
+        if let Some(handshake) = &mut self.0 {
+            handshake.hello = hello;
+            handshake.quic_version = quic_version;
+        }
+    }
+
     /// The server answered. Returns whether the rest is encrypted, or is another hello's.
     pub(crate) fn answer(&mut self, server: &ServerHello, time: u64) -> bool {
         let Some(handshake) = &mut self.0 else { return server.version == 0x0304 || server.hello_retry };
