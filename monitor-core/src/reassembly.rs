@@ -73,12 +73,23 @@ struct Piece {
     /// Distance from the end of the contiguous bytes when `moved` was 0.
     at: u64,
     bytes: Box<[u8]>,
+    /// When it came.
+    time: u64,
 }
 
 impl Piece {
     const fn end(&self) -> u64 {
         self.at + self.bytes.len() as u64
     }
+}
+
+/// A hole that was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hole {
+    /// Bytes that were missing.
+    pub missing: u64,
+    /// When the bytes came that stand behind it.
+    pub time: u64,
 }
 
 /// One direction of a connection; see the [module](self). Empty it holds no memory of its own.
@@ -97,6 +108,8 @@ pub struct Assembler {
     started: bool,
     /// Whether the first byte is known by a SYN, or by having been read.
     anchored: bool,
+    /// Whether any byte has come.
+    heard: bool,
     earlier: u8,
 }
 
@@ -114,6 +127,7 @@ impl Assembler {
             held_bytes: 0,
             started: false,
             anchored: false,
+            heard: false,
             earlier: 0,
         }
     }
@@ -125,9 +139,9 @@ impl Assembler {
 
     /// Says where the stream begins: the number of the byte after the SYN. Without it the first segment
     /// is taken for the beginning, until one shows up that stands before it and nothing was consumed.
-    /// Does nothing once bytes are there.
+    /// Does nothing once bytes have come; before that the last word counts (a SYN-ACK may be renewed).
     pub const fn start(&mut self, seq: u32) {
-        if !self.started {
+        if !self.heard {
             self.next = seq;
             self.started = true;
             self.anchored = true;
@@ -144,7 +158,7 @@ impl Assembler {
     /// What waited is dropped.
     pub fn skip_to(&mut self, seq: u32) {
         let (limit, end) = (self.limit, self.end);
-        *self = Self { next: seq, end, started: true, anchored: true, ..Self::new(limit) };
+        *self = Self { next: seq, end, started: true, anchored: true, heard: true, ..Self::new(limit) };
     }
 
     /// Takes a segment in: the sequence number of its first byte and its payload.
@@ -152,9 +166,18 @@ impl Assembler {
     /// # Errors
     /// It does not fit. Bytes of it that do may have been taken.
     pub fn push(&mut self, seq: u32, bytes: &[u8]) -> Result<Pushed, GivenUp> {
+        self.push_at(seq, bytes, 0)
+    }
+
+    /// [`Self::push`] of bytes that came at `time`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn push_at(&mut self, seq: u32, bytes: &[u8], time: u64) -> Result<Pushed, GivenUp> {
         if bytes.is_empty() {
             return Ok(Pushed::Old);
         }
+        self.heard = true;
         if !self.started {
             self.next = seq;
             self.started = true;
@@ -162,15 +185,15 @@ impl Assembler {
         // RFC 793: numbers compare within half of their circle.
         let distance = i64::from(seq.wrapping_sub(self.next) as i32);
         if let Some(at) = self.end.checked_add_signed(distance) {
-            self.stand_earlier(at);
-            self.insert(at, bytes)
+            self.stand_earlier(at, time);
+            self.insert(at, bytes, time)
         } else {
             Ok(Pushed::Old)
         }
     }
 
     /// A stream that was found in its middle begins earlier: what is there waits behind a hole.
-    fn stand_earlier(&mut self, at: u64) {
+    fn stand_earlier(&mut self, at: u64, time: u64) {
         let first = self.end - self.data.len() as u64;
         if self.anchored || self.head != 0 || at >= first || self.earlier == EARLIER_MAX {
             return;
@@ -181,12 +204,12 @@ impl Assembler {
         if !self.data.is_empty() {
             let bytes = std::mem::take(&mut self.data).into_boxed_slice();
             self.held_bytes += bytes.len();
-            self.held.push_front(Piece { at: first, bytes });
+            self.held.push_front(Piece { at: first, bytes, time });
         }
     }
 
     /// Takes in bytes at a position of the stream.
-    fn insert(&mut self, mut at: u64, mut bytes: &[u8]) -> Result<Pushed, GivenUp> {
+    fn insert(&mut self, mut at: u64, mut bytes: &[u8], time: u64) -> Result<Pushed, GivenUp> {
         let before = self.end;
         skip_known(self.end, &mut at, &mut bytes);
         if bytes.is_empty() {
@@ -221,7 +244,7 @@ impl Assembler {
                 if self.held.len() >= HELD_MAX {
                     return Err(GivenUp::TooManyHoles);
                 }
-                self.held.insert(index, Piece { at, bytes: fresh.into() });
+                self.held.insert(index, Piece { at, bytes: fresh.into(), time });
                 self.held_bytes += fresh.len();
                 kept = true;
                 at += fresh.len() as u64;
@@ -254,12 +277,7 @@ impl Assembler {
 
     /// Joins the pieces that no hole precedes any more.
     fn absorb(&mut self) {
-        while self.held.front().is_some_and(|piece| piece.at == self.end)
-            && let Some(piece) = self.held.pop_front()
-        {
-            self.held_bytes -= piece.bytes.len();
-            self.append(&piece.bytes);
-        }
+        while self.next_piece().is_some() {}
     }
 
     /// The bytes that can be read.
@@ -283,18 +301,27 @@ impl Assembler {
         }
     }
 
-    /// Gives up the hole that stands before what waits: the unread bytes before it are dropped, and those
-    /// after it are contiguous. Returns how many bytes were missing, `None` if nothing waits.
-    pub fn skip_hole(&mut self) -> Option<u64> {
-        let at = self.held.front()?.at;
+    /// Gives up the hole that stands before what waits: the unread bytes before it are dropped, and the first piece
+    /// after it can be read; more may follow at once, see [`Self::next_piece`]. `None` if nothing waits.
+    pub fn skip_hole(&mut self) -> Option<Hole> {
+        let piece = self.held.front()?;
+        let (at, time) = (piece.at, piece.time);
         let missing = at - self.end;
         self.data.clear();
         self.head = 0;
         self.end = at;
         self.next = self.next.wrapping_add(missing as u32);
         self.anchored = true;
-        self.absorb();
-        Some(missing)
+        self.next_piece();
+        Some(Hole { missing, time })
+    }
+
+    /// After [`Self::skip_hole`], makes the next piece readable if no hole stands before it, and says when it came.
+    pub fn next_piece(&mut self) -> Option<u64> {
+        let piece = self.held.pop_front_if(|piece| piece.at == self.end)?;
+        self.held_bytes -= piece.bytes.len();
+        self.append(&piece.bytes);
+        Some(piece.time)
     }
 
     /// Whether the stream's beginning is known, by a SYN or by having been read.

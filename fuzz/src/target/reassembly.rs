@@ -28,10 +28,11 @@ pub(crate) fn run(bytes: &[u8]) {
             }
             1 if choice & 0x80 != 0 => {
                 let before = stream.contiguous().len();
-                if let Some(missing) = stream.skip_hole() {
+                if let Some(hole) = stream.skip_hole() {
                     // Contiguous bytes are read first, else they would stand before a hole.
                     let _ = before;
-                    read = read.wrapping_add(before as u32).wrapping_add(missing as u32);
+                    read = read.wrapping_add(before as u32).wrapping_add(hole.missing as u32);
+                    while choice & 0x40 != 0 && stream.next_piece().is_some() {}
                 }
             }
             _ => {

@@ -150,7 +150,7 @@ impl Conversation {
                 stream.skip_to(seq);
             }
             if let Some(rest) = bytes.get(read..).filter(|rest| !rest.is_empty())
-                && let Err(why) = stream.push(seq, rest)
+                && let Err(why) = stream.push_at(seq, rest, payload.time)
             {
                 self.gap(to, rest.len() as u64, Some(why));
             }
@@ -169,14 +169,14 @@ impl Conversation {
     /// Takes bytes that are not simply the next.
     fn insert(&mut self, to: &mut Context<'_>, seq: u32, bytes: &[u8]) {
         let side = to.sender;
-        while let Err(why) = self.stream(side).push(seq, bytes) {
+        while let Err(why) = self.stream(side).push_at(seq, bytes, to.time) {
             // Too much waits: what stands before it is given up.
             if !self.skip_hole(to, Some(why)) {
                 let stream = self.stream(side);
                 let missing = stream.next_seq().map_or(0, |next| seq.wrapping_sub(next));
                 stream.skip_to(seq);
                 self.gap(to, u64::from(missing), Some(why));
-                if self.stream(side).push(seq, bytes).is_err() {
+                if self.stream(side).push_at(seq, bytes, to.time).is_err() {
                     return;
                 }
                 break;
@@ -205,9 +205,16 @@ impl Conversation {
 
     /// Gives up the sender's first hole and reads what stands behind it. Returns whether there was one.
     pub(super) fn skip_hole(&mut self, to: &mut Context<'_>, why: Option<GivenUp>) -> bool {
-        let Some(missing) = self.stream(to.sender).skip_hole() else { return false };
-        self.gap(to, missing, why);
+        let Some(hole) = self.stream(to.sender).skip_hole() else { return false };
+        self.gap(to, hole.missing, why);
+        // What waited is of the time when it came, not of now.
+        let now = std::mem::replace(&mut to.time, hole.time);
         self.drain(to);
+        while let Some(time) = self.stream(to.sender).next_piece() {
+            to.time = time;
+            self.drain(to);
+        }
+        to.time = now;
         true
     }
 

@@ -13,7 +13,7 @@ use crate::{
     },
     random::Random,
     reassembly,
-    record::{AnyRecord, Id, NameSource},
+    record::{AnyRecord, Id, NameSource, Time},
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -496,6 +496,41 @@ fn what_waits_behind_a_hole_is_read_when_the_flow_ends() {
     assert_eq!(world.http().len(), 1);
     world.close(flow);
     assert_eq!(world.http().len(), 1);
+}
+
+#[test]
+fn what_waited_behind_a_hole_is_told_of_when_it_came() {
+    let mut world = World::new();
+    let flow = world.flow(6, 2, 80);
+    let begun = world.now;
+    // Three requests behind a hole: two that follow one another, and one behind another hole.
+    let length = REQUEST.len() as u32;
+    for (seconds, seq) in [(0, 1_000), (1, 2_000), (2, 2_000 + length), (3, 5_000)] {
+        world.now = begun + seconds * SECOND;
+        world.at(flow, Side::Lower, seq, REQUEST);
+    }
+    world.now = begun + 234 * SECOND;
+    world.close(flow);
+    let times = world.records.iter().map(|record| match record {
+        AnyRecord::Http(http) => http.time,
+        other => panic!("{other:?}"),
+    });
+    let expected = [0, 1, 2, 3].map(|seconds| Time::from_clock(begun + seconds * SECOND, 0));
+    assert_eq!(times.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_syn_ack_of_another_number_begins_the_servers_side_anew() {
+    let mut world = World::new();
+    let flow = world.flow(6, 2, 80);
+    let response = b"HTTP/1.1 204 No Content\r\n\r\n";
+    world.syn(flow, Side::Lower, 999);
+    world.syn(flow, Side::Upper, 7_777);
+    world.segment(flow, Side::Lower, REQUEST);
+    world.syn(flow, Side::Upper, 4_999);
+    world.segment(flow, Side::Upper, response);
+    assert_eq!(world.http(), ["GET www.Example.org", "204"]);
+    assert_eq!(world.payloads.totals().gaps, 0);
 }
 
 #[test]

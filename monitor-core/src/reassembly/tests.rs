@@ -142,14 +142,18 @@ fn a_hole_can_be_skipped() {
     let mut stream = Assembler::new(100);
     stream.start(0);
     stream.push(0, b"abc").unwrap();
-    stream.push(7, b"hi").unwrap();
-    stream.push(20, b"z").unwrap();
-    assert_eq!(stream.skip_hole(), Some(4));
+    stream.push_at(7, b"h", 1).unwrap();
+    stream.push_at(8, b"i", 2).unwrap();
+    stream.push_at(20, b"z", 3).unwrap();
+    assert_eq!(stream.skip_hole(), Some(Hole { missing: 4, time: 1 }));
+    assert_eq!(stream.contiguous(), b"h");
+    assert_eq!(stream.next_piece(), Some(2));
     assert_eq!(stream.contiguous(), b"hi");
+    assert_eq!(stream.next_piece(), None);
     assert_eq!(stream.push(3, b"defg"), Ok(Pushed::Old));
     assert_eq!(stream.push(9, b"j"), Ok(Pushed::Grew));
     assert_eq!(stream.contiguous(), b"hij");
-    assert_eq!(stream.skip_hole(), Some(10));
+    assert_eq!(stream.skip_hole(), Some(Hole { missing: 10, time: 3 }));
     assert_eq!(stream.skip_hole(), None);
 }
 
