@@ -22,7 +22,7 @@ function useFlow(id: string, paused: boolean): Answer {
     let left = false;
     const ask = async (): Promise<void> => {
       try {
-        const response = await fetch(`/api/v1/flows/${encodeURIComponent(id)}`);
+        const response = await fetch(`api/v1/flows/${encodeURIComponent(id)}`);
         if (left) return;
         if (response.ok) {
           const detail = (await response.json()) as FlowDetail;

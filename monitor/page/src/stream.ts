@@ -33,7 +33,7 @@ export class Stream {
     });
     const filter = expression(view);
     if (filter) words.set("filter", filter);
-    const source = new EventSource(`/api/v1/live/stream?${words}`);
+    const source = new EventSource(`api/v1/live/stream?${words}`);
     this.source = source;
     const fail = (): void => {
       if (this.source !== source) return;
@@ -76,7 +76,7 @@ export class Stream {
 export async function problem(filter: string): Promise<string | undefined> {
   if (!filter) return undefined;
   try {
-    const answer = await fetch(`/api/v1/flows?limit=0&filter=${encodeURIComponent(filter)}`);
+    const answer = await fetch(`api/v1/flows?limit=0&filter=${encodeURIComponent(filter)}`);
     if (answer.status !== 400) return undefined;
     const { error } = (await answer.json()) as { error?: string };
     return error ?? "weir does not understand this filter";

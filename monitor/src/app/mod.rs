@@ -169,7 +169,8 @@ impl App<'_> {
         // What fails often and fast comes first: address in use, wrong web config, no such interface.
         let web =
             Web::new(Arc::clone(&state), config.web_telemetry_path.clone(), config.web_config_file.clone())?
-                .with_hosts(config.web_hosts.clone())
+                .with_hosts(settings::hosts(config))
+                .at(settings::place(config))
                 .with_limits(Limits::from(config))
                 .with_local_users(&config.web_local_users)?;
         let confinement = self.confinement(loaded, &web)?;
@@ -327,7 +328,7 @@ impl App<'_> {
             interfaces: &counter.interfaces(),
             addresses: &addresses,
             sockets: &sockets,
-            telemetry_path: self.running.web_telemetry_path.as_str(),
+            telemetry_path: &settings::place(&self.running).of(self.running.web_telemetry_path.as_str()),
             tls,
             password,
             max_flows: self.running.max_flows.get(),

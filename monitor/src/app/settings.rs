@@ -10,6 +10,7 @@ use monitor_core::series::SeriesConfig;
 use crate::config::types::Ingress;
 use crate::config::{Config, ConfigError};
 use crate::source::ebpf;
+use crate::web::Place;
 
 /// Bounds of one family: its own, or those of all.
 fn budget(config: &Config, family: &str) -> SeriesConfig {
@@ -19,6 +20,17 @@ fn budget(config: &Config, family: &str) -> SeriesConfig {
         new_per_hour: config.series_new_per_hour.get(),
         idle: config.series_idle.nanos(),
     }
+}
+
+/// Where the web server stands.
+pub(super) fn place(config: &Config) -> Place {
+    Place::new(config.web_external_url.as_ref(), config.web_route_prefix.as_ref())
+}
+
+/// Names of this host that were set.
+pub(super) fn hosts(config: &Config) -> Vec<String> {
+    let outside = config.web_external_url.iter().map(|url| url.host().to_owned());
+    config.web_hosts.iter().cloned().chain(outside).collect()
 }
 
 /// What the engine is told.

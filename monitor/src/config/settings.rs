@@ -10,7 +10,8 @@ use super::error::ConfigError;
 use super::layers::{Effective, Layers};
 use super::outputs::Outputs;
 use super::types::{
-    Ingress, ListenAddress, LogFormat, LogLevel, Name, NamedPort, Pattern, Protocol, UrlPath,
+    ExternalUrl, Ingress, ListenAddress, LogFormat, LogLevel, Name, NamedPort, Pattern, Protocol,
+    RoutePrefix, UrlPath,
 };
 use super::value::{Number, Period, Shape, Value};
 
@@ -204,6 +205,10 @@ settings! {
     web_config_file: Option<PathBuf> = "web.config.file", "FILE", "", Restart;
     /// Path of the metrics.
     web_telemetry_path: UrlPath = "web.telemetry-path", "PATH", "/metrics", Restart;
+    /// URL by which others reach the page, such as that of a reverse proxy; its host may be asked for like those of `web.hosts`, and its path is what `web.route-prefix` is by default.
+    web_external_url: Option<ExternalUrl> = "web.external-url", "URL", "", Restart;
+    /// Path before all paths of the web server; `/` behind a proxy that takes the path of `web.external-url` off.
+    web_route_prefix: Option<RoutePrefix> = "web.route-prefix", "PATH", "", Restart;
 
     /// Names by which a page without a password may be asked for on a loopback address, beside `localhost` and this host's own: a web site cannot make a browser read it under another.
     web_hosts: Vec<String> = "web.hosts", "NAME,…", "", Restart;

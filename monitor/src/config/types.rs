@@ -247,6 +247,91 @@ impl Scalar for UrlPath {
     }
 }
 
+/// What stands before each path of the web server: empty, or a path without its last slash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoutePrefix(String);
+
+impl RoutePrefix {
+    /// The path, without a slash at its end.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A path as it may stand before others, without slashes at its end.
+fn prefix(text: &str) -> Option<&str> {
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-_.~".contains(&b));
+    let text = text.trim_end_matches('/');
+    let whole = text.is_empty() || text.starts_with('/');
+    (plain && whole && !text.contains("//") && text.split('/').all(|part| part != "..")).then_some(text)
+}
+
+impl Scalar for RoutePrefix {
+    fn read(text: &str) -> Result<Self, ValueError> {
+        let prefix = prefix(text).filter(|_| text.starts_with('/'));
+        prefix.map(|prefix| Self(prefix.to_owned())).ok_or_else(|| ValueError::Form {
+            text: text.to_owned(),
+            expected: "a path",
+            example: "/weir",
+        })
+    }
+
+    fn toml(&self) -> toml::Value {
+        toml::Value::String(format!("{}/", self.0))
+    }
+}
+
+/// The URL under which others reach the web server, such as that of a proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExternalUrl {
+    url: reqwest::Url,
+    /// Its path without slashes at its end.
+    path: String,
+}
+
+impl ExternalUrl {
+    /// Its path, without a slash at its end.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The name of its host.
+    pub fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
+
+    /// The whole, with a slash at its end.
+    pub fn as_str(&self) -> &str {
+        self.url.as_str()
+    }
+}
+
+impl Scalar for ExternalUrl {
+    fn read(text: &str) -> Result<Self, ValueError> {
+        let form = || ValueError::Form {
+            text: text.to_owned(),
+            expected: "an http or https URL without user, query and fragment",
+            example: "https://monitor.example.org/weir/",
+        };
+        let mut url: reqwest::Url = text.parse().map_err(|_| form())?;
+        let bare = url.username().is_empty() && url.password().is_none();
+        let path = prefix(url.path()).ok_or_else(form)?.to_owned();
+        if !matches!(url.scheme(), "http" | "https")
+            || !bare
+            || url.query().is_some()
+            || url.fragment().is_some()
+        {
+            return Err(form());
+        }
+        url.set_path(&format!("{path}/"));
+        Ok(Self { url, path })
+    }
+
+    fn toml(&self) -> toml::Value {
+        toml::Value::String(self.as_str().to_owned())
+    }
+}
+
 /// A port that the configuration names: `8443` or `8443/tcp`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NamedPort(pub ServicePort);
@@ -420,6 +505,32 @@ mod tests {
             ["", "10058", "127.0.0.1", "127.0.0.1:99999", "example.org:1", "unix:", "unix:x", "unix:/"]
         {
             assert!(ListenAddress::read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_place_behind_a_proxy_is_a_url_or_a_path() {
+        for (text, path) in
+            [("https://a.example/weir/", "/weir"), ("http://[::1]:90", ""), ("http://a/b/c", "/b/c")]
+        {
+            assert_eq!(ExternalUrl::read(text).unwrap().path(), path);
+        }
+        for text in [
+            "weir",
+            "ftp://a/",
+            "http://u:p@a/",
+            "http://a/?q",
+            "http://a/#f",
+            "http://a/b%20c",
+            "http://a//b",
+        ] {
+            assert!(ExternalUrl::read(text).is_err(), "{text}");
+        }
+        for (text, prefix) in [("/", ""), ("/weir", "/weir"), ("/a/b/", "/a/b")] {
+            assert_eq!(RoutePrefix::read(text).unwrap().as_str(), prefix);
+        }
+        for text in ["", "weir", "//weir", "/a/../b", "/a b", "/{x}"] {
+            assert!(RoutePrefix::read(text).is_err(), "{text}");
         }
     }
 

@@ -19,6 +19,7 @@ mod metrics;
 mod negotiate;
 mod origin;
 mod page;
+mod place;
 mod places;
 mod server;
 mod stall;
@@ -32,6 +33,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::http::StatusCode;
+use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 use tokio::sync::{Semaphore, watch};
 
@@ -41,6 +43,7 @@ pub use config::{WebConfig, WebConfigError};
 pub use exchange::Exchange;
 pub use form::FormError;
 pub use limits::Limits;
+pub use place::Place;
 pub use server::{Listener, Server, listen};
 
 use fair::Next;
@@ -98,6 +101,7 @@ type Read = Result<WebConfig, WebConfigError>;
 pub struct Web {
     state: Arc<State>,
     telemetry_path: UrlPath,
+    place: Place,
     config_file: Option<PathBuf>,
     config: Mutex<Arc<WebConfig>>,
     /// This host's name.
@@ -141,6 +145,7 @@ impl Web {
         Ok(Self {
             index: page::File::index(&telemetry_path),
             telemetry_path,
+            place: Place::default(),
             config_file,
             config: Mutex::new(Arc::new(config)),
             host: Self::host_name(),
@@ -194,6 +199,12 @@ impl Web {
     #[must_use]
     pub fn with_reader(self, reader: Reader) -> Self {
         Self { reader: Some(reader), ..self }
+    }
+
+    /// Before the paths of a place.
+    #[must_use]
+    pub fn at(self, place: Place) -> Self {
+        Self { place, ..self }
     }
 
     /// Names of this host beside its own.
@@ -272,15 +283,23 @@ impl Web {
     }
 
     fn router(self: &Arc<Self>) -> Router {
-        let routes = Self::routes().into_iter();
-        routes
-            .fold(Router::new(), |router, (path, answer)| router.route(path, answer))
-            .route(self.telemetry_path.as_str(), get(metrics::page))
+        let metrics = (self.telemetry_path.as_str(), get(metrics::page));
+        let routes = Self::routes().into_iter().chain([metrics]);
+        let router =
+            routes.fold(Router::new(), |router, (path, answer)| router.route(&self.place.of(path), answer));
+        self.place
+            .doors()
+            .into_iter()
+            .fold(router, |router, door| router.route(door, get(to_the_page)))
             .with_state(Arc::clone(self))
     }
 }
 
 type Shared = axum::extract::State<Arc<Web>>;
+
+async fn to_the_page(axum::extract::State(web): Shared) -> Response {
+    web.place.show()
+}
 
 /// An instance that does not count is not healthy, however well it answers.
 async fn healthy(axum::extract::State(web): Shared) -> (StatusCode, String) {

@@ -62,8 +62,8 @@ impl File {
     /// The page, with the path of the metrics as it is configured.
     pub(super) fn index(telemetry_path: &UrlPath) -> Self {
         // The path is made of characters that mean nothing in HTML: the configuration saw to it.
-        let metrics = format!("href=\"{}\"", telemetry_path.as_str());
-        Self::new("text/html; charset=utf-8", INDEX.replace("href=\"/metrics\"", &metrics).as_bytes())
+        let metrics = format!("href=\"{}\"", telemetry_path.as_str().trim_start_matches('/'));
+        Self::new("text/html; charset=utf-8", INDEX.replace("href=\"metrics\"", &metrics).as_bytes())
     }
 
     fn answer(&self, asked: &HeaderMap) -> Response {

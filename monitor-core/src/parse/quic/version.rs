@@ -78,13 +78,13 @@ const fn usual(salt: &'static [u8; 20]) -> Suite {
 
 /// Whether a version is one of those that no server has: a client offers them so that servers do not forget how to
 /// say which they have (RFC 9000, 15).
-pub const fn is_reserved(version: u32) -> bool {
+pub(super) const fn is_reserved(version: u32) -> bool {
     version & 0x0f0f_0f0f == 0x0a0a_0a0a
 }
 
 /// How an Initial of a reserved version may have been sealed: as the client seals those of the version that it
 /// would have liked, which does not stand in the packet. The likeliest first.
-pub const RESERVED: [Suite; 3] = [usual(&V1), usual(&DRAFT_29), usual(&DRAFT_23)];
+pub(super) const RESERVED: [Suite; 3] = [usual(&V1), usual(&DRAFT_29), usual(&DRAFT_23)];
 
 /// How Initials of a version are read; `None` for versions that are not known. Of a reserved version the header is
 /// read like this, and for the rest see [`RESERVED`].

@@ -4,4 +4,5 @@ mod access;
 mod browse;
 mod drawn;
 mod numbers;
+mod proxied;
 mod rig;

@@ -66,9 +66,14 @@ pub(super) struct Page<'n> {
 
 impl<'n> Page<'n> {
     pub(super) fn open(ns: &'n Namespace, hash: &str) -> Self {
+        Self::open_at(ns, &format!("http://{ADDRESS}/{hash}"))
+    }
+
+    /// The page at another address.
+    pub(super) fn open_at(ns: &'n Namespace, url: &str) -> Self {
         let connect = move |port| ns.enter(|| TcpStream::connect(("127.0.0.1", port)));
         let browser = Browser::start_by(ns.command("chromedriver", &[]), Box::new(connect), None);
-        browser.open(&format!("http://{ADDRESS}/{hash}"));
+        browser.open(url);
         let this = Self { browser };
         this.wait_for_status("Live");
         this
