@@ -36,7 +36,7 @@ impl Books {
         Self {
             ledger: Ledger::new(&config, now),
             config,
-            step: Step::new(now, now),
+            step: Step::first(now),
             report: DrainReport::default(),
             interfaces: Interfaces::default(),
             outbox: Outbox::default(),
@@ -61,7 +61,7 @@ impl Books {
 
     /// Begins a drain, or what is as good as one, at `now`.
     pub(super) fn step_to(&mut self, now: u64) {
-        self.step = Step::new(self.step.now(), now);
+        self.step = self.step.next(now);
     }
 
     /// See [`super::Engine::begin_drain`].

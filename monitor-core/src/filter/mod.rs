@@ -58,7 +58,7 @@ macro_rules! counter {
                 IpBytes = "ip_bytes",
                 /// TCP or UDP payload.
                 PayloadBytes = "payload_bytes",
-                /// Bytes a second, smoothed; only of active flows.
+                /// Bytes per second over the last 2 s; only of active flows.
                 Rate = "rate",
                 /// IP fragments.
                 Fragments = "fragments",

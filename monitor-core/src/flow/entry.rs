@@ -110,7 +110,7 @@ impl Default for Entry {
             parties,
             connection: Connection::default(),
             track: Track::default(),
-            meters: [Meter::default(); 2],
+            meters: <[Meter; 2]>::default(),
             rtt: [(0, 0); 2],
             talk: Talk::default(),
             naming: Naming::default(),

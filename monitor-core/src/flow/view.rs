@@ -102,17 +102,17 @@ impl Sent {
     }
 }
 
-/// A rate over the last drain interval and a smoothed one.
+/// Means of what one side sent, over windows that end with the last drain.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Rate {
-    /// Bytes a second since the drain before.
+    /// Bytes per second over the last 2 s, or the last drain interval if that is longer.
     pub bytes: f64,
-    /// Packets a second since the drain before.
+    /// Packets per second over the same time.
     pub packets: f64,
-    /// Bytes a second, exponentially smoothed with a time constant of ten seconds.
-    pub smoothed_bytes: f64,
-    /// Packets a second, smoothed likewise.
-    pub smoothed_packets: f64,
+    /// Bytes per second over the last 10 s.
+    pub bytes_10s: f64,
+    /// Bytes per second over the last 40 s.
+    pub bytes_40s: f64,
 }
 
 /// An active flow.
@@ -187,9 +187,9 @@ impl FlowView<'_> {
         self.sent.bytes.wrapping_add(self.received.bytes)
     }
 
-    /// Bytes a second of both directions, smoothed.
-    pub fn smoothed_bytes(&self) -> f64 {
-        self.sent_rate.smoothed_bytes + self.received_rate.smoothed_bytes
+    /// Bytes per second of both directions over the last 2 s.
+    pub fn bytes_per_second(&self) -> f64 {
+        self.sent_rate.bytes + self.received_rate.bytes
     }
 }
 

@@ -102,9 +102,15 @@ pub struct Side<'a> {
     pub duplicate_acks: u32,
     /// Segments that advertise a window of zero.
     pub zero_windows: u32,
-    /// Bytes a second, smoothed over ten seconds.
+    /// Bytes per second over the last 2 s.
     pub bytes_per_second: f64,
-    /// Packets a second, smoothed likewise.
+    /// Bytes per second over the last 10 s.
+    #[serde(default)]
+    pub bytes_per_second_10s: f64,
+    /// Bytes per second over the last 40 s.
+    #[serde(default)]
+    pub bytes_per_second_40s: f64,
+    /// Packets per second over the last 2 s.
     pub packets_per_second: f64,
 }
 
@@ -178,6 +184,8 @@ impl Side<'_> {
             duplicate_acks: self.duplicate_acks,
             zero_windows: self.zero_windows,
             bytes_per_second: self.bytes_per_second,
+            bytes_per_second_10s: self.bytes_per_second_10s,
+            bytes_per_second_40s: self.bytes_per_second_40s,
             packets_per_second: self.packets_per_second,
         }
     }
@@ -204,8 +212,10 @@ impl<'a> From<&FlowView<'a>> for Flow<'a> {
             out_of_order: sent.tcp(TcpCounter::OutOfOrder),
             duplicate_acks: sent.tcp(TcpCounter::DuplicateAcks),
             zero_windows: sent.tcp(TcpCounter::ZeroWindows),
-            bytes_per_second: rate.smoothed_bytes,
-            packets_per_second: rate.smoothed_packets,
+            bytes_per_second: rate.bytes,
+            bytes_per_second_10s: rate.bytes_10s,
+            bytes_per_second_40s: rate.bytes_40s,
+            packets_per_second: rate.packets,
         };
         Self {
             id: flow.id,

@@ -13,7 +13,7 @@ use serde::Deserialize;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
-    /// Bytes a second, smoothed.
+    /// Bytes per second over the last 2 s.
     #[default]
     Rate,
     /// Bytes since the flow began.
@@ -111,7 +111,7 @@ impl Order {
 
     fn key<'a>(self, flow: &'a FlowView<'_>) -> Key<'a> {
         match self {
-            Self::Rate => Key::Measure(flow.smoothed_bytes()),
+            Self::Rate => Key::Measure(flow.bytes_per_second()),
             Self::Bytes => Key::Number(flow.bytes()),
             Self::Packets => Key::Number(flow.packets()),
             Self::Start => Key::Number(flow.start),

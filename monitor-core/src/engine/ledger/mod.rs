@@ -40,7 +40,7 @@ impl Ledger {
             live: Live::new(config.live, now),
             fanout: Fanout::new(config.fanout),
             counted: [Io::default(); 2],
-            meters: [Meter::default(); 2],
+            meters: <[Meter; 2]>::default(),
             rates: [Rate::default(); 2],
             coarse: Vec::new(),
         }
@@ -87,7 +87,7 @@ impl Ledger {
         &mut self.fanout
     }
 
-    /// Overall rate of what was counted once, by direction, at the last drain.
+    /// Overall rate of what was counted once, by direction: means as of flows, so that those of flows add up to it.
     pub const fn rate(&self, direction: Direction) -> Rate {
         self.rates[direction.index()]
     }

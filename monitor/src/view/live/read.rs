@@ -104,14 +104,13 @@ fn some<const N: usize>(all: [(&'static str, u64); N]) -> BTreeMap<String, u64> 
 }
 
 fn once(engine: &Engine, direction: Direction) -> Io {
-    let rates = engine.ledger().live().rates();
-    let i = direction.index();
-    let total = rates.counters().io[i];
+    let total = engine.ledger().live().rates().counters().io[direction.index()];
+    let mean = engine.ledger().rate(direction);
     Io {
         bytes: total.bytes,
         packets: total.packets,
-        bytes_per_second: rates.per_second(|c| c.io[i].bytes),
-        packets_per_second: rates.per_second(|c| c.io[i].packets),
+        bytes_per_second: mean.bytes,
+        packets_per_second: mean.packets,
     }
 }
 

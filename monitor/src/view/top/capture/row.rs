@@ -24,6 +24,8 @@ pub(super) fn shown(flow: &FlowRecord, at: usize) -> Flow<'static> {
             duplicate_acks: tcp.duplicate_acks as u32,
             zero_windows: tcp.zero_windows as u32,
             bytes_per_second: 0.0,
+            bytes_per_second_10s: 0.0,
+            bytes_per_second_40s: 0.0,
             packets_per_second: 0.0,
         }
     };

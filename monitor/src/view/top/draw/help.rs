@@ -40,7 +40,7 @@ const FILTERS: [(&str, &str); 8] = [
 const COLUMNS: [(&str, &str); 7] = [
     ("SENT", "bytes from client to server"),
     ("RECEIVED", "bytes back"),
-    ("RATE", "both ways, smoothed over 10 s"),
+    ("RATE", "both ways, last 2 s"),
     ("RTT", "mean round trip, longer side"),
     ("RETRANS", "TCP segments sent again"),
     ("LASTED", "since the first packet"),
