@@ -77,6 +77,12 @@ impl<K: Hash + Eq + Copy, V, S: BuildHasher> Lru<K, V, S> {
         self.entries.get(place as usize).map(|entry| &entry.value)
     }
 
+    /// The same, to be changed.
+    pub fn peek_mut(&mut self, key: &K) -> Option<&mut V> {
+        let place = *self.places.get(key)?;
+        self.entries.get_mut(place as usize).map(|entry| &mut entry.value)
+    }
+
     /// Adds or replaces an entry, which becomes the newest. Returns what had to go for it: the oldest
     /// entry if the table was full, or the one that had this key.
     pub fn insert(&mut self, key: K, value: V) -> Option<(K, V)> {

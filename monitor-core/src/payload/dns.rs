@@ -79,21 +79,24 @@ pub(super) fn message(to: &mut Context<'_>, kind: DnsKind, bytes: &[u8]) {
     };
     to.shared.totals.dns_messages += 1;
     // Groups are asked where nobody in particular answers: identifiers do not pair their messages.
-    let verdict = if kind == DnsKind::Dns { pair(to, &message) } else { Verdict::Unasked };
+    let (verdict, retransmission) =
+        if kind == DnsKind::Dns { pair(to, &message) } else { (Verdict::Unsolicited, false) };
     if verdict.names() && message.rcode() == 0 {
         let client = to.ip(to.sender.other());
         learn(&message, client, to.time, &mut to.shared.names, &mut to.shared.public);
     }
     let latency = verdict.latency().map(|ns| ns as f64 / 1e9);
-    let (record, error) =
+    let (mut record, error) =
         record::write(&message, bytes.len(), kind, to.wall(to.time), to.identity(), latency);
     if let Some(error) = error {
         to.fail("dns", error.as_str());
     }
+    record.retransmission = retransmission;
     to.out.push(AnyRecord::Dns(Box::new(record)));
 }
 
-fn pair(to: &mut Context<'_>, message: &Message<'_>) -> Verdict {
+/// Finds the query of a response; of a query, says whether it is a retransmission.
+fn pair(to: &mut Context<'_>, message: &Message<'_>) -> (Verdict, bool) {
     let client = if message.is_response() { to.sender.other() } else { to.sender };
     let exchange = Exchange {
         client: to.ip(client),
@@ -104,12 +107,12 @@ fn pair(to: &mut Context<'_>, message: &Message<'_>) -> Verdict {
         id: message.id(),
     };
     if !message.is_response() {
-        to.shared.queries.query(exchange, message, to.time);
-        return Verdict::Unasked;
+        let retransmission = to.shared.queries.query(exchange, message, to.time);
+        return (Verdict::Unsolicited, retransmission);
     }
     let verdict = to.shared.queries.response(&exchange, message, to.time);
-    if verdict.latency().is_none() {
-        to.shared.totals.dns_unasked += 1;
+    if matches!(verdict, Verdict::OtherQuestion | Verdict::Unsolicited) {
+        to.shared.totals.dns_unsolicited += 1;
     }
-    verdict
+    (verdict, false)
 }

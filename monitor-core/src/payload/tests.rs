@@ -444,7 +444,7 @@ fn forged_answers_name_nothing() {
     let flow = world.flow(6, 9, 443);
     world.at(flow, Side::Lower, 1, b"?");
     assert_eq!(world.name(flow), None);
-    assert_eq!(world.payloads.totals().dns_unasked, 2);
+    assert_eq!(world.payloads.totals().dns_unsolicited, 2);
 }
 
 #[test]

@@ -6,7 +6,7 @@ pub struct PayloadTotals {
     /// Messages of DNS, mDNS and LLMNR.
     pub dns_messages: u64,
     /// Responses that nobody asked for, or that answer another question.
-    pub dns_unasked: u64,
+    pub dns_unsolicited: u64,
     /// Queries that got no response.
     pub dns_unanswered: u64,
     /// Requests and responses of HTTP.

@@ -60,8 +60,11 @@ pub type Seconds = Histogram<{ RESPONSE_SECONDS.len() }>;
 pub struct ProtocolTotals {
     /// Hellos of TLS by carrier, version that the server chose, first protocol that the client offers,
     /// `present` or `absent` name, `true` or `false` for the extension of an encrypted hello, and result:
-    /// `answered`, `hello_retry` (the second hello counts again), `alert` or `unanswered`.
+    /// `answered`, `alert` or `unanswered`. A hello that the server answered with a `HelloRetryRequest` is not among
+    /// them: the one after it is.
     pub tls_handshakes: Counts<6>,
+    /// `HelloRetryRequest`s by carrier.
+    pub tls_hello_retries: Counts<1>,
     /// From a hello to the server's answer. Its end is not seen: it is encrypted since TLS 1.3.
     pub tls_handshake_seconds: Seconds,
     /// Connections of QUIC by version.
@@ -89,6 +92,7 @@ impl Default for ProtocolTotals {
         let seconds = || Histogram::new(&RESPONSE_SECONDS);
         Self {
             tls_handshakes: Counts::default(),
+            tls_hello_retries: Counts::default(),
             tls_handshake_seconds: seconds(),
             quic_connections: Counts::default(),
             dns_queries: Counts::default(),
@@ -127,9 +131,10 @@ impl ProtocolTotals {
     }
 
     fn tls(&mut self, tls: &TlsRecord) {
-        let result = if tls.hello_retry == Some(true) {
-            "hello_retry"
-        } else if tls.alert.is_some() {
+        if tls.hello_retry == Some(true) {
+            return self.tls_hello_retries.add([tls.carrier.as_str()]);
+        }
+        let result = if tls.alert.is_some() {
             "alert"
         } else if tls.version.is_some() {
             "answered"
@@ -147,8 +152,7 @@ impl ProtocolTotals {
         if let Some(seconds) = tls.answer_seconds {
             self.tls_handshake_seconds.observe(seconds);
         }
-        // The hello after a request for another one is of the same connection.
-        if tls.carrier == Carrier::Quic && tls.hello_retry != Some(true) {
+        if tls.carrier == Carrier::Quic {
             let version = tls.quic_version.as_ref().map_or(NONE, |v| words::quic_version(v.as_str()));
             self.quic_connections.add([version]);
         }

@@ -79,6 +79,8 @@ record! {
         authority: Vec<Answer>;
         /// From the query to this response.
         latency_seconds: Option<f64>, Seconds;
+        /// Whether this query was sent before and had no response yet.
+        retransmission: bool;
     }
 }
 

@@ -204,6 +204,7 @@ fn messages_write_their_own_forms() {
         answers: Vec::new(),
         authority: Vec::new(),
         latency_seconds: None,
+        retransmission: false,
     };
     let json = serde_json::to_value(&dns).unwrap();
     assert_eq!(json["questions"], json!([{"name": "", "type": "NS"}]));
@@ -228,4 +229,47 @@ fn lines_are_appended() {
     let one = lines.len();
     to_json(&small(), &mut lines).unwrap();
     assert_eq!(lines[..one], lines[one..]);
+}
+
+/// A hello of TLS of which nothing special is known.
+pub(crate) fn hello() -> TlsRecord {
+    TlsRecord {
+        time: Time(0),
+        identity: small().identity,
+        carrier: Carrier::Tcp,
+        server_name: None,
+        alpn: Vec::new(),
+        ech: false,
+        versions: Vec::new(),
+        groups: Vec::new(),
+        key_shares: Vec::new(),
+        ja4: Text::from("t13d0000_000000000000_000000000000"),
+        quic_version: None,
+        version: None,
+        cipher: None,
+        group: None,
+        resumed: None,
+        hello_retry: None,
+        alert: None,
+        answer_seconds: None,
+    }
+}
+
+/// A query for a name.
+pub(crate) fn query(name: &str) -> DnsRecord {
+    DnsRecord {
+        time: Time(0),
+        identity: NamedIdentity(small().identity),
+        kind: DnsKind::Dns,
+        id: 7,
+        response: false,
+        opcode: 0,
+        rcode: None,
+        truncated: false,
+        questions: vec![Question { name: Text::from(name), r#type: Text::from("A") }],
+        answers: Vec::new(),
+        authority: Vec::new(),
+        latency_seconds: None,
+        retransmission: false,
+    }
 }

@@ -13,8 +13,10 @@ const VALUES: usize = 256;
 /// Totals of all messages.
 #[derive(Debug)]
 pub struct Dns {
-    /// Queries of DNS proper.
+    /// Queries of DNS proper, retransmissions left out.
     pub queries: u64,
+    /// Queries that were sent again.
+    pub retransmissions: u64,
     /// Responses of DNS proper.
     pub responses: u64,
     /// Responses whose query was seen.
@@ -95,6 +97,7 @@ impl Default for Dns {
     fn default() -> Self {
         Self {
             queries: 0,
+            retransmissions: 0,
             responses: 0,
             matched: 0,
             truncated: 0,
@@ -120,6 +123,10 @@ impl Dns {
                 if question.name.as_str().is_empty() { Text::from(".") } else { question.name.clone() };
             self.names.entry(name)
         });
+        if dns.retransmission {
+            self.retransmissions += 1;
+            return;
+        }
         let resolver = self.resolvers.entry(dns.identity.server_ip);
         if !dns.response {
             self.queries += 1;

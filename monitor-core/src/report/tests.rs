@@ -174,3 +174,50 @@ fn a_probe_without_syn_is_no_attempt_and_breaks_nothing_off() {
     let tcp = report([reset, probe]).tcp;
     assert_eq!((tcp.flows, tcp.attempts, tcp.state(TcpState::Reset)), (2, 1, 1));
 }
+
+#[test]
+fn a_hello_that_is_asked_for_again_is_one_handshake() {
+    use crate::record::{Carrier, TlsRecord};
+    let hello = |retry| {
+        AnyRecord::Tls(Box::new(TlsRecord {
+            carrier: Carrier::Tcp,
+            version: Some("TLSv1.3".into()),
+            cipher: Some("TLS_AES_128_GCM_SHA256".into()),
+            hello_retry: Some(retry),
+            ..crate::record::tests::hello()
+        }))
+    };
+    let mut report = Report::default();
+    report.record(&hello(true));
+    report.record(&hello(false));
+    let tls = &report.tls;
+    assert_eq!((tls.hellos, tls.answered, tls.retried), (1, 1, 1));
+    for table in [&tls.versions, &tls.ciphers, &tls.ja4] {
+        assert_eq!(table.iter().map(|(_, n)| n).sum::<u64>(), 1);
+    }
+}
+
+#[test]
+fn a_retransmitted_query_is_no_unanswered_one() {
+    let message = |response: bool, retransmission: bool, latency: Option<f64>| {
+        AnyRecord::Dns(Box::new(crate::record::DnsRecord {
+            response,
+            rcode: response.then_some(0),
+            retransmission,
+            latency_seconds: latency,
+            ..crate::record::tests::query("a.example")
+        }))
+    };
+    let mut report = Report::default();
+    for record in [
+        message(false, false, None),
+        message(false, true, None),
+        message(true, false, Some(1.2)),
+        message(true, false, None),
+    ] {
+        report.record(&record);
+    }
+    let dns = &report.dns;
+    assert_eq!((dns.queries, dns.retransmissions, dns.responses, dns.unanswered()), (1, 1, 2, 0));
+    assert_eq!(dns.names.iter().map(|(_, name)| name.unanswered()).sum::<u64>(), 0);
+}

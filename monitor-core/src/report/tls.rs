@@ -13,7 +13,8 @@ const NAMES: usize = 2_048;
 /// Totals of all hellos.
 #[derive(Debug)]
 pub struct Tls {
-    /// Hellos.
+    /// Handshakes: hellos, but for those that the server answered with a `HelloRetryRequest`, after which another
+    /// comes.
     pub hellos: u64,
     /// Of those over TCP, DTLS and QUIC.
     pub carriers: [u64; 3],
@@ -25,7 +26,7 @@ pub struct Tls {
     pub ech: u64,
     /// Sessions that were resumed.
     pub resumed: u64,
-    /// Hellos that the server wanted again.
+    /// `HelloRetryRequest`s (RFC 8446, 4.1.4).
     pub retried: u64,
     /// By version that the server chose.
     pub versions: Top<Text, u64>,
@@ -63,6 +64,10 @@ impl Default for Tls {
 
 impl Tls {
     pub(super) fn hello(&mut self, tls: &TlsRecord) {
+        if tls.hello_retry == Some(true) {
+            self.retried += 1;
+            return;
+        }
         self.hellos += 1;
         let carrier = match tls.carrier {
             Carrier::Tcp => 0,
@@ -75,7 +80,6 @@ impl Tls {
         self.answered += u64::from(tls.version.is_some());
         self.ech += u64::from(tls.ech);
         self.resumed += u64::from(tls.resumed == Some(true));
-        self.retried += u64::from(tls.hello_retry == Some(true));
         if tls.server_name.is_none() {
             *self.nameless.entry(tls.identity.server_ip) += 1;
         }

@@ -45,6 +45,7 @@ fn lists_of_records_keep_their_form() {
         answers: Vec::new(),
         authority: Vec::new(),
         latency_seconds: Some(0.5),
+        retransmission: false,
     };
     let columns = Columns::chosen(DnsRecord::FIELDS, &|name| {
         ["questions", "answers", "rcode", "latency_seconds"].contains(&name)

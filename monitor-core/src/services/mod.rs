@@ -2,7 +2,7 @@
 
 mod ports;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
 
 use monitor_common::abi::Transport;
@@ -97,6 +97,8 @@ impl FromStr for ServicePort {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServiceTable {
     configured: HashMap<(Transport, u16), Box<str>>,
+    /// Configured names that more than one port has, those of the registry included.
+    shared: HashSet<Box<str>>,
 }
 
 impl ServiceTable {
@@ -127,7 +129,24 @@ impl ServiceTable {
             }
         }
         table.configured.extend(specific);
+        let mut ports: HashMap<&str, HashSet<u16>> = HashMap::new();
+        for ((_, port), name) in &table.configured {
+            ports.entry(name).or_default().insert(*port);
+        }
+        for (port, _, name) in PORTS {
+            let renamed = WITH_PORTS.iter().any(|t| table.configured.contains_key(&(*t, port)));
+            if let Some(ports) = ports.get_mut(name).filter(|_| !renamed) {
+                ports.insert(port);
+            }
+        }
+        let shared = ports.into_iter().filter(|(name, ports)| !name.is_empty() && ports.len() > 1);
+        table.shared = shared.map(|(name, _)| name.into()).collect();
         Ok(table)
+    }
+
+    /// Whether a configured name is that of several ports, so that it alone does not say which.
+    pub fn is_shared(&self, name: &str) -> bool {
+        self.shared.contains(name)
     }
 
     /// The service of a port, or an empty string where none is known: the port itself is a label of
@@ -186,6 +205,15 @@ mod tests {
         let parsed: Result<Vec<_>, _> =
             entries.iter().map(|&(port, name)| Ok((port.parse::<ServicePort>()?, name))).collect();
         ServiceTable::new(parsed?)
+    }
+
+    #[test]
+    fn a_configured_name_of_several_ports_is_known_as_such() {
+        let t = table(&[("8001", "intranet"), ("8002/tcp", "intranet"), ("8003", "one"), ("8443", "https")])
+            .unwrap();
+        let shared = ["intranet", "one", "https", "ssh"].map(|name| t.is_shared(name));
+        assert_eq!(shared, [true, false, true, false]);
+        assert!(!table(&[("443", "https")]).unwrap().is_shared("https"));
     }
 
     #[test]

@@ -41,6 +41,11 @@ pub fn counted(number: u64, thing: &str) -> String {
     format!("{} {thing}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
+/// A number of things whose plural is irregular: `1 query`, `2 queries`.
+pub fn counted_as(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
+}
+
 /// A duration in seconds: `850 ns`, `12.3 ms`, `1.50 s`, `2 min 5 s`, `3 h 20 min`.
 pub fn seconds(seconds: f64) -> String {
     let short = |value: f64, unit: &str| {

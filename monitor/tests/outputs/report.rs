@@ -23,7 +23,7 @@ fn it_is_what_comes_when_nothing_else_is_asked_for() {
         "name lookups",
         "GET",
         "Link layer",
-        "Without IP",
+        "Non-IP",
     ] {
         assert!(shown.contains(said), "{said}: {shown}");
     }
@@ -35,7 +35,9 @@ fn it_is_what_comes_when_nothing_else_is_asked_for() {
 fn sections_are_chosen_and_a_misspelt_one_gives_the_nearest() {
     let place = Place::new();
     let shown = report(&[&place.capture, "--section", "dns,fragments"]);
-    assert!(shown.starts_with("DNS\n") && shown.contains("nothing of this") && !shown.contains("TCP health"));
+    assert!(
+        shown.starts_with("DNS\n") && shown.contains("none in this capture") && !shown.contains("TCP health")
+    );
     let refused = weir(&["pcap", &place.capture, "--section", "domain"]);
     let complaint = text(&refused.stderr);
     assert!(refused.status.code() == Some(2) && complaint.contains("`domains`"), "{complaint}");

@@ -86,7 +86,7 @@ fn agreed() -> Row {
             Panel::lines(
                 Unit::PerSecond,
                 "How do hellos end?",
-                "`hello_retry` costs a round trip more; `alert` is a refusal.",
+                "`alert` is a refusal; `unanswered` had no ServerHello.",
             )
             .query("{{result}}", rate("result", HELLOS, "$host"))
             .stacked(),

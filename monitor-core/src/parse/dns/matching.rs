@@ -56,10 +56,12 @@ pub enum Verdict {
         /// Nanoseconds since the query.
         latency: u64,
     },
+    /// The query was sent more than once, and a response to it came before: this is that to another copy.
+    Again,
     /// It fits a query by addresses, ports and identifier, but answers another question: forged.
     OtherQuestion,
-    /// Nobody asked, or it was answered before: forged, late, repeated, or the query was not seen.
-    Unasked,
+    /// No query waits for it: forged, late, repeated, or the query was not seen.
+    Unsolicited,
 }
 
 impl Verdict {
@@ -67,7 +69,7 @@ impl Verdict {
     pub const fn latency(self) -> Option<u64> {
         match self {
             Self::Answer { latency } | Self::Unnamed { latency } => Some(latency),
-            Self::OtherQuestion | Self::Unasked => None,
+            Self::Again | Self::OtherQuestion | Self::Unsolicited => None,
         }
     }
 
@@ -83,6 +85,10 @@ struct Pending {
     asked: u64,
     /// Hash of the question, with a seed of the process's own; `None`: not exactly one.
     question: Option<u64>,
+    /// Copies of it to which no response has come.
+    open: u16,
+    /// A response has come to one of the copies.
+    answered: bool,
 }
 
 /// Queries that wait for their responses.
@@ -92,6 +98,8 @@ pub struct QueryTable {
     timeout: u64,
     hasher: RandomState,
     unanswered: u64,
+    /// Entries that wait for responses to further copies alone.
+    answered: usize,
 }
 
 impl QueryTable {
@@ -102,41 +110,60 @@ impl QueryTable {
             timeout: config.timeout,
             hasher: RandomState::default(),
             unanswered: 0,
+            answered: 0,
         }
     }
 
-    /// Notes a query. One that is sent again counts from its first time.
-    pub fn query(&mut self, exchange: Exchange, message: &Message<'_>, now: u64) {
+    /// Notes a query. Returns whether it is a retransmission: the same question with the same identifier, ports and
+    /// addresses as one that waits. Such a query counts from its first time.
+    pub fn query(&mut self, exchange: Exchange, message: &Message<'_>, now: u64) -> bool {
         self.expire(now);
         let question = message.only_question().map(|question| self.hash(&question));
-        if self.pending.peek(&exchange).is_some_and(|known| known.question == question) {
-            return;
+        if let Some(known) = self.pending.peek_mut(&exchange).filter(|known| known.question == question) {
+            known.open = known.open.saturating_add(1);
+            return true;
         }
-        let replaced = self.pending.insert(exchange, Pending { asked: now, question });
-        self.unanswered += u64::from(replaced.is_some());
+        let pending = Pending { asked: now, question, open: 1, answered: false };
+        if let Some((_, replaced)) = self.pending.insert(exchange, pending) {
+            self.gone(replaced);
+        }
+        false
+    }
+
+    /// A query leaves the table.
+    fn gone(&mut self, query: Pending) {
+        self.unanswered += u64::from(!query.answered);
+        self.answered -= usize::from(query.answered);
     }
 
     /// Finds the query of a response, which thereby is answered.
     pub fn response(&mut self, exchange: &Exchange, message: &Message<'_>, now: u64) -> Verdict {
         self.expire(now);
-        let Some(query) = self.pending.peek(exchange).copied() else { return Verdict::Unasked };
+        let Some(query) = self.pending.peek(exchange).copied() else { return Verdict::Unsolicited };
         let latency = now.saturating_sub(query.asked);
         let verdict = match (query.question, message.only_question()) {
             (Some(asked), Some(answered)) if asked == self.hash(&answered) => Verdict::Answer { latency },
             (Some(_), Some(_)) => return Verdict::OtherQuestion,
             _ => Verdict::Unnamed { latency },
         };
-        self.pending.remove(exchange);
-        verdict
+        if query.open <= 1 {
+            self.pending.remove(exchange);
+            self.answered -= usize::from(query.answered);
+        } else if let Some(known) = self.pending.peek_mut(exchange) {
+            (known.open, known.answered) = (query.open - 1, true);
+            self.answered += usize::from(!query.answered);
+        }
+        if query.answered { Verdict::Again } else { verdict }
     }
 
     /// Takes queries that waited too long for unanswered.
     pub fn expire(&mut self, now: u64) {
-        while let Some((_, query)) = self.pending.oldest()
-            && now.saturating_sub(query.asked) > self.timeout
+        while let Some((_, query)) =
+            self.pending.oldest().filter(|(_, query)| now.saturating_sub(query.asked) > self.timeout)
         {
+            let query = *query;
             self.pending.pop_oldest();
-            self.unanswered += 1;
+            self.gone(query);
         }
     }
 
@@ -147,7 +174,7 @@ impl QueryTable {
 
     /// Queries that wait.
     pub fn waiting(&self) -> usize {
-        self.pending.len()
+        self.pending.len().saturating_sub(self.answered)
     }
 
     fn hash(&self, question: &Question<'_>) -> u64 {

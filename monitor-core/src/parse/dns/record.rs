@@ -41,6 +41,7 @@ pub fn write(
         answers: Vec::new(),
         authority: Vec::new(),
         latency_seconds,
+        retransmission: false,
     };
     let mut left = TEXT_BASE + TEXT_PER_BYTE * length;
     for entry in message.entries() {

@@ -6,7 +6,7 @@ use monitor_core::live::{Line, Risks};
 use monitor_core::record::Time;
 use serde::{Deserialize, Serialize};
 
-use crate::view::flows::Flow;
+use crate::view::{flows::Flow, units};
 
 /// A flow and its life.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,11 +98,11 @@ fn events(view: &FlowView<'_>, line: Option<&Line>, risks: &Risks, wall_offset: 
     let mut events = vec![event(view.start, "start", "first packet".to_owned())];
     let after = |seconds: f64| view.start.saturating_add((seconds * 1e9) as u64);
     if let Some(seconds) = view.handshake_seconds {
-        let text = format!("handshake complete after {:.1} ms", seconds * 1e3);
+        let text = format!("handshake complete after {}", units::seconds(seconds));
         events.push(event(after(seconds), "handshake", text));
     }
     if let Some(seconds) = view.first_response_seconds {
-        let text = format!("first response, {:.1} ms after the request", seconds * 1e3);
+        let text = format!("first response {} after the request", units::seconds(seconds));
         events.push(event(after(view.handshake_seconds.unwrap_or(0.0) + seconds), "response", text));
     }
     for passage in line.into_iter().flat_map(Line::passages) {

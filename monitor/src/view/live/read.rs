@@ -161,10 +161,14 @@ fn domains(sums: &Sums) -> Vec<Domain> {
     rows
 }
 
-/// A service as people say it.
+/// A service as people say it: its name where that means one port, `name:port` where configured names are of several.
 pub(super) fn service_name(engine: &Engine, service: ServicePort) -> String {
-    let name = engine.config().services.name(service.transport, service.port);
-    if name.is_empty() { service.port.to_string() } else { name.to_owned() }
+    let services = &engine.config().services;
+    match services.name(service.transport, service.port) {
+        "" => service.port.to_string(),
+        name if services.is_shared(name) => format!("{name}:{}", service.port),
+        name => name.to_owned(),
+    }
 }
 
 fn services(engine: &Engine, sums: &Sums) -> Vec<Service> {

@@ -37,6 +37,8 @@ fn side() -> Side<'static> {
         out_of_order: 1,
         duplicate_acks: 1,
         zero_windows: 1,
+        bytes_per_second_10s: 0.0,
+        bytes_per_second_40s: 0.0,
         bytes_per_second: 1.0,
         packets_per_second: 1.0,
     }

@@ -77,6 +77,8 @@ families! {
 
     /// Hellos of TLS, DTLS and QUIC by what the server chose, what the client offers first, and what came of them.
     TLS_HANDSHAKES = Counter "weir_tls_handshakes";
+    /// HelloRetryRequests of TLS servers.
+    TLS_HELLO_RETRIES = Counter "weir_tls_hello_retry_requests";
     /// From a ClientHello to the server's answer to it.
     TLS_HANDSHAKE = Histogram "weir_tls_handshake_seconds";
     /// Connections of QUIC whose first packet could be read, by version.

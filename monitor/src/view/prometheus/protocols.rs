@@ -7,7 +7,7 @@ use super::families::{
     DNS_LATENCY, DNS_QUERIES, DNS_RESPONSES, DNS_UNANSWERED, DNS_UNASKED, FANOUT_DETECTED, FANOUT_EVICTED,
     FANOUT_SOURCES, FANOUT_WATCHED, FINDINGS, HTTP_REQUESTS, HTTP_RESPONSE, HTTP_RESPONSES, NAME_CACHE,
     NAME_CACHE_EVICTED, PARSE_FAILURES, PAYLOAD_BYTES, PAYLOAD_EVICTED, PAYLOAD_FLOWS, QUIC_CONNECTIONS,
-    STREAM_BUDGET, STREAM_GAPS, STREAM_WAITING, TLS_HANDSHAKE, TLS_HANDSHAKES,
+    STREAM_BUDGET, STREAM_GAPS, STREAM_WAITING, TLS_HANDSHAKE, TLS_HANDSHAKES, TLS_HELLO_RETRIES,
 };
 use super::numbers::Numbers;
 use super::page::{Family, Label, Page};
@@ -17,6 +17,7 @@ pub(super) fn write(page: &mut Page, numbers: &Numbers) {
     let totals = &numbers.protocols;
     let labels = ["carrier", "version", "alpn", "sni", "ech", "result"];
     counts(page, &TLS_HANDSHAKES, labels, &totals.tls_handshakes);
+    counts(page, &TLS_HELLO_RETRIES, ["carrier"], &totals.tls_hello_retries);
     seconds(page, &TLS_HANDSHAKE, &totals.tls_handshake_seconds);
     counts(page, &QUIC_CONNECTIONS, ["version"], &totals.quic_connections);
     counts(page, &DNS_QUERIES, ["kind", "qtype"], &totals.dns_queries);
@@ -42,7 +43,7 @@ fn limits(page: &mut Page, numbers: &Numbers) {
         page.sample(&[], number);
     };
     one(page, &DNS_UNANSWERED, totals.dns_unanswered);
-    one(page, &DNS_UNASKED, totals.dns_unasked);
+    one(page, &DNS_UNASKED, totals.dns_unsolicited);
     one(page, &STREAM_GAPS, totals.gaps);
     one(page, &STREAM_WAITING, totals.waiting);
     one(page, &STREAM_BUDGET, totals.budget_hits);

@@ -8,12 +8,10 @@ use std::fmt::Write as _;
 use monitor_core::{record::Time, report::Timeline};
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::view::{
-    text::{bar, level, pad, safe, wrap},
-    units,
-};
+use crate::view::text::{bar, level, pad, safe, wrap};
 
 use super::document::{Block, Cell, Column, Row, Section, Table, Tone};
+use super::sections::peak;
 
 /// Between columns.
 const GAP: usize = 2;
@@ -59,7 +57,7 @@ impl Page {
             self.line(&[(Paint::Dim, &line)]);
         }
         if section.blocks.is_empty() {
-            self.line(&[(Paint::Dim, "  nothing of this in the capture")]);
+            self.line(&[(Paint::Dim, "  none in this capture")]);
         }
         for (i, block) in section.blocks.iter().enumerate() {
             match block {
@@ -122,7 +120,8 @@ impl Page {
             self.line(&[(Paint::Plain, "  "), (Paint::Accent, &bars)]);
         }
         let (first, last) = timeline.span();
-        let middle = format!("highest {}", units::bit_rate(most));
+        // The peak of the report, which does not depend on how wide a column is.
+        let middle = peak(timeline).map_or_else(String::new, |peak| format!("peak {peak}"));
         let (first, last) = (clock(first), clock(last));
         let room = rates.len().saturating_sub(first.len() + last.len() + middle.len());
         if room >= 2 {

@@ -44,7 +44,7 @@ fn shares_by_domain_are_those_of_the_bytes_on_the_wire() {
         ("example.com", share(bytes("10.7.0.11") + bytes("10.7.0.12"))),
         ("example.org", share(bytes("10.7.0.13"))),
         ("example.net", share(bytes("10.7.0.14"))),
-        ("(no name)", share(bytes(NAMELESS))),
+        ("unresolved", share(bytes(NAMELESS))),
     ];
     let outputs = page.follow(&here);
     let [report, client, jq, table, live] = &outputs[..] else { panic!("{} commands", outputs.len()) };

@@ -36,7 +36,7 @@ fn a_response_finds_its_query_once_whatever_the_case_of_the_name() {
         respond(&mut table, exchange(1), "www.example.org", SECOND + 5),
         Verdict::Answer { latency: 5 }
     );
-    assert_eq!(respond(&mut table, exchange(1), "www.example.org", SECOND + 6), Verdict::Unasked);
+    assert_eq!(respond(&mut table, exchange(1), "www.example.org", SECOND + 6), Verdict::Unsolicited);
     assert_eq!(table.unanswered(), 0);
 }
 
@@ -46,8 +46,8 @@ fn what_nobody_asked_names_nothing() {
     ask(&mut table, 1, "a.example", 0);
     let other = Exchange { client_port: 40_001, ..exchange(1) };
     for (at, name, verdict) in [
-        (exchange(2), "a.example", Verdict::Unasked),
-        (other, "a.example", Verdict::Unasked),
+        (exchange(2), "a.example", Verdict::Unsolicited),
+        (other, "a.example", Verdict::Unsolicited),
         (exchange(1), "b.example", Verdict::OtherQuestion),
         (exchange(1), "example", Verdict::OtherQuestion),
     ] {
@@ -77,6 +77,27 @@ fn a_query_that_is_sent_again_counts_from_its_first_time() {
 }
 
 #[test]
+fn both_copies_of_a_retransmitted_query_have_a_response_and_no_third() {
+    let mut table = QueryTable::new(MatchConfig { queries: 10, timeout: 10 * SECOND });
+    let query = Build::query(1, "a.example", 1).bytes;
+    let query = Message::new(&query).unwrap();
+    assert!(!table.query(exchange(1), &query, 0));
+    assert!(table.query(exchange(1), &query, SECOND));
+    assert_eq!(table.waiting(), 1);
+    assert!(respond(&mut table, exchange(1), "a.example", 2 * SECOND).names());
+    assert_eq!(table.waiting(), 0);
+    assert_eq!(respond(&mut table, exchange(1), "b.example", 2 * SECOND), Verdict::OtherQuestion);
+    assert_eq!(respond(&mut table, exchange(1), "a.example", 3 * SECOND), Verdict::Again);
+    assert_eq!(respond(&mut table, exchange(1), "a.example", 3 * SECOND), Verdict::Unsolicited);
+    // A copy without a response of its own is no unanswered query.
+    table.query(exchange(2), &query, 4 * SECOND);
+    table.query(exchange(2), &query, 5 * SECOND);
+    assert!(respond(&mut table, exchange(2), "a.example", 6 * SECOND).names());
+    table.expire(60 * SECOND);
+    assert_eq!((table.unanswered(), table.waiting()), (0, 0));
+}
+
+#[test]
 fn queries_without_response_are_counted_when_they_are_late_or_too_many() {
     let mut table = QueryTable::new(MatchConfig { queries: 10, timeout: SECOND });
     for id in 0..25 {
@@ -88,5 +109,5 @@ fn queries_without_response_are_counted_when_they_are_late_or_too_many() {
     assert_eq!((table.waiting(), table.unanswered()), (10, 15));
     table.expire(SECOND + 1);
     assert_eq!((table.waiting(), table.unanswered()), (0, 25));
-    assert_eq!(respond(&mut table, exchange(24), "a.example", SECOND + 1), Verdict::Unasked);
+    assert_eq!(respond(&mut table, exchange(24), "a.example", SECOND + 1), Verdict::Unsolicited);
 }

@@ -8,7 +8,7 @@ use monitor_core::{
 
 use super::{flowmap, safe, treemap};
 use crate::view::{
-    report::sections::{NO_NAME, size_labels},
+    report::sections::{NO_NAME, peak, size_labels},
     units,
 };
 
@@ -24,7 +24,7 @@ pub(super) fn all(report: &Report) -> Markup {
             figure.wide { (caption("Domains", "share of all bytes")) (treemap::chart(&report.traffic)) }
         }
         @if report.capture.timeline.steps().len() > 1 {
-            figure.wide { (caption("Traffic over time", "bits a second")) (over_time(&report.capture.timeline)) }
+            figure.wide { (caption("Traffic over time", "bits per second")) (over_time(&report.capture.timeline)) }
         }
         @if !report.traffic.endpoints.is_empty() {
             figure { (caption("Top talkers", "bytes sent and received")) (talkers(report)) }
@@ -80,7 +80,7 @@ fn over_time(timeline: &Timeline) -> Markup {
     let (first, last) = timeline.span();
     let moment = |ns: u64| Time(ns).format();
     let clock = |ns: u64| String::from_utf8_lossy(moment(ns).get(11..19).unwrap_or_default()).into_owned();
-    let label = format!("highest {}", units::bit_rate(most));
+    let label = peak(timeline).map_or_else(String::new, |peak| format!("peak {peak}"));
     html! {
         svg viewBox="0 0 1040 226" role="img" aria-label={ "Traffic over time, " (label) } {
             @for part in [0.0, 0.5, 1.0] {

@@ -20,17 +20,18 @@ pub(in super::super) fn span((first, last): (Time, Time)) -> String {
     format!("{first} – {} UTC", if same_day { last.get(11..).unwrap_or_default() } else { &last })
 }
 
-/// The busiest second, or hundredth of the time where that is shorter than ten seconds.
-pub(in super::super) fn peak(timeline: &Timeline, seconds: f64) -> Option<String> {
-    let width = if seconds >= 10.0 { 1_000_000_000 } else { 10_000_000 };
+/// The peak: the busiest second, or hundredth of one where the capture is shorter than ten seconds.
+pub(in super::super) fn peak(timeline: &Timeline) -> Option<String> {
+    let (first, last) = timeline.span();
+    let width = if last.saturating_sub(first) >= 10_000_000_000 { 1_000_000_000 } else { 10_000_000 };
     let (width, bytes) = timeline.busiest(width);
     let width = width as f64 / 1e9;
-    (bytes > 0).then(|| format!("{} within {}", units::bit_rate(bytes as f64 / width), units::seconds(width)))
+    (bytes > 0).then(|| format!("{} over {}", units::bit_rate(bytes as f64 / width), units::seconds(width)))
 }
 
 pub(super) fn throughput(context: &Context<'_>) -> Said {
     let capture = &context.report.capture;
-    let about = "Bytes on the wire over the time of the capture, all directions together.";
+    let about = "Bits per second on the wire, both directions.";
     if capture.packets == 0 {
         return (about, Vec::new());
     }
@@ -40,20 +41,20 @@ pub(super) fn throughput(context: &Context<'_>) -> Said {
         facts.push((
             "Mean",
             Cell::text(format!(
-                "{}, {} packets a second",
+                "{}, {} packets/s",
                 units::bit_rate(capture.bytes as f64 / seconds),
                 units::count((capture.packets as f64 / seconds).round() as u64)
             )),
         ));
     }
-    if let Some(peak) = peak(&capture.timeline, seconds) {
-        facts.push(("Busiest", Cell::text(peak)));
+    if let Some(peak) = peak(&capture.timeline) {
+        facts.push(("Peak", Cell::text(peak)));
     }
     (about, vec![Block::Timeline, Block::Facts(facts)])
 }
 
 pub(super) fn sizes(context: &Context<'_>) -> Said {
-    let about = "Packets by length on the wire; many small ones are acknowledgments, calls or a scan.";
+    let about = "Packets by length on the wire; many small ones are ACKs, voice or a scan.";
     let rows = size_labels().into_iter().zip(context.report.capture.sizes);
     let rows: Vec<_> = rows.filter(|(_, n)| *n > 0).map(|(label, n)| (Cell::text(label), n)).collect();
     (about, shared("", "BYTES", rows, Cell::count).into_iter().collect())
@@ -65,18 +66,18 @@ pub(in super::super) fn size_labels() -> Vec<String> {
     let mut labels: Vec<String> = SIZE_BOUNDS
         .iter()
         .map(|&to| {
-            let label = if from == 0 { format!("to {to}") } else { format!("{from} – {to}") };
+            let label = if from == 0 { format!("≤ {to}") } else { format!("{from} – {to}") };
             from = to + 1;
             label
         })
         .collect();
-    labels.push(format!("from {from}"));
+    labels.push(format!("≥ {from}"));
     labels
 }
 
 pub(super) fn capture(context: &Context<'_>) -> Said {
     let capture = &context.report.capture;
-    let about = "What was read, and what of it could not be counted on flows.";
+    let about = "What was read, and packets that are in no flow.";
     let links: Vec<String> = capture
         .links
         .iter()
@@ -97,10 +98,10 @@ pub(super) fn capture(context: &Context<'_>) -> Said {
         facts.push(("Link layer", Cell::text(links.join(", "))));
     }
     for (label, packets, tone) in [
-        ("Without IP", capture.not_ip, Tone::Plain),
+        ("Non-IP", capture.not_ip, Tone::Plain),
         ("Undecodable", capture.undecodable, Tone::Warn),
-        ("Table full", capture.overflow, Tone::Bad),
-        ("Cut short", capture.cut, Tone::Plain),
+        ("Flow table overflow", capture.overflow, Tone::Bad),
+        ("Truncated (snaplen)", capture.cut, Tone::Plain),
     ] {
         if packets > 0 {
             let share = units::percent(packets, capture.packets);
@@ -108,7 +109,7 @@ pub(super) fn capture(context: &Context<'_>) -> Said {
         }
     }
     for (link, packets) in &capture.skipped {
-        let text = format!("{} packets of link type {link}, which is not known", units::count(*packets));
+        let text = format!("{} packets of unknown link type {link}", units::count(*packets));
         facts.push(("Skipped", Cell::text(text).tone(Tone::Warn)));
     }
     (about, vec![Block::Facts(facts)])

@@ -6,15 +6,15 @@ mod messages;
 mod summary;
 mod traffic;
 
-use std::net::IpAddr;
+use std::{borrow::Cow, net::IpAddr};
 
 use monitor_core::report::{NameStat, Report, Top, Weighed};
 
-pub(super) use capture::size_labels;
+pub(super) use capture::{peak, size_labels};
 pub(super) use traffic::NO_NAME;
 
 use super::{
-    document::{Block, Cell, Column, Row, Section, SectionId, Table},
+    document::{Block, Cell, Column, Row, Section, SectionId, Table, Tone},
     owners::Owners,
 };
 use crate::view::units;
@@ -81,7 +81,21 @@ where
 /// What a table says of keys that it does not show.
 fn more(number: u64, what: &str, folded: bool) -> Option<String> {
     let about = if folded { "about " } else { "" };
+    let what = if number == 1 { singular(what) } else { what.into() };
     (number > 0).then(|| format!("and {about}{} more {what}", units::count(number)))
+}
+
+/// One of some things: `resolver` of `resolvers`, `address` of `addresses`.
+fn singular(plural: &str) -> Cow<'_, str> {
+    match plural.strip_suffix("sses") {
+        Some(stem) => format!("{stem}ss").into(),
+        None => plural.strip_suffix('s').unwrap_or(plural).into(),
+    }
+}
+
+/// `1 other`, `12 others`.
+fn others(number: u64) -> Cell {
+    Cell::text(units::counted(number, "other")).tone(Tone::Dim)
 }
 
 /// A table of how often something was: value, number, share of all and a bar.
@@ -97,9 +111,7 @@ where
 {
     let (rows, rest, others) = heaviest(top, n);
     let rows = rows.into_iter().map(|(key, count)| (text(key), *count));
-    let rest = (rest > 0).then(|| {
-        (Cell::text(format!("{} others", units::count(others))).tone(super::document::Tone::Dim), rest)
-    });
+    let rest = (rest > 0).then(|| (self::others(others), rest));
     let rows: Vec<(Cell, u64)> = rows.chain(rest).collect();
     shared(title, what, rows, Cell::count)
 }
@@ -127,4 +139,18 @@ fn shared(
 /// Where names are known from.
 fn known_by(stat: &NameStat) -> Cell {
     Cell::text(stat.sources.iter().map(|source| source.as_str()).collect::<Vec<_>>().join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_many_is_not_many() {
+        assert_eq!((others(1).text, others(12).text), ("1 other".into(), "12 others".into()));
+        let more = |n, what| more(n, what, false).unwrap();
+        assert_eq!(more(1, "addresses"), "and 1 more address");
+        assert_eq!(more(2, "addresses"), "and 2 more addresses");
+        assert_eq!(more(1, "resolvers"), "and 1 more resolver");
+    }
 }

@@ -22,12 +22,13 @@ pub(super) fn summary(context: &Context<'_>) -> Said {
         ));
     }
     facts.extend(domains(context).map(|cell| ("Domains", cell)));
-    facts.extend(talker(context).map(|cell| ("Busiest", cell)));
+    facts.extend(talker(context).map(|cell| ("Top conversation", cell)));
     facts.extend(connections(context).map(|cell| ("Connections", cell)));
-    facts.extend(speed(context).map(|cell| ("Speed", cell)));
+    facts.extend(speed(context).map(|cell| ("Latency", cell)));
+    facts.extend(dns(context).map(|cell| ("DNS", cell)));
     facts.push(("Scanners", scanners(context)));
     facts.push(("Findings", findings_in_short(context)));
-    ("The answers in short; the sections below say more.", vec![Block::Spark, Block::Facts(facts)])
+    ("The main numbers; details are in the sections below.", vec![Block::Spark, Block::Facts(facts)])
 }
 
 fn what(context: &Context<'_>) -> String {
@@ -63,7 +64,7 @@ fn domains(context: &Context<'_>) -> Option<Cell> {
         .take(3)
         .chain(nameless)
         .map(|((domain, _), share)| {
-            let name = domain.as_ref().map_or("no name", Text::as_str);
+            let name = domain.as_ref().map_or("unresolved", Text::as_str);
             format!("{name} {}", units::tenths(share))
         })
         .collect();
@@ -74,10 +75,7 @@ fn talker(context: &Context<'_>) -> Option<Cell> {
     let traffic = &context.report.traffic;
     let ((client, server), conversation) = traffic.conversations.sorted().first().copied()?;
     let share = units::percent(conversation.weight(), traffic.bytes);
-    Some(Cell::text(format!(
-        "{client} with {server}: {}, {share}",
-        units::bytes(conversation.weight() as f64)
-    )))
+    Some(Cell::text(format!("{client} → {server}: {}, {share}", units::bytes(conversation.weight() as f64))))
 }
 
 fn connections(context: &Context<'_>) -> Option<Cell> {
@@ -103,20 +101,43 @@ fn connections(context: &Context<'_>) -> Option<Cell> {
 fn speed(context: &Context<'_>) -> Option<Cell> {
     let tcp = &context.report.tcp;
     let mut parts = Vec::new();
-    parts.extend(tcp.handshake.median().map(|s| format!("handshake {}", units::seconds(s))));
-    parts.extend(tcp.response.median().map(|s| format!("response {}", units::seconds(s))));
+    for (what, of) in [("handshake", &tcp.handshake), ("response", &tcp.response)] {
+        if let (Some(p50), Some(p95)) = (of.median(), of.quantile(0.95)) {
+            parts.push(format!("{what} p50 {}, p95 {}", units::seconds(p50), units::seconds(p95)));
+        }
+    }
     if tcp.packets == 0 {
         return None;
     }
     let again = tcp.segments.retransmissions;
-    parts.push(format!("{} sent again", units::percent(again, tcp.packets)));
+    parts.push(format!("retrans {}", units::percent(again, tcp.packets)));
     let slow = health::slow_names(context);
     let slowest = slow.iter().find(|(_, stat, _)| matches!(health::blame(stat).tone, Tone::Warn | Tone::Bad));
     let mut tone = health::loss_tone(again, tcp.packets);
     if let Some((name, stat, time)) = slowest {
-        parts.push(format!("slowest {name} {} ({})", units::seconds(*time), health::blame(stat).text));
+        parts.push(format!("slowest {name} p95 {} ({})", units::seconds(*time), health::blame(stat).text));
         tone = if tone == Tone::Good { Tone::Warn } else { tone };
     }
+    Some(Cell::text(parts.join(", ")).tone(tone))
+}
+
+fn dns(context: &Context<'_>) -> Option<Cell> {
+    let dns = &context.report.dns;
+    if dns.queries == 0 {
+        return None;
+    }
+    let errors: u64 = dns.codes.iter().filter(|(code, _)| **code != 0).map(|(_, n)| n).sum();
+    let unanswered = dns.unanswered();
+    let mut parts = vec![units::counted_as(dns.queries, "query", "queries")];
+    if let (Some(p50), Some(p95)) = (dns.latency.median(), dns.latency.quantile(0.95)) {
+        parts.push(format!("response time p50 {}, p95 {}", units::seconds(p50), units::seconds(p95)));
+    }
+    for (n, what) in [(unanswered, "unanswered"), (errors, "errors")] {
+        if n > 0 {
+            parts.push(format!("{} {what}", units::count(n)));
+        }
+    }
+    let tone = if unanswered * 20 > dns.queries { Tone::Warn } else { Tone::Plain };
     Some(Cell::text(parts.join(", ")).tone(tone))
 }
 
@@ -163,20 +184,20 @@ fn found(context: &Context<'_>) -> Vec<(Tone, &'static str, String, u64)> {
     let http = &context.report.http;
     if http.requests + http.responses > 0 {
         let place = format!("HTTP with {}", units::counted(http.hosts.len() as u64, "host"));
-        found.push((Tone::Warn, "clear text", place, http.requests.max(http.responses)));
+        found.push((Tone::Warn, "cleartext HTTP", place, http.requests.max(http.responses)));
     }
     found
 }
 
 const fn in_words(kind: FindingKind) -> (Tone, &'static str) {
     match kind {
-        FindingKind::CleartextCredentials => (Tone::Bad, "login in clear text"),
+        FindingKind::CleartextCredentials => (Tone::Bad, "cleartext credentials"),
         FindingKind::OldTls => (Tone::Bad, "old TLS"),
         FindingKind::WeakCipher => (Tone::Bad, "weak cipher"),
         FindingKind::CertificateExpired => (Tone::Bad, "certificate expired"),
         FindingKind::CertificateNotYetValid => (Tone::Bad, "certificate not valid yet"),
         FindingKind::CertificateSelfSigned => (Tone::Warn, "certificate self-signed"),
-        FindingKind::CertificateNameMismatch => (Tone::Warn, "certificate of another name"),
+        FindingKind::CertificateNameMismatch => (Tone::Warn, "hostname mismatch"),
     }
 }
 
@@ -199,7 +220,7 @@ fn times(n: u64) -> String {
 }
 
 pub(super) fn findings(context: &Context<'_>) -> Said {
-    let about = "What should not be: weak encryption, and what travels in clear text.";
+    let about = "Weak encryption and cleartext traffic.";
     let found = found(context);
     let left = found.len().saturating_sub(context.top);
     let rows: Vec<Row> = found

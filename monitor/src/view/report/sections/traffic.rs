@@ -18,10 +18,10 @@ use crate::view::{
 /// Names that are shown below a domain.
 const NAMES: usize = 3;
 
-pub(in super::super) const NO_NAME: &str = "(no name)";
+pub(in super::super) const NO_NAME: &str = "unresolved";
 
 pub(super) fn domains(context: &Context<'_>) -> Said {
-    let about = "Share of all traffic by domain and, below, its names. BY: how the name is known.";
+    let about = "Share of all traffic by domain and, below, its names. SOURCE: how the name is known.";
     let traffic = &context.report.traffic;
     let (shown, rest, others) = heaviest(&traffic.domains, context.top);
     if shown.is_empty() {
@@ -64,9 +64,12 @@ pub(super) fn domains(context: &Context<'_>) -> Said {
     }
     if rest > 0 {
         let share = shares.next().unwrap_or_default();
-        let others = Cell::text(format!("{} others", units::count(others))).tone(Tone::Dim);
-        let mut cells =
-            vec![others, Cell::tenths(share), Cell::bar(f64::from(share) / 1000.0), Cell::bytes(rest)];
+        let mut cells = vec![
+            super::others(others),
+            Cell::tenths(share),
+            Cell::bar(f64::from(share) / 1000.0),
+            Cell::bytes(rest),
+        ];
         cells.resize_with(7, Cell::default);
         rows.push(Row::new(cells));
     }
@@ -76,7 +79,7 @@ pub(super) fn domains(context: &Context<'_>) -> Said {
         Column::text("").drop(2),
         Column::number("BYTES"),
         Column::number("FLOWS").drop(3),
-        Column::text("BY"),
+        Column::text("SOURCE"),
         Column::text("ADDRESSES").drop(1),
     ];
     (about, vec![Block::Table(Table { title: "", columns, rows, note: None })])
@@ -107,7 +110,7 @@ fn addresses(context: &Context<'_>, stat: &NameStat) -> String {
 }
 
 pub(super) fn hosts(context: &Context<'_>) -> Said {
-    let about = "Addresses by traffic, and who opened and who ended connections (by FIN; RST apart).";
+    let about = "Hosts by traffic. OPENED, ACCEPTED: flows as client, as server; CLOSED, RESET: TCP connections ended first, by FIN or RST.";
     let (shown, _, others) = heaviest(&context.report.traffic.endpoints, context.top);
     let rows = shown.into_iter().map(|(ip, host)| {
         Row::new(vec![
@@ -140,7 +143,7 @@ fn table(columns: Vec<Column>, rows: Vec<Row>, note: Option<String>) -> Vec<Bloc
 }
 
 pub(super) fn conversations(context: &Context<'_>) -> Said {
-    let about = "Who spoke with whom: the client is who began.";
+    let about = "Traffic by client and server; the client opened the connection.";
     let traffic = &context.report.traffic;
     let (shown, rest, others) = heaviest(&traffic.conversations, context.top);
     let values: Vec<u64> = shown.iter().map(|(_, c)| c.weight()).chain([rest]).collect();
@@ -169,7 +172,7 @@ pub(super) fn conversations(context: &Context<'_>) -> Said {
 }
 
 pub(super) fn services(context: &Context<'_>) -> Said {
-    let about = "What the traffic is for, by port of the server and what the bytes say it is.";
+    let about = "Traffic by server port and application. SOURCE: payload or port.";
     let traffic = &context.report.traffic;
     let (shown, rest, others) = heaviest(&traffic.services, context.top);
     let values: Vec<u64> = shown.iter().map(|(_, service)| service.bytes).chain([rest]).collect();
@@ -177,7 +180,7 @@ pub(super) fn services(context: &Context<'_>) -> Said {
     let rows = shown.into_iter().zip(units::shares(&values)).map(|((key, service), share)| {
         let (port, name) = (port(key), service_name(key, &names));
         let how = match key.application {
-            Some(_) if service.from_wire > 0 => "bytes",
+            Some(_) if service.from_wire > 0 => "payload",
             Some(_) => "port",
             None => "",
         };
@@ -194,11 +197,11 @@ pub(super) fn services(context: &Context<'_>) -> Said {
     let columns = vec![
         Column::text("PORT"),
         Column::text("SERVICE"),
-        Column::text("BY").drop(2),
+        Column::text("SOURCE").drop(2),
         Column::number("SHARE"),
         Column::number("BYTES"),
         Column::number("FLOWS"),
-        Column::text("FOR").drop(1),
+        Column::text("DESCRIPTION").drop(1),
     ];
     let note = more(others, "ports", traffic.services.folded() > 0);
     (about, table(columns, rows.collect(), note))
@@ -231,7 +234,7 @@ fn service_name(key: &ServiceKey, names: &ServiceTable) -> String {
 }
 
 pub(super) fn owners(context: &Context<'_>) -> Said {
-    let about = "Who owns the servers, by their autonomous system (--asn-db).";
+    let about = "Traffic by autonomous system of the server (--asn-db).";
     let Some(owners) = context.owners else { return (about, Vec::new()) };
     let traffic = &context.report.traffic;
     let mut by_owner: HashMap<String, (u64, u64)> = HashMap::new();
@@ -252,16 +255,16 @@ pub(super) fn owners(context: &Context<'_>) -> Said {
         sorted.into_iter().map(|(owner, (bytes, _))| (Cell::text(owner), bytes)).collect();
     let rest: u64 = others.iter().map(|(_, (bytes, _))| bytes).sum();
     if rest > 0 {
-        rows.push((Cell::text(format!("{} others", others.len())).tone(Tone::Dim), rest));
+        rows.push((super::others(others.len() as u64), rest));
     }
     if unknown > 0 {
-        rows.push((Cell::text("(private or not known)").tone(Tone::Dim), unknown));
+        rows.push((Cell::text("private or unknown").tone(Tone::Dim), unknown));
     }
     (about, super::shared("", "OWNER", rows, Cell::bytes).into_iter().collect())
 }
 
 pub(super) fn fragments(context: &Context<'_>) -> Said {
-    let about = "Packets that came in pieces: slow, often blocked, and a way around filters.";
+    let about = "Fragmented packets: slow, often dropped, and a way around filters.";
     let traffic = &context.report.traffic;
     if traffic.fragments == 0 {
         return (about, Vec::new());
