@@ -1,7 +1,7 @@
 //! Durations: their number, mean, quantiles and longest, in bounded memory.
 //!
 //! Up to [`EXACT`] values are kept as they are, and quantiles are values that were there. Beyond that they are
-//! counted in the buckets of a DDSketch (Masson, Rim, Lee: DDSketch, VLDB 2019), whose quantiles are within
+//! counted in the buckets of a `DDSketch` (Masson, Rim, Lee, VLDB 2019), whose quantiles are within
 //! [`ERROR`] of such a value. A crate would bring stores for negative values and for merging across the network;
 //! what is needed of it is the two formulas below.
 
