@@ -67,6 +67,11 @@ fn of_service(service: &Service, capture: bool) -> Option<String> {
     let name = &*service.service;
     let (name, port) = match name.rsplit_once(' ') {
         Some((name, port)) if capture => (name, port.parse::<u16>().ok()),
+        // A name that several ports have.
+        _ if !capture && name.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) => {
+            let (name, port) = name.rsplit_once(':').unwrap_or((name, ""));
+            (name, port.parse().ok())
+        }
         _ => match name.parse::<u16>() {
             Ok(port) => ("", Some(port)),
             Err(_) => (name, None),
@@ -89,6 +94,7 @@ mod tests {
         for (service, transport, capture, filter) in [
             ("https", "tcp", false, Some("transport tcp and service https")),
             ("8443", "udp", false, Some("transport udp and server port 8443")),
+            ("intranet:8001", "tcp", false, Some("transport tcp and service intranet and server port 8001")),
             ("my net 2", "tcp", false, Some("transport tcp and service \"my net 2\"")),
             ("tls 443", "tcp", true, Some("transport tcp and application tls and server port 443")),
             ("5000", "sctp", true, Some("transport sctp and server port 5000")),
