@@ -92,6 +92,22 @@ label_enum! {
     }
 }
 
+label_enum! {
+    /// Which flows make room before their time while the table is short of it, the first to go first.
+    LetGo {
+        /// TCP connections that were closed by both sides or reset.
+        Ended = "ended",
+        /// Flows that nobody answered.
+        Unanswered = "unanswered",
+        /// UDP and other flows without connections, those that were silent longest first.
+        Silent = "silent",
+        /// TCP connections that were silent for the timeout of pressure.
+        IdleTcp = "idle_tcp",
+        /// Whatever was silent longest: all others together were not enough.
+        Any = "any",
+    }
+}
+
 /// Makes the set of TCP's counters.
 macro_rules! tcp_counter {
     ($(

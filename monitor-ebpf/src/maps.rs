@@ -14,6 +14,7 @@ use monitor_common::{
     abi::{
         COARSE_ENTRIES, CoarseCells, CoarseKey, FRAGMENTED_DATAGRAMS, Flow, FlowKey, FragmentFlow,
         FragmentKey, HookCounters, KernelConfig, SAMPLE_DATA_MAX, SampleHeader, SampleState, Sampling,
+        Supply,
     },
     wire::{Packet, ParseState, TunnelPorts},
 };
@@ -33,6 +34,14 @@ pub(crate) static UNOFFERED: Array<u32> = Array::with_max_entries(1, 0);
 /// Numbers of free slots. Last in, first out: those in use stay dense, and warm in the caches.
 #[map]
 pub(crate) static FREE: Stack<u32> = Stack::with_max_entries(64, 0);
+
+/// How many were taken. User space maps it, and says when it wants to hear of that.
+#[map]
+pub(crate) static SUPPLY: Array<Supply> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// A message wakes user space: slots run out. What it says is of no interest.
+#[map]
+pub(crate) static WAKE: RingBuf = RingBuf::with_byte_size(4096, 0);
 
 /// By CPU: one more than the highest slot ever taken, so that user space knows how far to read.
 #[map]

@@ -1,14 +1,14 @@
 //! From a key to its slot.
 #![expect(unsafe_code, reason = "map values by pointer")]
 
-use aya_ebpf::bindings::BPF_NOEXIST;
+use aya_ebpf::bindings::{BPF_NOEXIST, BPF_RB_FORCE_WAKEUP};
 use monitor_common::{
-    abi::{Flow, FlowKey, Side},
+    abi::{Flow, FlowKey, Side, Supply},
     account,
     wire::Packet,
 };
 
-use crate::maps::{FLOWS, FREE, HIGH_WATER, SLOTS, this_cpu};
+use crate::maps::{FLOWS, FREE, HIGH_WATER, SLOTS, SUPPLY, WAKE, this_cpu};
 use crate::report;
 
 /// Another CPU had the same new key and was first (include/uapi/asm-generic/errno-base.h).
@@ -43,6 +43,7 @@ pub(crate) fn create(key: &FlowKey, packet: &Packet, side: Side, now: u64) -> Op
     {
         *high = index + 1;
     }
+    count_taken();
     let Err(code) = FLOWS.insert(key, index, BPF_NOEXIST as u64) else {
         return Some((index, flow));
     };
@@ -54,4 +55,22 @@ pub(crate) fn create(key: &FlowKey, packet: &Packet, side: Side, now: u64) -> Op
         report::not_given_back(index, code);
     }
     find(key)
+}
+
+/// One slot fewer is free. When user space wanted to hear of that it is woken, once: who else comes at the same time
+/// wakes it again at worst.
+#[inline(always)]
+fn count_taken() {
+    let Some(supply) = SUPPLY.get(0) else { return };
+    supply.taken.add(1);
+    if supply.taken.get() >= supply.wake_at.get() {
+        supply.wake_at.set(Supply::NEVER);
+        wake();
+    }
+}
+
+#[inline(never)]
+fn wake() {
+    // A message that finds no room is one of many that nobody has read: user space is awake.
+    let _ = WAKE.output::<u64>(0_u64, BPF_RB_FORCE_WAKEUP as u64);
 }

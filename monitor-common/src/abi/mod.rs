@@ -9,6 +9,7 @@ mod fragment;
 mod hook;
 mod key;
 mod reported;
+mod supply;
 
 pub use config::{KernelConfig, Sampling, bench_flags};
 pub use counters::Counters;
@@ -21,6 +22,7 @@ pub use hook::{
 };
 pub use key::{Address, FlowKey, IpVersion, KeyCells, Side, View};
 pub use reported::{REPORTED_WORDS, Reported};
+pub use supply::Supply;
 
 /// Version of every layout in this module.
 pub const VERSION: u32 = 5;

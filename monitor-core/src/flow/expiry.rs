@@ -6,10 +6,7 @@ use super::{
     entry::Entry,
     table::{NEVER, NONE, Table},
 };
-use crate::{
-    label::{EndReason, TcpState},
-    time::SECOND,
-};
+use crate::{label::EndReason, time::SECOND};
 
 /// An attempt without an answer for this long came to nothing, ns. Longer than the longest pause
 /// between two SYNs of common systems (32 s).
@@ -30,6 +27,8 @@ pub struct Timeouts {
     pub fin: u64,
     /// After a RST.
     pub rst: u64,
+    /// A TCP connection without a packet, while the table is short of room.
+    pub pressure: u64,
 }
 
 impl Default for Timeouts {
@@ -41,6 +40,7 @@ impl Default for Timeouts {
             active: 60 * SECOND,
             fin: 5 * SECOND,
             rst: 2 * SECOND,
+            pressure: 30 * SECOND,
         }
     }
 }
@@ -55,6 +55,7 @@ impl Timeouts {
         active: NEVER,
         fin: 60 * SECOND,
         rst: 60 * SECOND,
+        pressure: NEVER,
     };
 
     /// The idle timeout of a transport.
@@ -152,33 +153,5 @@ pub(crate) fn with_sightings(
         ending.append(&mut more);
         ending.sort_unstable_by_key(|(slot, _)| *slot);
         ending.dedup_by_key(|(slot, _)| *slot);
-    }
-}
-
-/// The slots to be emptied so that `wanted` more are free: flows that nobody answered first, so that a
-/// flood from made-up addresses ends itself and no connection of others, and of each kind those that are
-/// idle longest. None of those in `ending`, which are sorted by slot.
-pub(crate) fn evict(table: &Table, wanted: usize, ending: &[(u32, EndReason)]) -> Vec<u32> {
-    if wanted == 0 {
-        return Vec::new();
-    }
-    let mut candidates: Vec<(bool, u64, u32)> = table
-        .iter()
-        .filter(|(slot, _)| ending.binary_search_by_key(slot, |(s, _)| *s).is_err())
-        .map(|(slot, entry)| (is_mutual(entry), entry.last, slot))
-        .collect();
-    if wanted < candidates.len() {
-        candidates.select_nth_unstable(wanted);
-        candidates.truncate(wanted);
-    }
-    candidates.into_iter().map(|(_, _, slot)| slot).collect()
-}
-
-/// Whether both ends take part: whoever makes up the address of one cannot have that.
-fn is_mutual(entry: &Entry) -> bool {
-    match entry.state() {
-        Some(TcpState::Established | TcpState::HalfClosed) => true,
-        Some(TcpState::Midstream) | None => entry.answered,
-        Some(_) => false,
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod entry;
 pub(crate) mod expiry;
 pub(crate) mod naming;
+pub(crate) mod pressure;
 pub(crate) mod rate;
 pub(crate) mod reading;
 pub(crate) mod record;

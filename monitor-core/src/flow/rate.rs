@@ -83,6 +83,11 @@ impl Step {
         let nearest = candidates.min_by_key(|first| time(*first).abs_diff(window)).unwrap_or(last);
         Span { first: nearest * group, seconds: time(nearest) as f64 / 1e9 }
     }
+
+    /// Begin of the drain before.
+    pub(crate) const fn before(&self) -> u64 {
+        self.now - self.interval
+    }
 }
 
 /// Rates of one direction. Takes memory once there is one, so never in a capture.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     histogram::{HANDSHAKE_SECONDS, Histogram, RESPONSE_SECONDS, ROUND_TRIP_SECONDS},
-    label::{AttemptResult, EndReason, Outcome, Role, Scope, TcpCounter, TcpState},
+    label::{AttemptResult, EndReason, LetGo, Outcome, Role, Scope, TcpCounter, TcpState},
 };
 
 pub use families::{Budgets, Families, OTHER, Scrapes, ServiceKey, io_values};
@@ -115,6 +115,10 @@ pub struct FlowTotals {
     pub duplicates: u64,
     /// Entries in the table now, duplicates included: slots of the kernel in use.
     pub slots: u64,
+    /// Entries that made room before their time, by [`LetGo`].
+    pub let_go: [u64; LetGo::COUNT],
+    /// The last drain found the table short of room.
+    pub pressure: bool,
 }
 
 /// TCP, each connection counted once. Directions are the host's.

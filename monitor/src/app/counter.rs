@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::mpsc::TryRecvError;
 use std::time::Duration;
 
 use monitor_common::abi::{Direction, cells_for};
 use monitor_core::host;
 
 use super::difference::Difference;
+use super::orders::{Order, Received};
 use super::settings;
 use super::told::Told;
 use super::{RunError, clock_is_off};
@@ -24,21 +25,28 @@ use crate::systemd::Watchdog;
 use crate::telemetry::Event;
 use crate::telemetry::{KernelStatus, MapUse, ProgramRuns};
 
-/// What the counting thread is told.
-#[derive(Debug)]
-pub(super) enum Order {
-    /// Count by this configuration from now on, and write records or not.
-    Reconfigure(Box<Config>, bool),
-    /// Drain once more and end.
-    Stop,
-}
-
 /// Drains between two looks at the listening sockets.
 const LISTENERS_EVERY: u64 = 10;
 /// How long a start attaches to interfaces before it goes on with those that it has; the others come between drains.
 const AT_START: Duration = Duration::from_millis(700);
 /// How long interfaces are attached to before somebody looks whether there is something else to do.
 const TURN: Duration = Duration::from_millis(200);
+
+/// The shortest time between two drains when slots run out, and as a part of what the last one took: whoever floods the
+/// table does not have this thread to himself.
+const REST: Duration = Duration::from_millis(10);
+const REST_PART: u32 = 2;
+
+/// Why a wait ended.
+enum Waited {
+    Told(Order),
+    /// Nobody is left to give orders.
+    Alone,
+    /// A drain is due.
+    Due,
+    /// Free slots run out: a drain is due before its time.
+    Early,
+}
 
 /// The kernel side and what it hangs on.
 pub(super) struct Counter {
@@ -293,19 +301,21 @@ impl Counter {
     }
 
     /// Counts until it is told to stop, or whoever could tell is gone.
-    pub(super) fn run(mut self, orders: &Receiver<Order>, watchdog: &mut Watchdog) {
+    pub(super) fn run(mut self, orders: &Received, watchdog: &mut Watchdog) {
         self.expect_drains(watchdog);
         loop {
+            let watch = Stopwatch::start();
             if self.tick() {
                 watchdog.drained(clock::now());
             }
-            match self.wait(orders) {
-                Ok(Order::Reconfigure(config, records)) => {
+            match self.wait(orders, watch.elapsed() / REST_PART) {
+                Waited::Told(Order::Reconfigure(config, records)) => {
                     self.reconfigure(*config, records);
                     self.expect_drains(watchdog);
                 }
-                Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => {}
+                Waited::Told(Order::Stop) | Waited::Alone => break,
+                Waited::Due => {}
+                Waited::Early => self.state.own.early_drains.inc(),
             }
         }
         // What came since the last drain is counted; then the programs leave with the source.
@@ -328,25 +338,40 @@ impl Counter {
         watchdog.expect_every(deadline(interval));
     }
 
-    /// Waits until the next drain is due, and meanwhile attaches to what waits for that.
-    fn wait(&mut self, orders: &Receiver<Order>) -> Result<Order, RecvTimeoutError> {
+    /// Waits until the next drain is due, and meanwhile attaches to what waits for that. `rest`: the least that it
+    /// waits even if slots run out.
+    fn wait(&mut self, orders: &Received, rest: Duration) -> Waited {
         let (watch, interval) = (Stopwatch::start(), self.config.drain_interval.get());
-        while !self.waiting.is_empty() {
-            match orders.try_recv() {
-                Ok(order) => return Ok(order),
-                Err(TryRecvError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
+        let rest = rest.max(REST);
+        let mut short = false;
+        loop {
+            match orders.next() {
+                Ok(order) => return Waited::Told(order),
+                Err(TryRecvError::Disconnected) => return Waited::Alone,
                 Err(TryRecvError::Empty) => {}
             }
-            let left = interval.saturating_sub(watch.elapsed());
+            short |= self.source.is_short();
+            let passed = watch.elapsed();
+            let left = interval.saturating_sub(passed);
             if left.is_zero() {
-                return Err(RecvTimeoutError::Timeout);
+                return Waited::Due;
+            }
+            if short && passed >= rest {
+                return Waited::Early;
+            }
+            if self.waiting.is_empty() {
+                if short {
+                    orders.wait(None, left.min(rest.saturating_sub(passed)));
+                } else {
+                    orders.wait(Some(self.source.alarm()), left);
+                }
+                continue;
             }
             for (link, error) in self.attach_waiting(left.min(TURN)) {
                 self.refuse(&link, &error);
             }
             self.tell_engine();
         }
-        orders.recv_timeout(interval.saturating_sub(watch.elapsed()))
     }
 
     fn reconfigure(&mut self, config: Config, records: bool) {

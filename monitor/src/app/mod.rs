@@ -3,6 +3,7 @@
 mod counter;
 mod difference;
 mod hello;
+mod orders;
 mod outputs;
 mod own;
 mod settings;
@@ -10,7 +11,7 @@ mod told;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use monitor_core::engine::Engine;
@@ -31,8 +32,9 @@ use crate::state::State;
 use crate::systemd::{self, Notifier, Watchdog};
 use crate::telemetry::{Event, Log, LogError, Own};
 use crate::web::{Limits, Listener, Server, Web, WebError};
-use counter::{Counter, LAST_DRAIN, Order};
+use counter::{Counter, LAST_DRAIN};
 use hello::Hello;
+use orders::{Order, Orders, orders};
 pub use outputs::{Plan, Recording, RunOutputs};
 pub(crate) use outputs::{given, named, short_forms};
 pub use own::OwnRun;
@@ -219,7 +221,7 @@ impl App<'_> {
 
         identified(&state, &confinement);
         self.hello(&server, &counter, &state);
-        let (orders, received) = channel();
+        let (orders, received) = orders().map_err(system("starting threads"))?;
         let (ended, mut end) = oneshot::channel();
         let mut watchdog = Watchdog::new(Arc::clone(&notifier));
         let (shared, rights) = (Arc::clone(&state), confinement.clone());
@@ -259,7 +261,7 @@ impl App<'_> {
                             state.events.emit(&Event::Stopping { signal: name });
                         }
                         notifier.say("STOPPING=1");
-                        drop(orders.send(Order::Stop));
+                        orders.give(Order::Stop);
                         // The page stays until the last drain is on it.
                         let last = timeout(LAST_DRAIN, &mut end).await;
                         break if matches!(last, Ok(Ok(()))) { Ok(()) } else { Err(RunError::CounterEnded) };
@@ -341,7 +343,7 @@ impl App<'_> {
         drop(crate::terminal::print(&hello.text()));
     }
 
-    fn reload(&mut self, state: &State, orders: &Sender<Order>, outputs: Option<&Outputs>) {
+    fn reload(&mut self, state: &State, orders: &Orders, outputs: Option<&Outputs>) {
         // Files may have been moved away, whatever the configuration says.
         if let Some(outputs) = outputs {
             outputs.reopen();
@@ -356,7 +358,7 @@ impl App<'_> {
                 let waiting = config.keep_fixed(&self.running);
                 self.log.set_level(config.log_level);
                 self.running = config.clone();
-                drop(orders.send(Order::Reconfigure(Box::new(config), !named.is_empty())));
+                orders.give(Order::Reconfigure(Box::new(config), !named.is_empty()));
                 match outputs {
                     Some(outputs) => outputs.change(named),
                     // Nobody has kept the rights to make files.

@@ -1,14 +1,12 @@
 //! Counting for a view in this process: no log, no records, no port, and no more rights than that takes.
 
-use std::sync::{
-    Arc,
-    mpsc::{Sender, channel},
-};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use monitor_core::engine::Engine;
 
-use super::counter::{Counter, Order};
+use super::counter::Counter;
+use super::orders::{Order, Orders, orders};
 use super::{RunError, confined, identified, identity, settings, system};
 use crate::clock;
 use crate::config::Config;
@@ -22,7 +20,7 @@ use crate::telemetry::Own;
 #[derive(Debug)]
 pub struct OwnRun {
     state: Arc<State>,
-    orders: Sender<Order>,
+    orders: Orders,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -46,7 +44,7 @@ impl OwnRun {
         };
         let counter = Counter::open(Arc::clone(&state), config, None, None)?;
         identified(&state, &confinement);
-        let (orders, received) = channel();
+        let (orders, received) = orders().map_err(system("starting threads"))?;
         let (shared, rights) = (Arc::clone(&state), confinement.clone());
         let thread = std::thread::Builder::new()
             .name("counter".to_owned())
@@ -74,7 +72,7 @@ impl OwnRun {
 impl Drop for OwnRun {
     fn drop(&mut self) {
         // An error means that it has ended already.
-        drop(self.orders.send(Order::Stop));
+        self.orders.give(Order::Stop);
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }

@@ -43,6 +43,7 @@ pub(super) fn engine(config: &Config, wall_offset: i64, records: bool) -> Result
             active: config.timeout_active.nanos(),
             fin: config.timeout_fin.nanos(),
             rst: config.timeout_rst.nanos(),
+            pressure: config.timeout_pressure.nanos(),
         },
         series: Budgets::by_name(|family| budget(config, family)),
         services: config.service_table()?,

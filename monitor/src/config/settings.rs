@@ -144,6 +144,8 @@ settings! {
     timeout_fin: Timeout = "timeout.fin", "TIME", "5s", Live;
     /// A TCP flow that was reset stays this long.
     timeout_rst: Timeout = "timeout.rst", "TIME", "2s", Live;
+    /// A TCP connection without packets ends after this while the table is short of room.
+    timeout_pressure: Timeout = "timeout.pressure", "TIME", "30s", Live;
 
     /// Time series of each family whose keys traffic chooses, two to six a key; the rest is summed as `other`.
     series_max: Number<1, 1_000_000> = "series.max", "N", "10000", Live;

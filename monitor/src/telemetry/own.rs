@@ -13,6 +13,8 @@ pub struct Own {
     pub drain_seconds: Histogram,
     /// Time that a drain waited for who read the flows before it.
     pub drain_wait_seconds: Histogram,
+    /// Drains before their time, because free slots ran out.
+    pub early_drains: IntCounter,
     /// Time that a page took to write.
     pub page_seconds: Histogram,
     /// Records written, by output and kind.
@@ -47,6 +49,10 @@ impl Own {
                 "Time that a drain waited for readers of the flow table.",
             )
             .buckets(vec![0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0]),
+        )?;
+        let early_drains = IntCounter::new(
+            "weir_early_drains_total",
+            "Readings of the flow table before their time, because free slots ran out.",
         )?;
         let page_seconds = Histogram::with_opts(
             HistogramOpts::new(
@@ -95,6 +101,7 @@ impl Own {
         for collector in [
             Box::new(drain_seconds.clone()) as Box<dyn Collector>,
             Box::new(drain_wait_seconds.clone()),
+            Box::new(early_drains.clone()),
             Box::new(page_seconds.clone()),
             Box::new(output_records.clone()),
             Box::new(output_errors.clone()),
@@ -112,6 +119,7 @@ impl Own {
             registry,
             drain_seconds,
             drain_wait_seconds,
+            early_drains,
             page_seconds,
             output_records,
             output_errors,

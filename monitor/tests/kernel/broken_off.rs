@@ -57,7 +57,8 @@ fn datagram(port: u16) -> Vec<u8> {
 fn what_a_drain_that_breaks_off_has_ended_is_counted_once_and_its_slots_come_back() {
     for (number, argument) in [(libc::SYS_membarrier, None), (libc::SYS_bpf, Some(MAP_UPDATE_ELEM))] {
         // Every flow ends at the first drain after its last packet, and there is a slot for each of one round.
-        let at_once = Timeouts { idle_tcp: 1, idle_udp: 1, idle_other: 1, active: 1, fin: 1, rst: 1 };
+        let at_once =
+            Timeouts { idle_tcp: 1, idle_udp: 1, idle_other: 1, active: 1, fin: 1, rst: 1, pressure: 1 };
         let config = EngineConfig { timeouts: at_once, max_flows: 64, ..EngineConfig::default() };
         let mut rig = Rig::new(Options { max_flows: 64, ..Options::default() }, config).plain().silent();
         rig.attach("eth0");

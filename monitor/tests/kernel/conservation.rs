@@ -20,7 +20,15 @@ use crate::{
 /// Every flow ends at the first drain after its last packet.
 fn hasty() -> EngineConfig {
     EngineConfig {
-        timeouts: Timeouts { idle_tcp: 1, idle_udp: 1, idle_other: 1, active: 1, fin: 1, rst: 1 },
+        timeouts: Timeouts {
+            idle_tcp: 1,
+            idle_udp: 1,
+            idle_other: 1,
+            active: 1,
+            fin: 1,
+            rst: 1,
+            pressure: 1,
+        },
         ..EngineConfig::default()
     }
 }

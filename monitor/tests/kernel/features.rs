@@ -170,7 +170,8 @@ fn batch_deletion(rig: &mut Rig) {
         traffic::udp(&rig.here, &rig.there, THERE, 1, 100);
     }
     delete_two(&mut rig.source);
-    let timeouts = Timeouts { idle_tcp: 1, idle_udp: 1, idle_other: 1, active: 1, fin: 1, rst: 1 };
+    let timeouts =
+        Timeouts { idle_tcp: 1, idle_udp: 1, idle_other: 1, active: 1, fin: 1, rst: 1, pressure: 1 };
     rig.engine.get_mut().expect("engine").reconfigure(EngineConfig { timeouts, ..EngineConfig::default() });
     let mut closed = 0;
     wait_for("the flows to end", || {

@@ -38,6 +38,7 @@ pub(crate) fn endless() -> EngineConfig {
             active: never,
             fin: never,
             rst: never,
+            pressure: never,
         },
         ..EngineConfig::default()
     }

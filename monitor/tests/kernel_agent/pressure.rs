@@ -1,10 +1,10 @@
 //! More flows than the table holds.
 
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 
 use crate::{
     agent::{Agent, THERE, cable},
-    netns::DEADLINE,
+    netns::{DEADLINE, Namespace},
     traffic::{self, Ending},
 };
 
@@ -44,4 +44,63 @@ fn every_packet_is_accounted_for_when_the_table_is_full() {
         page.sum("weir_tcp_connection_attempts_total", &[("result", "established")]) >= 1.0
     });
     assert!(!agent.process.stderr().contains("ERROR"), "{}", agent.process.stderr());
+}
+
+/// Datagrams of so many flows, each to a port of its own.
+fn datagrams(here: &Namespace, ports: std::ops::Range<u16>) {
+    here.enter(|| {
+        let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
+        for port in ports {
+            // An earlier datagram's ICMP error is no failure of this one.
+            while socket.send_to(b"flow", SocketAddr::new(THERE.parse().expect("an address"), port)).is_err()
+            {
+            }
+        }
+    });
+}
+
+const BEGUN: (&str, [(&str, &str); 1]) = ("weir_flows_started_total", [("transport", "udp")]);
+
+#[test]
+fn the_table_is_read_before_its_time_when_slots_run_out() {
+    let (here, _there) = cable();
+    let agent = Agent::start(&here, &["--interface=eth0", "--max-flows=2048", "--drain-interval=60s"]);
+    datagrams(&here, 10_000..11_200);
+    let page = agent.wait_for("an early drain", |page| page.sum("weir_early_drains_total", &[]) >= 1.0);
+    // Half of what was free.
+    assert!(page.sum(BEGUN.0, &BEGUN.1) >= 1000.0, "{}", page.not_zero());
+    assert_eq!(page.sum("weir_overflow_packets_total", &[]), 0.0);
+}
+
+#[test]
+fn a_table_many_times_smaller_than_what_comes_never_overflows_and_then_keeps_flows_for_their_time() {
+    const ROUND: u16 = 512;
+    let (here, there) = cable();
+    let agent = Agent::start(
+        &here,
+        &["--interface=eth0", "--max-flows=2048", "--drain-interval=100ms", "--timeout.udp=1h"],
+    );
+    let listener = there.enter(|| TcpListener::bind((THERE, 7000))).expect("listen");
+    let _client = here.enter(|| TcpStream::connect((THERE, 7000))).expect("connect");
+    let _server = listener.accept().expect("accept");
+    for round in 0..30 {
+        let first = 10_000 + round * ROUND;
+        datagrams(&here, first..first + ROUND);
+        agent.wait_for_sum(BEGUN.0, &BEGUN.1, f64::from((round + 1) * ROUND));
+    }
+    let page = agent.wait_for("the end of pressure", |page| page.sum("weir_flow_table_pressure", &[]) == 0.0);
+    assert_eq!(page.sum("weir_overflow_packets_total", &[]), 0.0, "{}", page.not_zero());
+    assert!(
+        page.sum("weir_flows_let_go_total", &[("kind", "unanswered")]) >= 13_000.0,
+        "{}",
+        page.not_zero()
+    );
+    assert_eq!(page.sum("weir_flows_let_go_total", &[("kind", "any")]), 0.0, "{}", page.not_zero());
+    assert_eq!(page.sum("weir_tcp_connections", &[("state", "established")]), 1.0);
+    let left = page.sum("weir_flows_active", &[("transport", "udp")]);
+    for _ in 0..5 {
+        let page = agent.wait_for_drains();
+        assert_eq!(page.sum("weir_flows_active", &[("transport", "udp")]), left);
+        assert_eq!(page.unaccounted(), 0.0);
+    }
 }

@@ -5,7 +5,7 @@ use monitor_common::abi::Flow;
 use super::{Books, Flows, packets};
 use crate::{
     engine::HookReading,
-    flow::{entry::Entry, expiry, table::Left},
+    flow::{entry::Entry, expiry, pressure::Pressure, table::Left},
     label::{AttemptResult, EndReason},
 };
 
@@ -20,13 +20,22 @@ impl Flows {
         self.name_waiting(books);
         books.interfaces.others(others);
         let mut ending = self.due(books);
-        let config = &books.config;
-        expiry::with_sightings(&self.table, &config.timeouts, books.now(), &mut ending);
-        let room = config.max_flows as usize / 10 * 9 + config.max_flows as usize % 10 * 9 / 10;
-        let wanted = (self.table.len() - ending.len()).saturating_sub(room);
-        let evicted = expiry::evict(&self.table, wanted, &ending);
-        ending.extend(evicted.into_iter().map(|slot| (slot, EndReason::Evicted)));
+        expiry::with_sightings(&self.table, &books.config.timeouts, books.now(), &mut ending);
+        self.let_go_early(books, &mut ending);
         ending
+    }
+
+    /// Adds to the flows that end those that make room before their time.
+    fn let_go_early(&mut self, books: &mut Books, ending: &mut Vec<(u32, EndReason)>) {
+        let (before, now) = (books.step.before(), books.now());
+        self.demand.take(books.report.opened, now - before);
+        let pressure = Pressure { room: books.config.max_flows as usize, demand: self.demand, before, now };
+        let gone = pressure.let_go(&self.table, &books.config.timeouts, ending);
+        books.ledger.made_room(gone.as_deref());
+        ending.extend(gone.into_iter().flatten().filter_map(|(slot, kind)| {
+            let entry = self.table.entry(slot)?;
+            Some((slot, kind.reason(entry)))
+        }));
     }
 
     /// Does what is due without a packet. Returns the slots whose flows end by that, sorted.

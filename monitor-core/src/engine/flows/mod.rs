@@ -11,6 +11,7 @@ use crate::{
         FlowId,
         entry::{Coverage, Entry, Sighting},
         expiry,
+        pressure::Demand,
         reading::Reading,
         record::Unwritten,
         role::Host,
@@ -40,6 +41,8 @@ pub(super) struct Flows {
     fuller: Vec<u32>,
     /// Beginnings of flows are noted by [`super::Engine::begins`], not when their slots are read.
     pub(super) noted_early: bool,
+    /// What began lately.
+    demand: Demand,
     /// Slots whose watermarks have moved, for a successor; none: there is to be no successor.
     pub(super) moved: Option<Vec<u32>>,
 }
@@ -56,6 +59,7 @@ impl Flows {
             anew: Vec::new(),
             fuller: Vec::new(),
             noted_early: false,
+            demand: Demand::default(),
             moved: None,
         }
     }

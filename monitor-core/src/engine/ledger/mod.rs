@@ -12,7 +12,7 @@ use crate::{
         rate::{Meter, Step},
         role::{self, Parties},
     },
-    label::EndReason,
+    label::{EndReason, LetGo},
     live::{Live, Marks, Surge},
     payload::Payloads,
     totals::{Families, InterfaceTotals, Io, Totals},
@@ -156,6 +156,15 @@ impl Ledger {
         let flows = &mut self.totals.flows;
         flows.active[transport.index()] -= 1;
         flows.ended[transport.index()][reason.index()] += 1;
+    }
+
+    /// The table is short of room, and these make some; `None`: it has room.
+    pub(super) fn made_room(&mut self, gone: Option<&[(u32, LetGo)]>) {
+        let flows = &mut self.totals.flows;
+        flows.pressure = gone.is_some();
+        for (_, kind) in gone.unwrap_or_default() {
+            flows.let_go[kind.index()] += 1;
+        }
     }
 
     /// A further sighting of a flow appeared.

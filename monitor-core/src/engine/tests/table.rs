@@ -5,7 +5,7 @@ use monitor_common::abi::{Direction, Flow, IpVersion, Transport};
 use super::world::*;
 use crate::{
     engine::{EndReason, EngineConfig, Timeouts},
-    label::TcpState,
+    label::{LetGo, TcpState},
 };
 
 #[test]
@@ -143,13 +143,14 @@ fn under_pressure_the_longest_idle_make_room_and_no_more_than_needed() {
     w.eth(&udp((PEER, 5000), (HOST, 53)));
     w.eth(&udp((PEER, 6000), (HOST, 53)));
     w.eth(&udp((PEER, 6001), (HOST, 53)));
-    w.wait(MS);
-    assert_eq!(w.ended(Transport::Udp, EndReason::Evicted), 2);
-    assert_eq!(w.totals().flows.slots, 18);
+    w.wait(SECOND);
+    // Three times the two that began.
+    assert_eq!(w.ended(Transport::Udp, EndReason::Evicted), 6);
+    assert_eq!(w.totals().flows.slots, 14);
     let mut ports: Vec<_> = w.engine.flows().map(|f| f.client.port).collect();
     ports.sort_unstable();
-    assert!(!ports.contains(&5001) && !ports.contains(&5002), "{ports:?}");
-    assert!(ports.contains(&5000) && ports.contains(&5003) && ports.contains(&6001), "{ports:?}");
+    assert!(!ports.contains(&5001) && !ports.contains(&5006), "{ports:?}");
+    assert!(ports.contains(&5000) && ports.contains(&5007) && ports.contains(&6001), "{ports:?}");
 }
 
 #[test]
@@ -175,7 +176,94 @@ fn a_flood_that_nobody_answers_makes_room_for_itself_and_not_by_ending_connectio
     }
     assert!(w.ended(Transport::Tcp, EndReason::Evicted) > 10);
     assert_eq!(w.connections(TcpState::Established), 1);
-    assert_eq!(w.ended(Transport::Udp, EndReason::Evicted), 0);
+    assert_eq!(w.totals().flows.let_go[LetGo::IdleTcp.index()], 0);
+}
+
+/// Fills a table of 40 with `new` flows of one packet each, that come between two drains.
+fn flood(w: &mut World, first: u16, new: u16) {
+    for port in first..first + new {
+        w.eth(&udp((PEER, port), (HOST, 99)));
+    }
+}
+
+#[test]
+fn flows_make_room_in_the_order_in_which_they_are_missed_least() {
+    let mut w = World::with_slots(40);
+    let (mut live, mut closed, mut reset) = (outbound(40_000, 1), outbound(40_001, 1), outbound(40_002, 1));
+    for tcp in [&mut live, &mut closed, &mut reset] {
+        tcp.handshake(&mut w);
+    }
+    // The youngest of all, but over.
+    w.eth(&udp((HOST, 5353), (PEER, 53)));
+    w.eth(&udp((PEER, 53), (HOST, 5353)));
+    w.eth(&udp((PEER, 5000), (HOST, 98)));
+    closed.close(&mut w);
+    w.eth(&reset.rst(SERVER));
+    w.drain();
+    let gone = |w: &World| w.totals().flows.let_go;
+    assert_eq!((gone(&w), w.totals().flows.pressure), ([0; 5], false));
+    // 6 + 12 flows, three times 12 are wanted, but half is the most: none need go.
+    w.now += SECOND;
+    flood(&mut w, 10_000, 12);
+    w.drain();
+    assert_eq!((gone(&w), w.totals().flows.pressure), ([0; 5], false));
+    w.now += SECOND;
+    flood(&mut w, 20_000, 5);
+    for port in 10_000..10_012 {
+        w.eth(&udp((PEER, port), (HOST, 99)));
+    }
+    w.drain();
+    assert_eq!((gone(&w), w.totals().flows.pressure), ([0; 5], false), "17 are free, and 15 are wanted");
+    flood(&mut w, 30_000, 10);
+    for port in (10_000..10_012).chain(20_000..20_005) {
+        w.eth(&udp((PEER, port), (HOST, 99)));
+    }
+    w.now += SECOND;
+    w.drain();
+    // Those of the flood had packets in this drain, and established connections stay.
+    assert_eq!(
+        (gone(&w), w.totals().flows.pressure),
+        ([1, 1, 1, 0, 0], true),
+        "what was reset ended by itself"
+    );
+    assert_eq!((w.ended(Transport::Tcp, EndReason::Fin), w.ended(Transport::Tcp, EndReason::Rst)), (1, 1));
+    assert_eq!(w.ended(Transport::Udp, EndReason::Evicted), 2);
+    assert_eq!(w.connections(TcpState::Established), 1);
+}
+
+#[test]
+fn an_idle_connection_makes_room_after_the_timeout_of_pressure_and_lives_on_without_it() {
+    for pressed in [false, true] {
+        let mut w = World::with_slots(40);
+        let mut tcp = outbound(40_000, 1);
+        tcp.handshake(&mut w);
+        w.drain();
+        for round in 0..40 {
+            if pressed {
+                flood(&mut w, 10_000 + round * 30, 30);
+            }
+            w.wait(SECOND);
+            assert_eq!(w.totals().flows.pressure, pressed);
+            let gone = u64::from(pressed && round >= 30);
+            assert_eq!(w.totals().flows.let_go[LetGo::IdleTcp.index()], gone, "after {round} s");
+        }
+    }
+}
+
+#[test]
+fn timeouts_are_whole_again_when_the_table_has_room() {
+    let mut w = World::with_slots(40);
+    flood(&mut w, 10_000, 30);
+    w.wait(SECOND);
+    flood(&mut w, 20_000, 10);
+    w.wait(SECOND);
+    assert!(w.totals().flows.pressure);
+    let left = w.totals().flows.slots;
+    let end = w.now + 57 * SECOND;
+    while w.now < end {
+        w.wait(SECOND);
+        assert_eq!((w.totals().flows.pressure, w.totals().flows.slots), (false, left));
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@
 //! 6. Those slots are read a last time.
 //! 7. H1: the hooks' totals again. H0 ≤ slots + elsewhere ≤ H1.
 //! 8. What was told is written to the pins, if there are any; see [`super::pin`].
-//! 9. Those slots are emptied and given back.
+//! 9. Those slots are emptied and given back, and the kernel side is told at how few free ones to wake this one.
 //!
 //! Any of these may fail, and the next drain goes on where this one broke off: [`Ending`] remembers which slots are on
 //! their way out.
@@ -74,6 +74,7 @@ impl Source {
             self.slots.empty(slot)?;
             self.ending.closed.pop();
         }
+        self.set_alarm();
         committed.map(|()| report)
     }
 

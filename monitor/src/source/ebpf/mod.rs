@@ -19,6 +19,7 @@ pub mod probe;
 mod samples;
 mod slots;
 mod stats;
+mod supply;
 mod sys;
 
 use std::collections::BTreeMap;
@@ -149,6 +150,7 @@ pub struct Source {
     options: Options,
     ebpf: Ebpf,
     slots: Slots,
+    supply: supply::Supply,
     hooks: Hooks,
     grace: Grace,
     expedite: expedite::Expedite,
@@ -208,6 +210,7 @@ impl Source {
         let log = log::KernelLog::new(&mut ebpf)?;
         attach::load_all(&mut ebpf, &attach::programs(&options, features))?;
         let mut slots = Slots::new(&mut ebpf, &options, found)?;
+        let supply = supply::Supply::new(&mut ebpf)?;
         let mut hooks = Hooks::new(&mut ebpf, options.cells)?;
         let samples = options.sampling.map(|s| samples::Reader::new(&mut ebpf, s)).transpose()?;
         let grace = Grace::new()?;
@@ -225,6 +228,7 @@ impl Source {
             options,
             ebpf,
             slots,
+            supply,
             hooks,
             grace,
             expedite: expedite::Expedite::new(),

@@ -57,6 +57,9 @@ unsafe impl Shared for monitor_common::abi::Reported {}
 // SAFETY: a cell.
 unsafe impl Shared for monitor_common::cell::Cell64 {}
 
+// SAFETY: cells.
+unsafe impl Shared for monitor_common::abi::Supply {}
+
 /// The values of a `BPF_F_MMAPABLE` array, mapped.
 pub(super) struct Mapping<T> {
     base: NonNull<T>,

@@ -3,7 +3,11 @@
 mod block;
 mod sys;
 
-use std::{io, os::fd::AsFd as _, time::Duration};
+use std::{
+    io,
+    os::fd::{AsFd as _, BorrowedFd},
+    time::Duration,
+};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
 
@@ -94,6 +98,14 @@ impl Socket {
         }
         (self.received, self.dropped)
     }
+}
+
+/// Waits until one of these descriptors has something to read, or the time is over.
+///
+/// # Errors
+/// Those of poll(2).
+pub fn wait_for<'a>(descriptors: impl Iterator<Item = BorrowedFd<'a>>, at_most: Duration) -> io::Result<()> {
+    sys::wait(descriptors, at_most)
 }
 
 /// Waits until a socket has packets, or for so long.

@@ -48,6 +48,10 @@ families! {
     FLOWS_STARTED = Counter "weir_flows_started";
     /// Flows that ended, by why.
     FLOWS_ENDED = Counter "weir_flows_ended";
+    /// Flows that made room before their time, by kind. They are among those that ended.
+    FLOWS_LET_GO = Counter "weir_flows_let_go";
+    /// 1: the last reading found the flow table short of room, and flows make it before their time.
+    FLOW_TABLE_PRESSURE = Gauge "weir_flow_table_pressure";
     /// Flows seen on a second interface and counted on the first.
     DUPLICATE_FLOWS = Counter "weir_duplicate_flows";
 

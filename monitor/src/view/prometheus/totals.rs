@@ -5,14 +5,14 @@
 
 use monitor_common::abi::{Direction, IpVersion, Transport};
 use monitor_core::histogram::Histogram;
-use monitor_core::label::{AttemptResult, EndReason, Outcome, Role, Scope, TcpCounter, TcpState};
+use monitor_core::label::{AttemptResult, EndReason, LetGo, Outcome, Role, Scope, TcpCounter, TcpState};
 use monitor_core::totals::{ByRoleAndScope, HookTotals, InterfaceTotals, TcpTotals, Totals};
 
 use super::families::{
-    ACCOUNTED_PACKETS, CONSERVATION_VIOLATIONS, DUPLICATE_FLOWS, FLOWS_ACTIVE, FLOWS_ENDED, FLOWS_STARTED,
-    FRAGMENTS, HOOK_PACKETS, LAST_DRAIN, NETWORK_BYTES, NETWORK_PACKETS, OVERFLOW_PACKETS, SKBS,
-    TCP_ATTEMPTS, TCP_CONNECTIONS, TCP_COUNTERS, TCP_FIRST_RESPONSE, TCP_FLAGS, TCP_HANDSHAKE, TCP_PACKETS,
-    TCP_RTT,
+    ACCOUNTED_PACKETS, CONSERVATION_VIOLATIONS, DUPLICATE_FLOWS, FLOW_TABLE_PRESSURE, FLOWS_ACTIVE,
+    FLOWS_ENDED, FLOWS_LET_GO, FLOWS_STARTED, FRAGMENTS, HOOK_PACKETS, LAST_DRAIN, NETWORK_BYTES,
+    NETWORK_PACKETS, OVERFLOW_PACKETS, SKBS, TCP_ATTEMPTS, TCP_CONNECTIONS, TCP_COUNTERS, TCP_FIRST_RESPONSE,
+    TCP_FLAGS, TCP_HANDSHAKE, TCP_PACKETS, TCP_RTT,
 };
 use super::numbers::Numbers;
 use super::page::{Family, Page};
@@ -119,6 +119,12 @@ fn flows(page: &mut Page, totals: &Totals) {
             page.sample(&labels, flows.ended[transport.index()][reason.index()]);
         }
     }
+    page.family(&FLOWS_LET_GO);
+    for kind in LetGo::ALL {
+        page.sample(&[("kind", kind.as_str().into())], flows.let_go[kind.index()]);
+    }
+    page.family(&FLOW_TABLE_PRESSURE);
+    page.sample(&[], u64::from(flows.pressure));
     page.family(&DUPLICATE_FLOWS);
     page.sample(&[], flows.duplicates);
 }
