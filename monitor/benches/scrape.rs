@@ -46,15 +46,17 @@ fn main() {
         let mut zipped = 0;
         let (mut plain, mut both) = (Vec::new(), Vec::new());
         for _ in 0..rounds(ROUNDS, 3) {
-            let context =
-                Context { kernel: &kernel, own: &own, events: &events, config_ok: true, undirected: None };
+            let context = Context {
+                kernel: &kernel,
+                own: &own,
+                events: &events,
+                created: true,
+                config_ok: true,
+                undirected: None,
+            };
             let start = cpu_time();
-            page = prometheus::write(
-                &mut engine,
-                &context,
-                format,
-                Vec::with_capacity(page.len() + page.len() / 8),
-            );
+            page =
+                prometheus::write(&engine, &context, format, Vec::with_capacity(page.len() + page.len() / 8));
             let written = cpu_time();
             let compressed = compress(&page, zipped + zipped / 8);
             zipped = compressed.len();

@@ -38,6 +38,7 @@ pub struct State {
     drains: watch::Sender<u64>,
     ready: AtomicBool,
     config_ok: AtomicBool,
+    created: AtomicBool,
 }
 
 impl State {
@@ -55,6 +56,7 @@ impl State {
             drains: watch::Sender::new(0),
             ready: AtomicBool::new(false),
             config_ok: AtomicBool::new(true),
+            created: AtomicBool::new(false),
         }
     }
 
@@ -139,6 +141,16 @@ impl State {
     /// Whether the configuration could be read when it was last asked for.
     pub fn config_ok(&self) -> bool {
         self.config_ok.load(Ordering::Relaxed)
+    }
+
+    /// Whether pages of OpenMetrics say when each series began.
+    pub fn shows_created(&self) -> bool {
+        self.created.load(Ordering::Relaxed)
+    }
+
+    /// From here on they do, or not.
+    pub fn set_shows_created(&self, shows: bool) {
+        self.created.store(shows, Ordering::Relaxed);
     }
 
     /// The configuration could be read, or not.

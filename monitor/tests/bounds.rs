@@ -66,9 +66,15 @@ impl World {
     /// A number of the page.
     fn metric(&mut self, series: &str) -> u64 {
         let (kernel, own, events) = (KernelStatus::default(), Own::new().unwrap(), Events::default());
-        let context =
-            Context { kernel: &kernel, own: &own, events: &events, config_ok: true, undirected: None };
-        let page = String::from_utf8(write(&mut self.engine, &context, Format::Text, Vec::new())).unwrap();
+        let context = Context {
+            kernel: &kernel,
+            own: &own,
+            events: &events,
+            created: true,
+            config_ok: true,
+            undirected: None,
+        };
+        let page = String::from_utf8(write(&self.engine, &context, Format::Text, Vec::new())).unwrap();
         let value = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         value.unwrap_or_else(|| panic!("{series} is not on the page:\n{page}")).parse().unwrap()
     }

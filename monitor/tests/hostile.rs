@@ -314,13 +314,19 @@ fn what_is_shown_of_a_host_is_harmless() {
     let id = state.engine().flows().next().unwrap().id;
     let life = serde_json::to_string(&Life::of(&mut state.engine(), id)).unwrap();
     assert_harmless("one flow", &life);
-    let mut engine = state.engine();
+    let engine = state.engine();
 
     let (kernel, own, events) = (KernelStatus::default(), Own::new().unwrap(), Events::default());
-    let context = Context { kernel: &kernel, own: &own, events: &events, config_ok: true, undirected: None };
-    // A series is shown at 0 first: the second page has the numbers.
-    for format in [Format::Text, Format::OpenMetrics, Format::Text] {
-        let page = String::from_utf8(write(&mut engine, &context, format, Vec::new())).unwrap();
+    let context = Context {
+        kernel: &kernel,
+        own: &own,
+        events: &events,
+        created: true,
+        config_ok: true,
+        undirected: None,
+    };
+    for format in [Format::Text, Format::OpenMetrics] {
+        let page = String::from_utf8(write(&engine, &context, format, Vec::new())).unwrap();
         assert_harmless("the metrics", &page);
         assert!(page.contains("plain.example.org"), "names are on the page");
         page.lines().filter(|line| !line.starts_with('#')).for_each(assert_sample);

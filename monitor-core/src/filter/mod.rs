@@ -14,11 +14,13 @@
 //!            | text [ "=" | "!=" ] pattern
 //!            | ( "state" | "role" | "scope" ) [ "=" | "!=" ] word
 //!            | ( "since" | "before" ) time
+//!            | '"' pattern '"'
 //! ```
 //!
 //! Counters, spans and texts are the words of [`Counter`], [`Span`] and [`TextField`]; a counter alone
 //! means more than 0. Numbers take K, M, G, T (1000) or Ki, Mi, Gi, Ti (1024), times ns, us, ms, s, m, h,
-//! d. Patterns know `*` and `?` and no case; in double quotes they may hold anything. What is not known of
+//! d. Ports may be named as IANA names them. A pattern alone, in quotes, is looked for within names, addresses and all
+//! other texts. Patterns know `*` and `?` and no case; in double quotes they may hold anything. What is not known of
 //! a subject makes its test false, `!=` included; `not` turns that round.
 
 mod parse;
@@ -233,6 +235,8 @@ pub enum Test {
     Since(Time),
     /// It began before this time.
     Before(Time),
+    /// This is within one of its texts or addresses.
+    Anywhere(Pattern),
 }
 
 /// An expression.
@@ -360,6 +364,11 @@ impl Test {
             Self::Scope { negated, scope } => subject.scope().is_some_and(|s| (s == *scope) != *negated),
             Self::Since(time) => subject.times().is_some_and(|(_, last)| last >= *time),
             Self::Before(time) => subject.times().is_some_and(|(first, _)| first < *time),
+            Self::Anywhere(pattern) => {
+                let within = |field| subject.text(field).is_some_and(|text| pattern.is_within(text));
+                TextField::ALL.into_iter().any(within)
+                    || on(None, |side| subject.ip(side).is_some_and(|ip| pattern.is_within(&ip.to_string())))
+            }
         }
     }
 }
@@ -430,6 +439,7 @@ impl fmt::Display for Test {
             Self::Scope { negated, scope } => write!(f, "scope {}{scope}", is(*negated)),
             Self::Since(time) => write!(f, "since {time}"),
             Self::Before(time) => write!(f, "before {time}"),
+            Self::Anywhere(pattern) => pattern.quoted(f),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{Comparison, Counter, DEPTH_MAX, Expression, LENGTH_MAX, Span, Test, 
 use crate::label::{Role, Scope, TcpState};
 use crate::network::Network;
 use crate::record::{Peer, Protocol, Text, Time};
+use crate::services;
 
 /// Why an expression is none, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +106,7 @@ const TEXT: &str = "a text";
 const JOIN: &str = "`and`, `or` or the end";
 const CLOSE: &str = "`and`, `or` or `)`";
 const ADDRESS: &str = "an address such as 10.0.0.1 or a network such as 10.0.0.0/8";
-const PORT: &str = "a port from 0 to 65535 or a range such as 8000-8100";
+const PORT: &str = "a port from 0 to 65535, a range such as 8000-8100 or a service such as http";
 const NUMBER: &str = "a number such as 10, 1.5M or 64Ki";
 const DURATION: &str = "a length of time such as 100ms or 1.5h";
 const COMPARISON: &str = "a comparison such as `>`";
@@ -293,6 +294,11 @@ impl<'a> Parser<'a> {
     }
 
     fn test(&mut self) -> Result<Test, FilterError> {
+        if let Kind::Quoted(text) = &self.ahead.kind {
+            let pattern = Pattern::new(text.clone());
+            self.take()?;
+            return Ok(Test::Anywhere(pattern));
+        }
         let Kind::Word(word) = self.ahead.kind else { return Err(self.expected(TEST, [].into_iter())) };
         let lower = word.to_ascii_lowercase();
         let lower = lower.as_str();
@@ -535,13 +541,13 @@ fn ports(text: &str) -> Option<(u16, u16)> {
     let number = |text: &str| -> Option<u16> {
         if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { None }
     };
-    match text.split_once('-') {
-        None => number(text).map(|port| (port, port)),
-        Some((low, high)) => {
-            let (low, high) = (number(low)?, number(high)?);
-            (low <= high).then_some((low, high))
-        }
+    // Names of services may have a hyphen too.
+    if let Some(port) = number(text).or_else(|| services::port(&text.to_ascii_lowercase())) {
+        return Some((port, port));
     }
+    let (low, high) = text.split_once('-')?;
+    let (low, high) = (number(low)?, number(high)?);
+    (low <= high).then_some((low, high))
 }
 
 fn test_words() -> impl Iterator<Item = &'static str> {
@@ -568,7 +574,7 @@ fn nearest(
         if Network::parse(&word).is_some() {
             return Some("host");
         }
-        if ports(&word).is_some() {
+        if word.bytes().all(|b| b.is_ascii_digit() || b == b'-') && ports(&word).is_some() {
             return Some("port");
         }
         if let Some((_, ours)) = OTHER_NAMES.iter().find(|(theirs, _)| *theirs == word) {

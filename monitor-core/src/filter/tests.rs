@@ -410,3 +410,33 @@ fn no_text_makes_it_panic_and_every_error_lies_in_the_text() {
     }
     assert!(good > 100, "{good}");
 }
+
+#[test]
+fn ports_may_be_named_and_sizes_have_bytes() {
+    for (named, meant) in [
+        ("port http", "port 80"),
+        ("server port HTTPS", "server port 443"),
+        ("port != ssh", ""),
+        ("not port http-alt", "not port 8080"),
+        ("bytes > 1MB", "bytes > 1000000"),
+        ("port nonesuch", ""),
+    ] {
+        let shown = named.parse::<Filter>().map_or(String::new(), |filter| filter.to_string());
+        assert_eq!(shown, meant, "{named}");
+    }
+}
+
+#[test]
+fn a_text_alone_is_looked_for_in_names_and_addresses() {
+    use crate::record::{FlowRecord, tests::small};
+    let flow =
+        FlowRecord { name: Some("www.Example.org".into()), application: Some("tls".into()), ..small() };
+    let server = flow.identity.server_ip.to_string();
+    for text in ["example", "EXAMPLE.org", "www.*.org", "tls", &*server] {
+        let filter: Filter = format!("\"{text}\"").parse().unwrap();
+        assert!(filter.matches(&flow), "{text}");
+        assert_eq!(filter.to_string().parse(), Ok(filter), "{text}");
+    }
+    let none: Filter = "\"nonesuch\"".parse().unwrap();
+    assert!(!none.matches(&flow) && !none.is_about_packets());
+}

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Units of counts.
-const COUNTS: [(&str, u64); 10] = [
+const COUNTS: [(&str, u64); 20] = [
     ("", 1),
     ("k", 1000),
     ("K", 1000),
@@ -14,6 +14,16 @@ const COUNTS: [(&str, u64); 10] = [
     ("Mi", 1 << 20),
     ("Gi", 1 << 30),
     ("Ti", 1 << 40),
+    ("B", 1),
+    ("kB", 1000),
+    ("KB", 1000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("TB", 1_000_000_000_000),
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
 ];
 
 /// Units of time in nanoseconds, largest first.
@@ -80,6 +90,11 @@ impl Pattern {
         Self(source.into())
     }
 
+    /// Whether a part of a text matches.
+    pub fn is_within(&self, text: &str) -> bool {
+        Self(format!("*{}*", self.0)).matches(text)
+    }
+
     /// Whether a whole text matches. At most the product of the lengths in steps, no recursion.
     pub fn matches(&self, text: &str) -> bool {
         let (mut pattern, mut rest) = (self.0.chars(), text.chars());
@@ -118,6 +133,13 @@ impl fmt::Display for Pattern {
         {
             return f.write_str(&self.0);
         }
+        self.quoted(f)
+    }
+}
+
+impl Pattern {
+    /// In quotes.
+    pub(super) fn quoted(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("\"")?;
         for c in self.0.chars() {
             if matches!(c, '"' | '\\') {
@@ -143,6 +165,9 @@ mod tests {
             ("1.5M", 1_500_000),
             ("2Ki", 2048),
             ("0.5Gi", 1 << 29),
+            ("1MB", 1_000_000),
+            ("1.5kB", 1500),
+            ("64KiB", 65_536),
             ("18446744073709551615", u64::MAX),
         ] {
             assert_eq!(count(text), Some(value), "{text}");
@@ -156,7 +181,7 @@ mod tests {
             "-1",
             "+1",
             "1 K",
-            "1KB",
+            "1BM",
             "1m",
             "1.2.3K",
             "18446744073709551616",

@@ -54,5 +54,9 @@ record! {
         flow_file: Option<Text>;
         /// Name of its flow, also on packets from before the name was known.
         name: Option<Text>;
+        /// Registrable domain of that name.
+        domain: Option<Text>;
+        /// Application protocol of its flow.
+        application: Option<Text>;
     }
 }

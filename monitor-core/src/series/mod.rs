@@ -11,11 +11,9 @@
 //!   series are kept for such heavy newcomers, so that a scan cannot use them up.
 //! * **Eviction.** A key that is evicted vanishes with its history: `other` does not jump. What it
 //!   counts later goes to `other`, or to a new series from 0 if it comes back.
-//! * **First exposure.** A new series shows 0 until one scrape has shown it so; `rate()` then sees its
-//!   first increment. Nothing is lost meanwhile: the increments are held, however long no scraper
-//!   comes, and of a key that leaves before it was ever shown they go to `other`. With several
-//!   scrapers the first scrape of any counts; the others may meet the series above 0, which its
-//!   creation time explains to those that read it.
+//! * **Start.** A new series is 0 for [`SeriesConfig::zero_for`], which is to be two scrape intervals, so that every
+//!   scraper sees it so and `rate()` sees its first increment, whoever else asks meanwhile. Nothing is lost: the
+//!   increments are held, and of a key that leaves before they were shown they go to `other`.
 //!
 //! So `rate()` summed over the keys and `other` is right but for what an evicted key counted after its
 //! last scrape, and the sum of the values themselves falls with each eviction. [`Family::total`] does
@@ -42,11 +40,13 @@ pub struct SeriesConfig {
     /// Time without traffic after which a key gives way to any other, ns. Its half is the half-life of
     /// "recent".
     pub idle: u64,
+    /// How long a new series is shown as 0, ns.
+    pub zero_for: u64,
 }
 
 impl Default for SeriesConfig {
     fn default() -> Self {
-        Self { max_series: 10_000, new_per_hour: 10_000, idle: 600_000_000_000 }
+        Self { max_series: 10_000, new_per_hour: 10_000, idle: 600_000_000_000, zero_for: 0 }
     }
 }
 
@@ -72,8 +72,6 @@ pub struct Family<K, const N: usize> {
     created: u64,
     /// Sequence of the newest key.
     newest: u64,
-    /// Keys up to this sequence have been shown at 0.
-    shown: u64,
     total: [u64; N],
     other: [u64; N],
     evicted: [u64; N],
@@ -96,15 +94,11 @@ struct Entry<K, const N: usize> {
 pub struct Series<'a, K, const N: usize> {
     /// The key.
     pub key: &'a K,
-    /// Its counters; 0 until a scrape has shown them so.
+    /// Its counters; 0 while the series is new.
     pub values: [u64; N],
     /// When the series began, ns of the flow clock.
     pub created: u64,
 }
-
-/// What a scrape is about to show; see [`Family::exposed`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scrape(u64);
 
 impl<K: Hash + Eq + Clone, const N: usize> Family<K, N> {
     /// An empty family that begins now.
@@ -121,7 +115,6 @@ impl<K: Hash + Eq + Clone, const N: usize> Family<K, N> {
             now,
             created: now,
             newest: 0,
-            shown: 0,
             total: [0; N],
             other: [0; N],
             evicted: [0; N],
@@ -228,8 +221,8 @@ impl<K: Hash + Eq + Clone, const N: usize> Family<K, N> {
         let Some(entry) = self.entries.get(slot as usize) else { return };
         self.index.remove(&entry.key);
         self.evictions += 1;
-        // What no page has shown is no history: it is counted where it can still be seen.
-        let held = entry.sequence > self.shown;
+        // What no page can have shown is no history: it is counted where it can still be seen.
+        let held = self.is_new(entry);
         accumulate(if held { &mut self.other } else { &mut self.evicted }, &entry.counts);
     }
 
@@ -287,15 +280,14 @@ impl<K: Hash + Eq + Clone, const N: usize> Family<K, N> {
         self.rebuild();
     }
 
-    /// A copy to write a page from: the series and sums as they are now, without what decides about new keys.
+    /// A copy to write a page from: the series and sums as they are at `now`, without what decides about new keys.
     #[must_use]
-    pub fn copied(&self) -> Self {
-        let mut copy = Self::new(self.config, self.now);
+    pub fn copied(&self, now: u64) -> Self {
+        let mut copy = Self::new(self.config, self.now.max(now));
         copy.entries.clone_from(&self.entries);
         Self {
             created: self.created,
             newest: self.newest,
-            shown: self.shown,
             total: self.total,
             other: self.other,
             evicted: self.evicted,
@@ -305,15 +297,9 @@ impl<K: Hash + Eq + Clone, const N: usize> Family<K, N> {
         }
     }
 
-    /// Call before the values are read for a page, and [`Self::exposed`] once the page is out.
-    pub fn scrape_begin(&self) -> Scrape {
-        Scrape(self.newest)
-    }
-
-    /// A page with the values of that time was shown: the new keys on it have now been seen at 0. Keys
-    /// that came after [`Self::scrape_begin`] wait for the next page.
-    pub fn exposed(&mut self, scrape: Scrape) {
-        self.shown = self.shown.max(scrape.0.min(self.newest));
+    /// Whether a series is still shown as 0.
+    fn is_new(&self, entry: &Entry<K, N>) -> bool {
+        self.now.saturating_sub(entry.created) < self.config.zero_for
     }
 
     /// All keys with a series, in no order.
@@ -328,7 +314,7 @@ impl<K: Hash + Eq + Clone, const N: usize> Family<K, N> {
     }
 
     fn series_of<'a>(&self, entry: &'a Entry<K, N>) -> Series<'a, K, N> {
-        let values = if entry.sequence <= self.shown { entry.counts } else { [0; N] };
+        let values = if self.is_new(entry) { [0; N] } else { entry.counts };
         Series { key: &entry.key, values, created: entry.created }
     }
 

@@ -4,20 +4,20 @@ use crate::random::Random;
 const SECOND: u64 = 1_000_000_000;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
+/// How long new series are 0.
+const ZERO: u64 = 30 * SECOND;
 
 fn family(max_series: u32) -> Family<u32, 1> {
     limited(max_series, 1_000_000)
 }
 
 fn limited(max_series: u32, new_per_hour: u32) -> Family<u32, 1> {
-    Family::new(SeriesConfig { max_series, new_per_hour, idle: 10 * MINUTE }, 0)
+    Family::new(SeriesConfig { max_series, new_per_hour, idle: 10 * MINUTE, zero_for: ZERO }, 0)
 }
 
-/// A scrape from begin to end; what it showed, by key.
-fn scrape<const N: usize>(f: &mut Family<u32, N>) -> Vec<(u32, [u64; N])> {
-    let token = f.scrape_begin();
-    let mut page: Vec<_> = f.iter().map(|s| (*s.key, s.values)).collect();
-    f.exposed(token);
+/// What a page shows at `now`, by key.
+fn scrape<const N: usize>(f: &Family<u32, N>, now: u64) -> Vec<(u32, [u64; N])> {
+    let mut page: Vec<_> = f.copied(now).iter().map(|s| (*s.key, s.values)).collect();
     page.sort_unstable();
     page
 }
@@ -38,55 +38,30 @@ fn assert_conserved<const N: usize>(f: &Family<u32, N>) {
 }
 
 #[test]
-fn a_new_series_is_shown_once_at_zero_and_then_with_all_it_counted() {
+fn a_new_series_is_0_for_two_scrapes_whoever_asks_and_then_has_all_it_counted() {
     let mut f = family(10);
     f.add(&1, [5], 0);
     f.add(&1, [7], SECOND);
-    assert_eq!(scrape(&mut f), [(1, [0])]);
-    assert_eq!(scrape(&mut f), [(1, [12])]);
-    f.add(&1, [1], 2 * SECOND);
-    assert_eq!(scrape(&mut f), [(1, [13])]);
+    // A person, two Prometheus and another person.
+    for now in [SECOND, SECOND, 2 * SECOND, 16 * SECOND, 17 * SECOND, ZERO - 1] {
+        assert_eq!(scrape(&f, now), [(1, [0])]);
+    }
+    assert_eq!(scrape(&f, ZERO), [(1, [12])]);
+    f.add(&1, [1], ZERO + SECOND);
+    f.add(&2, [6], ZERO + SECOND);
+    assert_eq!(scrape(&f, ZERO + 2 * SECOND), [(1, [13]), (2, [0])]);
+    assert_eq!(scrape(&f, 2 * ZERO + SECOND), [(1, [13]), (2, [6])]);
 }
 
 #[test]
-fn a_key_that_comes_while_a_page_is_written_waits_for_the_next() {
-    let mut f = family(10);
-    f.add(&1, [5], 0);
-    let page = f.scrape_begin();
-    f.add(&2, [6], 0);
-    f.exposed(page);
-    assert_eq!(scrape(&mut f), [(1, [5]), (2, [0])]);
-    assert_eq!(scrape(&mut f), [(1, [5]), (2, [6])]);
-}
-
-#[test]
-fn a_page_that_never_got_out_shows_nothing() {
-    let mut f = family(10);
-    f.add(&1, [5], 0);
-    let _ = f.scrape_begin();
-    assert_eq!(scrape(&mut f), [(1, [0])]);
-}
-
-#[test]
-fn an_old_page_that_ends_late_hides_nothing_again() {
-    let mut f = family(10);
-    f.add(&1, [5], 0);
-    let slow = f.scrape_begin();
-    f.add(&2, [6], 0);
-    scrape(&mut f);
-    f.exposed(slow);
-    assert_eq!(scrape(&mut f), [(1, [5]), (2, [6])]);
-}
-
-#[test]
-fn without_a_scraper_nothing_is_lost() {
-    let mut f = family(2);
-    for minute in 0..100 {
-        f.add(&(minute % 7), [1], u64::from(minute) * 20 * MINUTE);
+fn what_was_never_shown_is_lost_with_no_key() {
+    let mut f = limited(1, 1_000_000);
+    for n in 0..100u32 {
+        f.add(&n, [u64::from(n + 1) * 100], u64::from(n) * SECOND / 10);
     }
     assert!(f.evictions() > 0);
     assert_eq!(f.evicted(), &[0], "no history was ever shown, so none may vanish");
-    assert_eq!(f.other()[0] + held(&f)[0], 100);
+    assert_eq!(f.other()[0] + held(&f)[0], f.total()[0]);
 }
 
 #[test]
@@ -114,10 +89,9 @@ fn what_finds_no_place_counts_in_other() {
 fn an_evicted_key_vanishes_with_its_history_and_other_does_not_jump() {
     let mut f = family(1);
     f.add(&1, [1000], 0);
-    scrape(&mut f);
-    scrape(&mut f);
+    assert_eq!(scrape(&f, MINUTE), [(1, [1000])]);
     f.add(&2, [3], 11 * MINUTE);
-    assert_eq!(scrape(&mut f), [(2, [0])]);
+    assert_eq!(scrape(&f, 11 * MINUTE), [(2, [0])]);
     assert_eq!((f.other()[0], f.evicted()[0], f.evictions()), (0, 1000, 1));
     assert_eq!(f.total(), &[1003], "the sibling total keeps the history");
 }
@@ -126,7 +100,6 @@ fn an_evicted_key_vanishes_with_its_history_and_other_does_not_jump() {
 fn later_increments_of_an_evicted_key_go_to_other() {
     let mut f = family(1);
     f.add(&1, [1000], 0);
-    scrape(&mut f);
     f.add(&2, [5000], 11 * MINUTE);
     f.add(&1, [7], 11 * MINUTE);
     assert_eq!(f.other(), &[7]);
@@ -137,11 +110,10 @@ fn later_increments_of_an_evicted_key_go_to_other() {
 fn a_key_that_comes_back_begins_at_zero() {
     let mut f = family(1);
     f.add(&1, [1000], 0);
-    scrape(&mut f);
     f.add(&2, [5], 11 * MINUTE);
     f.add(&1, [8], 22 * MINUTE);
-    assert_eq!(scrape(&mut f), [(1, [0])]);
-    assert_eq!(scrape(&mut f), [(1, [8])]);
+    assert_eq!(scrape(&f, 22 * MINUTE), [(1, [0])]);
+    assert_eq!(scrape(&f, 22 * MINUTE + ZERO), [(1, [8])]);
     assert_eq!(f.get(&1).unwrap().created, 22 * MINUTE);
 }
 
@@ -152,7 +124,7 @@ fn keys_idle_for_ten_minutes_go_first_however_heavy_they_were() {
     f.add(&2, [1], 5 * MINUTE);
     f.add(&3, [1], 6 * MINUTE);
     f.add(&4, [1], 10 * MINUTE);
-    assert_eq!(scrape(&mut f).iter().map(|s| s.0).collect::<Vec<_>>(), [2, 3, 4]);
+    assert_eq!(scrape(&f, 11 * MINUTE).iter().map(|s| s.0).collect::<Vec<_>>(), [2, 3, 4]);
 }
 
 #[test]
@@ -319,7 +291,7 @@ fn no_hour_holds_more_new_series_than_allowed_and_no_moment_more_series() {
         assert!(f.other()[0] >= other);
         other = f.other()[0];
         if random.below(1000) == 0 {
-            scrape(&mut f);
+            scrape(&f, now);
         }
     }
     assert_conserved(&f);
@@ -332,7 +304,7 @@ fn no_hour_holds_more_new_series_than_allowed_and_no_moment_more_series() {
 #[test]
 fn sums_are_whole_and_a_shown_series_never_falls() {
     let mut f: Family<u32, 3> =
-        Family::new(SeriesConfig { max_series: 60, new_per_hour: 600, idle: MINUTE }, 0);
+        Family::new(SeriesConfig { max_series: 60, new_per_hour: 600, idle: MINUTE, zero_for: ZERO }, 0);
     let mut random = Random(11);
     let mut seen: HashMap<(u32, u64), [u64; 3]> = HashMap::new();
     let (mut now, mut total) = (0, [0; 3]);
@@ -345,12 +317,10 @@ fn sums_are_whole_and_a_shown_series_never_falls() {
         }
         assert_conserved(&f);
         assert_eq!(f.total(), &total);
-        let page = f.scrape_begin();
         for s in f.iter() {
             let before = seen.insert((*s.key, s.created), s.values).unwrap_or([0; 3]);
             assert!(before.iter().zip(&s.values).all(|(a, b)| a <= b), "{s:?} after {before:?}");
         }
-        f.exposed(page);
         assert!(f.len() <= 20 && f.series() <= 60);
     }
     assert!(f.evictions() > 10);
@@ -359,13 +329,13 @@ fn sums_are_whole_and_a_shown_series_never_falls() {
 #[test]
 fn the_budget_is_in_time_series_not_in_keys() {
     let mut f: Family<u32, 4> =
-        Family::new(SeriesConfig { max_series: 10, new_per_hour: 100, idle: MINUTE }, 0);
+        Family::new(SeriesConfig { max_series: 10, new_per_hour: 100, idle: MINUTE, zero_for: ZERO }, 0);
     for key in 0..9 {
         f.add(&key, [1; 4], 0);
     }
     assert_eq!((f.len(), f.series()), (2, 8));
     let mut f: Family<u32, 4> =
-        Family::new(SeriesConfig { max_series: 100, new_per_hour: 11, idle: MINUTE }, 0);
+        Family::new(SeriesConfig { max_series: 100, new_per_hour: 11, idle: MINUTE, zero_for: ZERO }, 0);
     for key in 0..9 {
         f.add(&key, [1; 4], 0);
     }
@@ -401,15 +371,14 @@ fn a_smaller_budget_drops_idle_keys_and_then_the_lightest() {
     for (key, bytes) in [(2, 10), (3, 1000), (4, 500)] {
         f.add(&key, [bytes], 15 * MINUTE);
     }
-    scrape(&mut f);
-    let config = SeriesConfig { max_series: 2, new_per_hour: 100, idle: 10 * MINUTE };
+    let config = SeriesConfig { max_series: 2, new_per_hour: 100, idle: 10 * MINUTE, zero_for: ZERO };
     f.reconfigure(config, 15 * MINUTE);
-    assert_eq!(scrape(&mut f), [(3, [1000]), (4, [500])]);
+    assert_eq!(scrape(&f, 15 * MINUTE + ZERO), [(3, [1000]), (4, [500])]);
     assert_eq!(f.evictions(), 2);
     assert_conserved(&f);
     f.add(&3, [1], 16 * MINUTE);
     f.add(&7, [100_000], 16 * MINUTE);
-    assert_eq!(scrape(&mut f), [(3, [1001]), (7, [0])]);
+    assert_eq!(scrape(&f, 16 * MINUTE), [(3, [1001]), (7, [0])]);
     f.reconfigure(SeriesConfig { max_series: 3, ..config }, 16 * MINUTE);
     f.add(&8, [1], 16 * MINUTE);
     assert_eq!(f.len(), 3);
@@ -420,7 +389,7 @@ fn weights_keep_their_age_through_another_configuration() {
     let mut f = family(2);
     f.add(&1, [1000], 0);
     f.add(&2, [1_000_000], 0);
-    let config = SeriesConfig { max_series: 2, new_per_hour: 100, idle: HOUR };
+    let config = SeriesConfig { max_series: 2, new_per_hour: 100, idle: HOUR, zero_for: ZERO };
     f.reconfigure(config, 30 * MINUTE);
     f.add(&3, [100], 30 * MINUTE);
     assert!(f.get(&3).is_some() && f.get(&1).is_none(), "six half-lives leave 16 of 1000");

@@ -181,6 +181,11 @@ pub const fn is_ephemeral(port: u16) -> bool {
     port >= 32_768
 }
 
+/// The port of a registered name, the lowest where several have it.
+pub fn port(name: &str) -> Option<u16> {
+    PORTS.iter().find(|(.., registered)| *registered == name).map(|(port, ..)| *port)
+}
+
 fn registered(transport: Transport, port: u16) -> Option<&'static str> {
     let bit = match transport {
         Transport::Tcp => T,

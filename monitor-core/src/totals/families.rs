@@ -10,7 +10,7 @@ use crate::{
     label::Role,
     names::Name,
     record::Text,
-    series::{Family, Scrape, SeriesConfig},
+    series::{Family, SeriesConfig},
 };
 
 /// A service: traffic with servers on one port.
@@ -63,12 +63,6 @@ macro_rules! families {
             }
         }
 
-        /// What a page is about to show of [`Families`]; see [`Families::exposed`].
-        #[derive(Clone, Copy, Debug)]
-        pub struct Scrapes {
-            $($family: Scrape,)+
-        }
-
         impl Families {
             /// Names of the families, in settings and on the page.
             pub const NAMES: &[&str] = &[$($name),+];
@@ -83,20 +77,10 @@ macro_rules! families {
                 $(self.$family.reconfigure(budgets.$family, now);)+
             }
 
-            /// Call before the values are read for a page, and [`Self::exposed`] once the page is out.
-            pub fn scrape_begin(&self) -> Scrapes {
-                Scrapes { $($family: self.$family.scrape_begin(),)+ }
-            }
-
             /// A copy to write a page from, see [`Family::copied`].
             #[must_use]
-            pub fn copied(&self) -> Self {
-                Self { $($family: self.$family.copied(),)+ unresolved: self.unresolved }
-            }
-
-            /// A page with the values of that time was shown; see [`Family::exposed`].
-            pub fn exposed(&mut self, scrapes: &Scrapes) {
-                $(self.$family.exposed(scrapes.$family);)+
+            pub fn copied(&self, now: u64) -> Self {
+                Self { $($family: self.$family.copied(now),)+ unresolved: self.unresolved }
             }
 
             /// Of each family its name, the time series that its keys hold, and how many additions went to `other`.

@@ -15,7 +15,7 @@ use crate::{
     label::{AttemptResult, EndReason, LetGo, Outcome, Role, Scope, TcpCounter, TcpState},
 };
 
-pub use families::{Budgets, Families, OTHER, Scrapes, ServiceKey, io_values};
+pub use families::{Budgets, Families, OTHER, ServiceKey, io_values};
 
 /// Packets and bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

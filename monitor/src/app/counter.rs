@@ -335,6 +335,7 @@ impl Counter {
     fn expect_drains(&self, watchdog: &mut Watchdog) {
         let interval = self.config.drain_interval.get();
         self.state.expect_drains(interval);
+        self.state.set_shows_created(self.config.series_created);
         watchdog.expect_every(deadline(interval));
     }
 

@@ -14,6 +14,8 @@ pub(super) struct Hello<'a> {
     pub(super) password: bool,
     pub(super) max_flows: u32,
     pub(super) table_bytes: u64,
+    /// Name of this host, for addresses that are all of them.
+    pub(super) host: &'a str,
 }
 
 impl Hello<'_> {
@@ -26,6 +28,15 @@ impl Hello<'_> {
         out
     }
 
+    /// What others can ask: an address that stands for all of them is none, so this host's name is.
+    fn place(&self, address: SocketAddr) -> String {
+        if address.ip().is_unspecified() && !self.host.is_empty() {
+            format!("{}:{}", self.host, address.port())
+        } else {
+            address.to_string()
+        }
+    }
+
     fn write(&self, out: &mut String, scheme: &str) -> std::fmt::Result {
         let waiting = if self.interfaces.is_empty() { "none yet, waiting" } else { "" };
         writeln!(out, "Counting on {}{waiting}", self.interfaces.join(", "))?;
@@ -36,7 +47,9 @@ impl Hello<'_> {
             self.table_bytes.div_ceil(1 << 20)
         )?;
         for address in self.addresses {
-            writeln!(out, "Metrics: {scheme}://{address}{}", self.telemetry_path)?;
+            let place = self.place(*address);
+            writeln!(out, "Live page: {scheme}://{place}/")?;
+            writeln!(out, "Metrics: {scheme}://{place}{}", self.telemetry_path)?;
         }
         for path in self.sockets {
             let path = path.display();
@@ -49,7 +62,7 @@ impl Hello<'_> {
         if self.addresses.is_empty() {
             return Ok(());
         }
-        let targets: Vec<String> = self.addresses.iter().map(|a| format!("\"{a}\"")).collect();
+        let targets: Vec<String> = self.addresses.iter().map(|a| format!("\"{}\"", self.place(*a))).collect();
         writeln!(out, "\nFor prometheus.yml:\n\nscrape_configs:\n  - job_name: weir")?;
         if self.tls {
             writeln!(out, "    scheme: https")?;
@@ -88,11 +101,13 @@ mod tests {
             password: false,
             max_flows: 131_072,
             table_bytes: 75 << 20,
+            host: "gate",
         };
         let text = hello.text();
         for expected in [
             "Counting on eth0\n",
             "131072 flows in 75 MiB",
+            "Live page: http://127.0.0.1:10058/\n",
             "Metrics: http://127.0.0.1:10058/metrics\n",
             "scrape_configs:\n  - job_name: weir\n    static_configs:\n      - targets: [\"127.0.0.1:10058\"]\n",
             "--web.listen-address=:10058",
@@ -102,5 +117,9 @@ mod tests {
         }
         let open = Hello { addresses: &[SocketAddr::from(([0, 0, 0, 0], 1))], tls: true, ..hello };
         assert!(!open.text().contains("Only this host") && open.text().contains("    scheme: https\n"));
+        let all = Hello { addresses: &["[::]:10058".parse().unwrap()], ..open };
+        let text = all.text();
+        assert!(text.contains("Live page: https://gate:10058/\n") && !text.contains("[::]"), "{text}");
+        assert!(text.contains("targets: [\"gate:10058\"]"), "{text}");
     }
 }

@@ -335,6 +335,7 @@ impl App<'_> {
             password,
             max_flows: self.running.max_flows.get(),
             table_bytes: counter.table_bytes(),
+            host: &state.host,
         };
         if !self.plan.serves() || self.plan.takes_standard_output(&self.running) {
             return;

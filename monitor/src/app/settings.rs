@@ -19,6 +19,7 @@ fn budget(config: &Config, family: &str) -> SeriesConfig {
         max_series: own.unwrap_or(config.series_max.get()),
         new_per_hour: config.series_new_per_hour.get(),
         idle: config.series_idle.nanos(),
+        zero_for: config.series_zero_for.nanos(),
     }
 }
 
@@ -112,5 +113,54 @@ pub(crate) fn source(config: &Config) -> ebpf::Options {
         mirror: config.promiscuous,
         pin: config.pin.clone(),
         ..ebpf::Options::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use monitor_common::abi::Transport;
+    use monitor_core::engine::Engine;
+    use monitor_core::label::Role;
+    use monitor_core::names::Name;
+    use monitor_core::record::NameSource;
+    use monitor_core::totals::ServiceKey;
+
+    use super::*;
+    use crate::telemetry::{Events, KernelStatus, Own};
+    use crate::view::prometheus::{Context, Format, write};
+
+    #[test]
+    fn a_busy_host_has_at_most_three_thousand_series_by_default() {
+        let config = Config::of_file(Path::new("weir.toml"), "").unwrap();
+        let mut engine = Engine::new(engine(&config, 0, false).unwrap(), 0);
+        let families = engine.ledger_mut().families_mut();
+        // More of everything than any demo has.
+        for n in 0..2_000u16 {
+            let text = format!("n{n}.example.com");
+            let name = Name::new(&text, NameSource::Sni).unwrap();
+            let service = ServiceKey { transport: Transport::Tcp, port: n, role: Role::Client };
+            families.services.add(&service, [1; 4], 0);
+            families.domains.add(&name, [1; 6], 0);
+            families.names.add(&name, [1; 2], 0);
+            families.applications.add(&name.text, [1; 2], 0);
+            families.latencies.add(&name.text, [1; 4], 0);
+        }
+        let (own, kernel, events) = (Own::new().unwrap(), KernelStatus::default(), Events::default());
+        let context = Context {
+            kernel: &kernel,
+            own: &own,
+            events: &events,
+            created: config.series_created,
+            config_ok: true,
+            undirected: None,
+        };
+        for format in [Format::Text, Format::OpenMetrics] {
+            let page = String::from_utf8(write(&engine, &context, format, Vec::new())).unwrap();
+            let series = page.lines().filter(|line| !line.starts_with('#')).count();
+            assert!((2_000..=3_000).contains(&series), "{series}");
+            assert!(!page.contains("_created"), "{format:?}");
+        }
     }
 }

@@ -21,20 +21,21 @@ Filters:
 
   host 10.0.0.1, net 10.0.0.0/8               an address of either side
   client 10.0.0.1, server net 2001:db8::/32   of one side
-  port 443, server port 8000-8100             a port of either or of one side
+  port 443, port http, server port 8000-8100  a port of either or of one side
   tcp, udp, icmp, icmpv6, sctp, transport 47  the transport, by name or IP protocol number
   ipv4, ipv6                                  the IP version
-  bytes > 1M, sent packets >= 10, rst         a counter; alone it means more than 0
+  bytes > 1MB, sent packets >= 10, rst        a counter; alone it means more than 0
   rtt > 50ms, duration < 1h                   a time: rtt, handshake, response, duration
-  name *.example.org, domain example.org      a text; * and ? stand for others: name and domain of
-  application tls, service https              the server, what is spoken, the name of the port,
-  interface eth*                              the interface
-  state established, role client,             what this host knows of it
+  name *.example.org, domain example.org      a text, with the wildcards * and ?: name and domain of
+  application tls, service https              the server, application, service of the port,
+  interface eth*                              interface
+  \"example\"                                   within any name, address or other text
+  state established, role client,             state, role of this host, scope of the peer
   scope remote
-  since 2026-11-21T02:49:27Z                  a packet at that time or later; before: begun earlier
+  since 2026-11-21T02:49:27Z                  a packet at that time or later; before: started earlier
 
-  sent is from client to server, received the way back, neither: both together. Counters are packets,
-  bytes, ip_bytes, payload_bytes, rate (bytes a second), fragments, and of TCP syn, syn_ack, fin, rst, psh,
+  sent is from client to server, received from server to client, neither: both together. Counters are packets,
+  bytes, ip_bytes, payload_bytes, rate (bytes per second), fragments, and of TCP syn, syn_ack, fin, rst, psh,
   urg, ece, cwr, retransmissions, out_of_order, duplicate_acks, zero_windows, keep_alives, lost_segments and
   syn_retransmissions.";
 

@@ -148,13 +148,17 @@ settings! {
     timeout_pressure: Timeout = "timeout.pressure", "TIME", "30s", Live;
 
     /// Time series of each family whose keys traffic chooses, two to six a key; the rest is summed as `other`.
-    series_max: Number<1, 1_000_000> = "series.max", "N", "10000", Live;
+    series_max: Number<1, 1_000_000> = "series.max", "N", "400", Live;
     /// New time series an hour and family; what comes beyond counts under `other`.
-    series_new_per_hour: Number<1, 10_000_000> = "series.new-per-hour", "N", "10000", Live;
+    series_new_per_hour: Number<1, 10_000_000> = "series.new-per-hour", "N", "2000", Live;
     /// A key without traffic for this long gives way to a new one when all series are taken.
     series_idle: Timeout = "series.idle", "TIME", "10m", Live;
     /// `series.max` of single families: `service_io`, `peer_io`, `domain_io`, `name_io`, `application_io`, `domain_latency`.
     series_family: BTreeMap<Name, Number<1, 1_000_000>> = "series.family", "FAMILY=N,…", "", Live;
+    /// How long a new series is 0, so that `rate()` sees its first increment: two scrape intervals.
+    series_zero_for: Period<0, 3_600_000> = "series.zero-for", "TIME", "30s", Live;
+    /// Whether OpenMetrics says when each of these series began (`_created`). Prometheus stores it as one more series each.
+    series_created: bool = "series.created", "BOOL", "false", Live;
     /// Count bytes by the address of the peer (`weir_peer_io_bytes_total`).
     peers: bool = "peers", "BOOL", "false", Live;
     /// Names of services by port, over IANA's: `8443` of every transport, or `8443/tcp`.

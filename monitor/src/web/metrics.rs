@@ -18,7 +18,7 @@ use super::answer::{self, Form};
 use super::asker::Asker;
 use super::budget::{Budget, Grant};
 use super::{Shared, Web, negotiate};
-use crate::clock::Stopwatch;
+use crate::clock::{self, Stopwatch};
 use crate::sync::lock;
 use crate::view::prometheus::{Context, Format, Numbers};
 
@@ -183,8 +183,8 @@ impl Web {
     }
 
     fn metrics(&self, kind: Kind, expected: usize, memory: Grant) -> Page {
-        let watch = Stopwatch::start();
-        let numbers = self.state.turn(|engine| Numbers::of(engine));
+        let (watch, now) = (Stopwatch::start(), clock::now());
+        let numbers = self.state.turn(|engine| Numbers::of(engine, now));
         self.measure();
         let plain = {
             let kernel = lock(&self.state.kernel).clone();
@@ -192,12 +192,12 @@ impl Web {
                 kernel: &kernel,
                 own: &self.state.own,
                 events: &self.state.events,
+                created: self.state.shows_created(),
                 config_ok: self.state.config_ok(),
                 undirected: None,
             };
             numbers.write(&context, kind.format, Vec::with_capacity(expected + expected / 8))
         };
-        self.state.turn(|engine| engine.ledger_mut().families_mut().exposed(&numbers.shown()));
         self.state.own.page_seconds.observe(watch.elapsed().as_secs_f64());
         // While it is compressed, both are there.
         let size = plain.len();

@@ -57,7 +57,8 @@ pub(crate) fn without_settings(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os().filter(|(n, _)| n.to_string_lossy().starts_with("WEIR_")) {
         command.env_remove(name);
     }
-    command.stdin(Stdio::null());
+    // Tests have no scraper that new series must wait for.
+    command.env("WEIR_SERIES_ZERO_FOR", "0s").stdin(Stdio::null());
     command
 }
 

@@ -125,7 +125,7 @@ const MARK: f64 = 14.0 + 20.0 + 8.0 + 4.0;
 #[test]
 fn prometheus_answers_a_query_with_the_bytes_that_were_sent() {
     let (here, there) = cable();
-    let agent = Agent::start(&here, &["--interface=eth0"]);
+    let agent = Agent::start(&here, &["--interface=eth0", "--series.created=true"]);
     let prometheus = Prometheus::start(&here);
     prometheus.wait_for("up{job=\"weir\"}", 1.0);
     let capture = Capture::start(&here, "eth0");
@@ -159,7 +159,7 @@ fn prometheus_answers_a_query_with_the_bytes_that_were_sent() {
 #[test]
 fn both_formats_are_well_formed_and_say_the_same() {
     let (here, there) = cable();
-    let agent = Agent::start(&here, &["--interface=eth0", "--peers=true"]);
+    let agent = Agent::start(&here, &["--interface=eth0", "--peers=true", "--series.created=true"]);
     traffic::mixture(&here, &there, THERE, THERE6);
     agent.wait_for_drains();
     let text = agent.get("/metrics", "Accept: text/plain\r\n");

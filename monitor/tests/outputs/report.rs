@@ -171,3 +171,13 @@ fn owners_of_addresses_come_from_the_file() {
     assert!(refused.status.code() == Some(1) && complaint.lines().count() == 1, "{complaint}");
     assert!(complaint.contains(&other) && complaint.contains("GeoLite2-ASN"), "{complaint}");
 }
+
+#[test]
+fn the_sections_are_listed() {
+    let listed = weir(&["pcap", "--section", "help"]);
+    let text = text(&listed.stdout);
+    assert!(listed.status.success(), "{text}");
+    for section in ["summary", "domains", "tcp", "dns"] {
+        assert!(text.lines().any(|line| line.starts_with(section)), "{section}: {text}");
+    }
+}

@@ -159,8 +159,6 @@ fn a_service_has_a_series_once_its_server_has_answered() {
     w.eth(&udp((HOST, 40_000), (PEER, 53)));
     w.wait(SECOND);
     let services = &mut w.engine.ledger_mut().families_mut().services;
-    let scrape = services.scrape_begin();
-    services.exposed(scrape);
     assert_eq!(services.get(&key).unwrap().values, [142, 142, 1, 1]);
     assert_eq!(services.total(), &[142, 284, 1, 2]);
 }

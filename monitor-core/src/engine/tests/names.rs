@@ -33,8 +33,6 @@ fn client(w: &World) -> Side {
 
 fn domain(w: &mut World, text: &str, source: NameSource) -> [u64; 6] {
     let families = w.engine.ledger_mut().families_mut();
-    let scrape = families.domains.scrape_begin();
-    families.domains.exposed(scrape);
     families.domains.get(&Name { text: Text::from(text), source }).map_or([0; 6], |series| series.values)
 }
 

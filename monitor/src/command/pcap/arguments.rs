@@ -41,13 +41,24 @@ fn network(text: &str) -> Result<Network, &'static str> {
     Network::parse(text).ok_or("not an address or a network such as 192.168.0.0/16 or 2001:db8::/32")
 }
 
+/// A section, or a list of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Section(SectionId),
+    Help,
+}
+
+fn section(text: &str) -> Result<Wanted, String> {
+    if text == "help" { Ok(Wanted::Help) } else { text.parse().map(Wanted::Section) }
+}
+
 /// What to read and how to write it.
 #[derive(Debug, Args)]
 #[command(after_long_help = after_help())]
 pub struct Arguments {
     /// pcap or pcapng files, plain, gzip or zstd, also as a directory or a pattern with * and ?; `-` is standard
     /// input. Several are read together, in the order of time.
-    #[arg(required_unless_present = "fields", value_name = "FILE")]
+    #[arg(required_unless_present_any = ["fields", "section"], value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
     /// Print records as JSON lines.
     #[arg(long)]
@@ -59,9 +70,10 @@ pub struct Arguments {
     #[arg(long, conflicts_with_all = ["json", "html", "section", "csv", "parquet", "output", "packets", "flow",
         "write", "prometheus", "top", "asn_db"])]
     pub(super) tui: bool,
-    /// Show these sections of the report alone, such as `domains,tcp`.
-    #[arg(long, value_name = "SECTION", value_delimiter = ',', conflicts_with_all = ["json", "html"])]
-    pub(super) section: Vec<SectionId>,
+    /// Show these sections of the report alone, such as `domains,tcp`; `help` lists them.
+    #[arg(long, value_name = "SECTION", value_delimiter = ',', conflicts_with_all = ["json", "html"],
+        value_parser = section)]
+    pub(super) section: Vec<Wanted>,
     /// Show this many rows of each table of the report [default: 10, of a page 25].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) top: Option<u16>,
@@ -119,6 +131,15 @@ pub struct Arguments {
 }
 
 impl Arguments {
+    /// Sections of the report; none: all.
+    pub(super) fn sections(&self) -> Vec<SectionId> {
+        let section = |wanted: &Wanted| match wanted {
+            Wanted::Section(section) => Some(*section),
+            Wanted::Help => None,
+        };
+        self.section.iter().filter_map(section).collect()
+    }
+
     /// Where records go.
     pub(super) fn given(&self) -> Vec<Given> {
         let json = self.json.then_some(Path::new(STANDARD));

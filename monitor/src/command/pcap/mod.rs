@@ -14,6 +14,7 @@ use std::{
 };
 
 pub use arguments::Arguments;
+use arguments::Wanted;
 
 use progress::Progress;
 use read::How;
@@ -28,13 +29,17 @@ use crate::{
     },
     source::pcap::expand,
     terminal,
-    view::report::{Options, Owners},
+    view::report::{Options, Owners, SectionId},
 };
 
 /// Reads the captures and writes what they say.
 pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
     if arguments.fields == ["help"] {
         return super::print(&list_fields());
+    }
+    if arguments.section.contains(&Wanted::Help) {
+        let sections = SectionId::ALL.iter().map(|id| format!("{:<14} {}\n", id.as_str(), id.title()));
+        return super::print(&sections.collect::<String>());
     }
     if arguments.files.is_empty() {
         return Err(CommandError::NoCapture);
@@ -120,7 +125,7 @@ fn report_notes(tally: &Tally) {
 
 fn report(arguments: &Arguments, paths: &[PathBuf], to: Destination) -> Result<Box<dyn Sink>, CommandError> {
     let options = Options {
-        sections: arguments.section.clone(),
+        sections: arguments.sections(),
         top: arguments.top.map_or(if matches!(to, Destination::Html(_)) { 25 } else { 10 }, usize::from),
         owners: arguments.asn_db.as_deref().map(Owners::open).transpose()?,
         source: screens::called(paths),

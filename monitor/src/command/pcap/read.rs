@@ -85,11 +85,10 @@ fn print_page(session: &mut Session) -> Result<(), CommandError> {
         kernel: &kernel,
         own: &own,
         events: &events,
+        created: false,
         config_ok: true,
         undirected: Some(undirected),
     };
-    // A page shows new series at 0 first, for the sake of rates. This one has none after it: it is the second.
-    drop(prometheus::write(engine, &context, Format::Text, Vec::new()));
     let page = prometheus::write(engine, &context, Format::Text, Vec::new());
     io::stdout().lock().write_all(&page)?;
     Ok(())

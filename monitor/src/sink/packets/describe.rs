@@ -106,7 +106,11 @@ pub(in crate::sink) fn flags(set: u8) -> String {
 }
 
 /// The row of an entry. Of a single file nobody needs to be told which it is: `files` is empty.
-pub(super) fn record(entry: &Entry, files: &[Text], name: Option<Text>) -> PacketRecord {
+pub(super) fn record(entry: &Entry, files: &[Text], known: Option<[Text; 3]>) -> PacketRecord {
+    let [name, domain, application] = match known {
+        Some(texts) => texts.map(|text| Some(text).filter(|text| !text.as_str().is_empty())),
+        None => [const { None }; 3],
+    };
     let file = |file: u32| files.get(file as usize).cloned();
     let has = |part: u8| entry.parts & part != 0;
     let (tcp, stamps) = (has(parts::TCP), has(parts::TIMESTAMPS));
@@ -135,6 +139,8 @@ pub(super) fn record(entry: &Entry, files: &[Text], name: Option<Text>) -> Packe
         flow: (entry.flow != 0).then_some(entry.flow),
         flow_file: (entry.flow != 0).then(|| file(entry.flow_file)).flatten(),
         name,
+        domain,
+        application,
     }
 }
 

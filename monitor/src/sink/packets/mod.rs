@@ -87,8 +87,10 @@ impl Sink for Packets {
             let file = flow.first_file.as_ref().and_then(|name| self.files.iter().position(|f| f == name));
             let file = file.unwrap_or_default() as u32;
             let Some(at) = self.first.remove(&(file, first)) else { continue };
-            if let Some(name) = &flow.name {
-                self.spool.name(at, name.as_str(), flow.sent.packets + flow.received.packets)?;
+            let texts = [&flow.name, &flow.domain, &flow.application];
+            if texts.iter().any(|text| text.is_some()) {
+                let texts = texts.map(|text| text.as_ref().map_or("", Text::as_str));
+                self.spool.name(at, texts, flow.sent.packets + flow.received.packets)?;
             }
         }
         Ok(())
@@ -104,15 +106,15 @@ impl Sink for Packets {
             if let Some(naming) = naming {
                 names.insert(flow, naming);
             }
-            let mut name = None;
+            let mut known = None;
             if let Some(naming) = names.get_mut(&flow) {
-                name = Some(naming.name.clone());
+                known = Some(naming.texts.clone());
                 naming.packets = naming.packets.saturating_sub(1);
                 if naming.packets == 0 {
                     names.remove(&flow);
                 }
             }
-            table.add(&describe::record(entry, files, name))
+            table.add(&describe::record(entry, files, known))
         })?;
         table.finish()
     }

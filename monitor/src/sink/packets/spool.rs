@@ -65,7 +65,8 @@ pub(super) mod parts {
 /// What is known of a flow at its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Naming {
-    pub(super) name: Text,
+    /// Name, domain and application; empty: not known.
+    pub(super) texts: [Text; 3],
     /// How many entries it has.
     pub(super) packets: u64,
 }
@@ -208,12 +209,15 @@ impl Spool {
         Ok(())
     }
 
-    /// Notes with entry number `at` the name of the flow that begins there, and how many packets it has.
-    pub(super) fn name(&mut self, at: u64, name: &str, packets: u64) -> Result<(), OutputError> {
-        let length = name.len().min(usize::from(u8::MAX));
-        let bytes = name.as_bytes().get(..length).unwrap_or_default();
-        // Length above the offset: no name begins beyond 2^56.
-        let place = (length as u64) << 56 | self.names_length;
+    /// Notes with entry number `at` name, domain and application of the flow that begins there, and how many packets it
+    /// has.
+    pub(super) fn name(&mut self, at: u64, texts: [&str; 3], packets: u64) -> Result<(), OutputError> {
+        // What is written of texts has no control characters.
+        let joined = texts.join("\0");
+        let length = joined.len().min(usize::from(u16::MAX));
+        let bytes = joined.as_bytes().get(..length).unwrap_or_default();
+        // Length above the offset: no text begins beyond 2^48.
+        let place = (length as u64) << 48 | self.names_length;
         let mut naming = [0; 16];
         naming[..8].copy_from_slice(&place.to_le_bytes());
         naming[8..].copy_from_slice(&packets.to_le_bytes());
@@ -254,9 +258,11 @@ impl Spool {
         if place == 0 && packets == 0 {
             return Ok(None);
         }
-        let mut name = vec![0; (place >> 56) as usize];
-        self.names.read_exact_at(&mut name, place & ((1 << 56) - 1))?;
-        Ok(Some(Naming { name: Text::new(&name), packets }))
+        let mut joined = vec![0; (place >> 48) as usize];
+        self.names.read_exact_at(&mut joined, place & ((1 << 48) - 1))?;
+        let mut texts = joined.split(|byte| *byte == 0);
+        let texts = std::array::from_fn(|_| Text::new(texts.next().unwrap_or_default()));
+        Ok(Some(Naming { texts, packets }))
     }
 }
 
@@ -301,23 +307,24 @@ mod tests {
             spool.push(&entry(frame)).unwrap();
         }
         // One that is on the disk by now, one that waits, and an empty name.
-        spool.name(7, "early.example", 9).unwrap();
-        spool.name(count - 1, "late.example", 10).unwrap();
-        spool.name(8, "", 11).unwrap();
+        spool.name(7, ["early.example", "", "tls"], 9).unwrap();
+        spool.name(count - 1, ["a.late.example", "late.example", ""], 10).unwrap();
+        spool.name(8, [""; 3], 11).unwrap();
         let mut named = Vec::new();
         let mut next = 0;
         spool
             .read(|read, naming| {
                 assert_eq!(*read, entry(next));
                 if let Some(naming) = naming {
-                    named.push((next, naming.name.to_string(), naming.packets));
+                    named.push((next, naming.texts.map(|text| text.to_string()).join(" "), naming.packets));
                 }
                 next += 1;
                 Ok(())
             })
             .unwrap();
         assert_eq!(next, count);
-        let expected = [(7, "early.example", 9), (8, "", 11), (count - 1, "late.example", 10)];
+        let expected =
+            [(7, "early.example  tls", 9), (8, "  ", 11), (count - 1, "a.late.example late.example ", 10)];
         assert_eq!(named, expected.map(|(at, name, last)| (at, name.to_owned(), last)));
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     }

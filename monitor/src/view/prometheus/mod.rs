@@ -28,18 +28,17 @@ pub struct Context<'a> {
     pub own: &'a Own,
     /// Weir's own events.
     pub events: &'a Events,
+    /// Whether OpenMetrics says when each series began: most databases store that as one more series.
+    pub created: bool,
     /// Whether the configuration could be read when it was last asked for.
     pub config_ok: bool,
     /// Of a capture: packets of which it is not known which way they passed.
     pub undirected: Option<u64>,
 }
 
-/// Writes the page of an engine that nobody else asks. `buffer` gives its memory.
-pub fn write(engine: &mut Engine, context: &Context<'_>, format: Format, buffer: Vec<u8>) -> Vec<u8> {
-    let numbers = Numbers::of(engine);
-    let page = numbers.write(context, format, buffer);
-    engine.ledger_mut().families_mut().exposed(&numbers.shown());
-    page
+/// Writes the page of an engine that nobody else asks, whose clock stands still. `buffer` gives its memory.
+pub fn write(engine: &Engine, context: &Context<'_>, format: Format, buffer: Vec<u8>) -> Vec<u8> {
+    Numbers::of(engine, 0).write(context, format, buffer)
 }
 
 fn kernel(page: &mut Page, kernel: &KernelStatus) {

@@ -5,7 +5,7 @@ use monitor_core::fanout::FanoutTotals;
 use monitor_core::payload::PayloadTotals;
 use monitor_core::protocol::ProtocolTotals;
 use monitor_core::services::ServiceTable;
-use monitor_core::totals::{Families, InterfaceTotals, Scrapes, Totals};
+use monitor_core::totals::{Families, InterfaceTotals, Totals};
 
 use super::families::{BUILD_INFO, CONFIG_RELOAD, EVENTS, LOG_LEFT_OUT, UNDIRECTED};
 use super::page::{Format, Page};
@@ -29,15 +29,15 @@ pub struct Numbers {
 }
 
 impl Numbers {
-    /// Copies them.
-    pub fn of(engine: &Engine) -> Self {
+    /// Copies them, at `now` on the flow clock.
+    pub fn of(engine: &Engine, now: u64) -> Self {
         let (config, payloads) = (engine.config(), engine.payloads());
         let (ledger, interfaces) = (engine.ledger(), engine.interfaces());
         Self {
             totals: ledger.totals().clone(),
             interfaces: interfaces.totals().to_vec(),
             conservation_violations: interfaces.conservation_violations(),
-            families: ledger.families().copied(),
+            families: ledger.families().copied(now),
             protocols: payloads.protocols().clone(),
             payloads: payloads.totals(),
             fanout: ledger.fanout().totals(),
@@ -50,6 +50,7 @@ impl Numbers {
     /// Writes the page. `buffer` gives its memory.
     pub fn write(&self, context: &Context<'_>, format: Format, buffer: Vec<u8>) -> Vec<u8> {
         let mut page = Page::new(format, buffer);
+        page.set_created(context.created);
         totals::write(&mut page, self);
         series::write(&mut page, self);
         protocols::write(&mut page, self);
@@ -72,10 +73,5 @@ impl Numbers {
         }
         super::own::write(&mut page, context.own);
         page.finish()
-    }
-
-    /// What the page shows: the engine is told once it is out, see [`Families::exposed`].
-    pub fn shown(&self) -> Scrapes {
-        self.families.scrape_begin()
     }
 }

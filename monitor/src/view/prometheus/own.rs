@@ -3,6 +3,7 @@
 use prometheus::proto::{LabelPair, MetricFamily, MetricType};
 
 use super::page::{Family, Kind, Label, Page};
+use crate::clock;
 use crate::telemetry::Own;
 
 /// Writes the instruments.
@@ -31,6 +32,10 @@ fn write_family(page: &mut Page, family: &MetricFamily) {
     for metric in family.get_metric() {
         let labels = labels(metric.get_label());
         match kind {
+            // The library rounds it to whole seconds.
+            Kind::Counter if name == "process_cpu_seconds" => {
+                page.sample(&labels, clock::cpu_time().as_secs_f64());
+            }
             Kind::Counter => page.sample(&labels, metric.get_counter().get_value()),
             Kind::Gauge | Kind::Summary => page.sample(&labels, metric.get_gauge().get_value()),
             Kind::Histogram => {

@@ -106,13 +106,15 @@ pub struct Page {
     format: Format,
     name: String,
     kind: Kind,
+    /// Whether creation times are written.
+    says_created: bool,
 }
 
 impl Page {
     /// An empty page; `buffer` gives its memory back to use.
     pub fn new(format: Format, mut buffer: Vec<u8>) -> Self {
         buffer.clear();
-        Self { out: buffer, format, name: String::new(), kind: Kind::Gauge }
+        Self { out: buffer, format, name: String::new(), kind: Kind::Gauge, says_created: false }
     }
 
     /// Begins a family. All its samples follow.
@@ -156,9 +158,14 @@ impl Page {
         self.put(b"\n");
     }
 
+    /// Whether [`Self::created`] writes anything.
+    pub const fn set_created(&mut self, created: bool) {
+        self.says_created = created;
+    }
+
     /// When the counter before this was 0, in nanoseconds since the Unix epoch. Only OpenMetrics says it.
     pub fn created(&mut self, labels: &Labels<'_>, nanoseconds: u64) {
-        if self.format == Format::Text {
+        if self.format == Format::Text || !self.says_created {
             return;
         }
         self.head(b"_created", labels, None);
@@ -302,6 +309,7 @@ mod tests {
 
     fn page(format: Format) -> String {
         let mut page = Page::new(format, b"left over".to_vec());
+        page.set_created(true);
         page.family(&Family { name: "weir_x_bytes", kind: Kind::Counter, help: "Bytes of \"x\" \\ y." });
         let labels = [("name", Label::Text("a\"b\\c\nd")), ("port", Label::Number(443))];
         page.sample(&labels, u64::MAX);

@@ -23,11 +23,17 @@ fn whole_page(format: Format) -> String {
     let own = Own::new().unwrap();
     own.drain_seconds.observe(0.003);
     let events = Events::default();
-    let context =
-        Context { kernel: &kernel, own: &own, events: &events, config_ok: true, undirected: Some(4) };
+    let context = Context {
+        kernel: &kernel,
+        own: &own,
+        events: &events,
+        created: true,
+        config_ok: true,
+        undirected: Some(4),
+    };
     let mut engine = Engine::new(EngineConfig { peers: true, ..EngineConfig::default() }, 0);
     conversation(&mut engine);
-    String::from_utf8(write(&mut engine, &context, format, Vec::new())).unwrap()
+    String::from_utf8(write(&engine, &context, format, Vec::new())).unwrap()
 }
 
 /// A query of DNS that cannot be read to its end, and a request with a password.
