@@ -62,6 +62,8 @@ enum Command {
     },
     /// Read capture files instead of a host, and print their flows.
     Pcap(command::pcap::Arguments),
+    /// Prove from records that left hosts that none is missing, or print their schema.
+    Records(command::records::Records),
     /// Print the version.
     Version,
 }
@@ -84,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::Top(arguments) => command::top::run(&arguments),
         Command::Config { overrides, json } => command::config::print(&overrides, json),
         Command::Pcap(arguments) => command::pcap::run(&arguments),
+        Command::Records(records) => command::records::run(&records),
         Command::Version => command::print(&Cli::command().render_version()),
     };
     match done {

@@ -14,6 +14,7 @@ mod kernels;
 mod memory;
 mod packages;
 mod page;
+mod peers;
 mod process;
 mod project;
 mod python;

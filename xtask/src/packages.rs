@@ -100,6 +100,12 @@ pub(crate) fn tests() -> Vec<Package> {
         program("chromium", "opens the page of a report, and speaks TLS and QUIC as browsers do", "chromium"),
         program("chromium-driver", "tells that browser what to do", "chromedriver"),
         program("tmux", "a terminal that tests can look at", "tmux"),
+        program("nfdump", "collects IPFIX and NetFlow", "nfcapd"),
+        file("pmacct", "collects IPFIX; its service is not started", "/usr/sbin/nfacctd"),
+        program("nats-server", "takes records; its service is not started", "nats-server"),
+        program("maven", "brings Kafka's own broker", "mvn"),
+        program("default-jre-headless", "runs it", "java"),
+        program("kcat", "reads what Kafka has", "kcat"),
         program("nodejs", "bundles the live page, and checks boards", "node"),
         program("npm", "brings what both need", "npm"),
     ]);
@@ -107,8 +113,14 @@ pub(crate) fn tests() -> Vec<Package> {
 }
 
 /// Packages whose services apt would start, and these services.
-const SERVICES: [(&str, &str); 3] =
-    [("prometheus", "prometheus"), ("nginx-light", "nginx"), ("unbound", "unbound")];
+const SERVICES: [(&str, &str); 6] = [
+    ("prometheus", "prometheus"),
+    ("nginx-light", "nginx"),
+    ("unbound", "unbound"),
+    ("nfdump", "nfdump"),
+    ("pmacct", "nfacctd"),
+    ("nats-server", "nats-server"),
+];
 
 fn file(name: &'static str, why: &'static str, path: &str) -> Package {
     Package { name, why, proof: Proof::File(path.to_owned()) }

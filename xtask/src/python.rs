@@ -10,8 +10,10 @@ use crate::project::Project;
 /// The variable by which tests find it.
 pub(crate) const PYTHON_VARIABLE: &str = "WEIR_TEST_PYTHON";
 
-/// What is installed: pyarrow reads Parquet; aioquic is a client and a server of QUIC, websockets of WebSocket.
-const PACKAGES: [&str; 3] = ["pyarrow", "aioquic==1.7.2", "websockets==17.4"];
+/// What is installed: pyarrow reads Parquet; aioquic is a client and a server of QUIC, websockets of WebSocket; chdb is
+/// the engine of `ClickHouse`, opentelemetry-proto has the messages of OTLP.
+const PACKAGES: [&str; 5] =
+    ["pyarrow", "aioquic==1.7.2", "websockets==17.4", "chdb==4.4.0", "opentelemetry-proto==1.45.2"];
 
 /// Fails unless each of these is there in its version.
 const CHECK: &str = "

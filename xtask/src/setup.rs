@@ -8,6 +8,7 @@ use std::fs;
 use crate::boards;
 use crate::error::Error;
 use crate::packages::{self, Apt, Package};
+use crate::peers;
 use crate::project::Project;
 use crate::python;
 use crate::toolchain::{self, Compiler, LINKER_VERSION, Llvm};
@@ -47,6 +48,7 @@ pub(crate) fn run(project: &Project, scope: Scope) -> Result<(), Error> {
     }
     if scope == Scope::Everything {
         boards::setup(project)?;
+        peers::setup()?;
     }
     match linker_llvm {
         Some(llvm) => build_linker(project, llvm),

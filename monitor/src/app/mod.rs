@@ -21,12 +21,17 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::clock;
+use crate::config::outputs::Network;
+use crate::config::secret::SecretError;
 use crate::config::types::ListenAddress;
 use crate::config::{Config, ConfigError, DEFAULT_PATH, Loaded, Overrides};
 use crate::confine::{Confinement, Identity, Reader, Report, Role, UserError};
 use crate::host::HostError;
 use crate::lock::LockError;
-use crate::sink::{OutputError, Place, run::Outputs};
+use crate::sink::{
+    Dialer, OutputError, Place,
+    run::{Named, Outputs},
+};
 use crate::source::ebpf;
 use crate::state::State;
 use crate::systemd::{self, Notifier, Watchdog};
@@ -58,6 +63,9 @@ pub enum RunError {
     /// Records cannot be written anywhere.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// What an output needs of files is not there.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The host cannot be read.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -139,7 +147,8 @@ pub fn run(overrides: &Overrides, plan: &Plan) -> Result<(), RunError> {
     let log = Log::start(loaded.config.log_level, loaded.config.log_format)?;
     // For signals and the end; what is asked over HTTP runs on threads with fewer rights.
     let runtime = Builder::new_current_thread().enable_all().build().map_err(system("starting threads"))?;
-    App { overrides, plan, log, running: loaded.config.clone(), reader: None }.run(&runtime, &loaded)
+    App { overrides, plan, log, running: loaded.config.clone(), reader: None, dialer: None }
+        .run(&runtime, &loaded)
 }
 
 /// A run.
@@ -150,6 +159,8 @@ struct App<'a> {
     running: Config,
     /// Reads the configuration again.
     reader: Option<Reader>,
+    /// Connects for outputs.
+    dialer: Option<Dialer>,
 }
 
 impl App<'_> {
@@ -184,7 +195,9 @@ impl App<'_> {
         let mut signals =
             runtime.block_on(async { Signals::new() }).map_err(system("listening to signals"))?;
         let outputs = if records {
-            let start = || Outputs::start(Arc::clone(&state), sinks);
+            let dialer = self.dialer(config, &confinement, &state)?;
+            let start = || Outputs::start(Arc::clone(&state), sinks, dialer.clone());
+            self.dialer.clone_from(&dialer);
             let started = confinement.within(Role::Outputs, start).and_then(|(started, report)| {
                 confined(&state, Role::Outputs, report.as_ref());
                 started
@@ -285,18 +298,37 @@ impl App<'_> {
         }
     }
 
+    /// Starts the thread that connects for outputs, if one of them sends to another host.
+    fn dialer(
+        &self,
+        config: &Config,
+        confinement: &Confinement,
+        state: &State,
+    ) -> Result<Option<Dialer>, RunError> {
+        let outputs = self.plan.outputs(config)?;
+        let networks = networks(&outputs);
+        if networks.is_empty() {
+            return Ok(None);
+        }
+        let (dialer, report) = Dialer::start(confinement, &networks).map_err(system("starting threads"))?;
+        confined(state, Role::Connector, report.as_ref());
+        Ok(Some(dialer))
+    }
+
     /// What threads keep of their rights.
     fn confinement(&self, loaded: &Loaded, web: &Web) -> Result<Confinement, UserError> {
         let default = std::path::PathBuf::from(DEFAULT_PATH);
+        let outputs = self.plan.outputs(&loaded.config).unwrap_or_default();
+        let networks = networks(&outputs);
+        let files = networks.iter().flat_map(|network| network.files());
         Ok(Confinement {
             off: !loaded.config.confine,
             identity: identity(&loaded.config)?,
             packets: loaded.config.promiscuous || !self.plan.serves(),
-            configuration: vec![loaded.file.clone().unwrap_or(default)],
+            configuration: std::iter::once(loaded.file.clone().unwrap_or(default)).chain(files).collect(),
             web: web.files(),
             outputs: self.plan.directories(&loaded.config),
-            // No kind of output opens sockets.
-            ports: Vec::new(),
+            ports: networks.iter().flat_map(|network| &network.to).map(|peer| peer.port).collect(),
             pins: loaded.config.pin.clone(),
         })
     }
@@ -350,16 +382,22 @@ impl App<'_> {
             outputs.reopen();
         }
         // The files may be root's, whom this thread is not any more.
-        let overrides = self.overrides.clone();
-        let read = self.reader.as_ref().and_then(|reader| reader.run(move || overrides.load()));
-        let loaded = read.unwrap_or_else(|| self.overrides.load()).map_err(RunError::from);
-        let loaded = loaded.and_then(|loaded| Ok((self.plan.outputs(&loaded.config)?, loaded.config)));
+        let (overrides, plan) = (self.overrides.clone(), self.plan.clone());
+        let load = move || -> Result<(Vec<Named>, Config), RunError> {
+            let loaded = overrides.load()?;
+            Ok((plan.read_outputs(&loaded.config)?, loaded.config))
+        };
+        let read = self.reader.as_ref().and_then(|reader| reader.run(load.clone()));
+        let loaded = read.unwrap_or_else(load);
         match loaded {
             Ok((named, mut config)) => {
                 let waiting = config.keep_fixed(&self.running);
                 self.log.set_level(config.log_level);
                 self.running = config.clone();
                 orders.give(Order::Reconfigure(Box::new(config), !named.is_empty()));
+                if let Some(dialer) = &self.dialer {
+                    dialer.allow(&networks(&named));
+                }
                 match outputs {
                     Some(outputs) => outputs.change(named),
                     // Nobody has kept the rights to make files.
@@ -377,6 +415,11 @@ impl App<'_> {
             }
         }
     }
+}
+
+/// Those outputs that send to other hosts.
+fn networks(outputs: &[Named]) -> Vec<&Network> {
+    outputs.iter().filter_map(|(_, output)| output.to.network()).collect()
 }
 
 /// Whom threads become.

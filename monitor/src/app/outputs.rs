@@ -7,6 +7,8 @@ use std::{
 
 use clap::Args;
 
+use super::RunError;
+
 use crate::{
     config::{
         Config,
@@ -168,12 +170,23 @@ impl Plan {
         }
     }
 
+    /// The same, with what they need of files, such as passwords.
+    ///
+    /// # Errors
+    /// Also when a file cannot be read.
+    pub(super) fn read_outputs(&self, config: &Config) -> Result<Vec<Named>, RunError> {
+        let mut outputs = self.outputs(config)?;
+        outputs.iter_mut().try_for_each(|(_, output)| output.read_files())?;
+        Ok(outputs)
+    }
+
     /// Makes their sinks.
     ///
     /// # Errors
     /// When one cannot be made.
-    pub(super) fn prepare(&self, config: &Config) -> Result<Prepared, OutputError> {
-        Prepared::new(self.outputs(config)?, if self.serves() { Of::Run } else { Of::Recording })
+    pub(super) fn prepare(&self, config: &Config) -> Result<Prepared, RunError> {
+        let of = if self.serves() { Of::Run } else { Of::Recording };
+        Ok(Prepared::new(self.read_outputs(config)?, of)?)
     }
 
     /// Where packets go, if anywhere.

@@ -4,6 +4,7 @@ pub mod check;
 pub mod config;
 pub mod flows;
 pub mod pcap;
+pub mod records;
 pub mod top;
 pub mod unpin;
 
@@ -30,6 +31,12 @@ pub enum CommandError {
     /// The run failed.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// Records cannot be checked.
+    #[error(transparent)]
+    Records(#[from] records::Error),
+    /// Records are missing; which, was said.
+    #[error("records are missing; see above, and `weir_output_records_lost_total` of their host")]
+    Missing,
     /// A capture cannot be read.
     #[error(transparent)]
     Capture(#[from] CaptureError),

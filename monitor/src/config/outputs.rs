@@ -1,9 +1,13 @@
 //! Where records go: tables `[outputs.NAME]` of the file, and `--output kind=…` for the simple case.
 
+mod network;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use self::network::{ClickHouse, Ipfix, Kafka, Kind, Login, Network, Peer, Sasl, Tls};
+use super::secret::SecretError;
 use super::types::Name;
 use super::value::{Key as _, Number, Period, Scalar, Shape, Value, ValueError};
 
@@ -56,6 +60,8 @@ pub enum Destination {
     Csv(Files),
     /// A directory with tables in Apache Parquet.
     Parquet(Files),
+    /// Another host.
+    Network(Box<Network>),
 }
 
 /// Files on this host.
@@ -69,7 +75,8 @@ pub struct Files {
 
 impl Destination {
     /// The kinds.
-    const KINDS: &'static [&'static str] = &["json", "csv", "parquet"];
+    const KINDS: &'static [&'static str] =
+        &["json", "csv", "parquet", "ipfix", "otlp", "clickhouse", "kafka", "nats"];
 
     /// The kind, as in the configuration and in metrics.
     pub const fn kind(&self) -> &'static str {
@@ -77,6 +84,7 @@ impl Destination {
             Self::Json(_) => "json",
             Self::Csv(_) => "csv",
             Self::Parquet(_) => "parquet",
+            Self::Network(network) => network.kind(),
         }
     }
 
@@ -85,6 +93,9 @@ impl Destination {
             "json" => Self::Json,
             "csv" => Self::Csv,
             "parquet" => Self::Parquet,
+            network if Network::KINDS.contains(&network) => {
+                return Ok(Self::Network(Box::new(Network::read(network, options)?)));
+            }
             _ => return Err(ValueError::NotOneOf { text: kind.to_owned(), allowed: Self::KINDS }),
         };
         Ok(to(Files::read(kind, options)?))
@@ -94,7 +105,13 @@ impl Destination {
     fn toml(&self, table: &mut toml::Table) {
         match self {
             Self::Json(files) | Self::Csv(files) | Self::Parquet(files) => files.toml(table),
+            Self::Network(network) => network.toml(table),
         }
+    }
+
+    /// The output to another host, if it is one.
+    pub fn network(&self) -> Option<&Network> {
+        if let Self::Network(network) = self { Some(network) } else { None }
     }
 
     /// The directory that is written to, if one is.
@@ -106,6 +123,7 @@ impl Destination {
                 .parent()
                 .map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent }),
             Self::Csv(files) | Self::Parquet(files) => Some(&files.path),
+            Self::Network(network) => Some(&network.spool),
         }
     }
 }
@@ -211,6 +229,14 @@ impl Output {
         Ok(Self { to, fields, queue })
     }
 
+    /// Reads what it needs of files: a password, certificates.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn read_files(&mut self) -> Result<(), SecretError> {
+        if let Destination::Network(network) = &mut self.to { network.read_files() } else { Ok(()) }
+    }
+
     fn toml(&self) -> toml::Value {
         let mut table = toml::Table::new();
         table.insert("kind".to_owned(), toml::Value::String(self.to.kind().to_owned()));
@@ -258,6 +284,7 @@ impl Outputs {
                 Destination::Json(files) | Destination::Csv(files) | Destination::Parquet(files) => {
                     files.path.clone()
                 }
+                Destination::Network(network) => network.spool.clone(),
             };
             let same = |other: &Destination| {
                 other.kind() == output.to.kind()

@@ -31,6 +31,14 @@ pub enum SecretError {
         /// Why.
         source: io::Error,
     },
+    /// Certificates cannot be read.
+    #[error("certificates {}: {source}; give the file that holds them in PEM form", path.display())]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// systemd has given no credentials.
     #[error("secret {CREDENTIAL}{name}: there are no credentials; add LoadCredential={name}:… to the unit")]
     NoCredentials {
@@ -73,6 +81,11 @@ impl SecretFile {
             Some(text) if !text.is_empty() => Ok(Secret(text.to_owned())),
             _ => Err(SecretError::None { path }),
         }
+    }
+
+    /// The file that holds it, as far as it is known.
+    pub fn file(&self) -> Option<PathBuf> {
+        self.path(std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)).ok()
     }
 
     fn path(&self, credentials: Option<PathBuf>) -> Result<PathBuf, SecretError> {

@@ -62,7 +62,8 @@ pub(super) fn restrict(role: Role, plan: &Confinement) -> Result<Landlock, Rules
         }
     }
     if role == Role::Connector {
-        for port in &plan.ports {
+        // And to name servers, whose answers may be long (RFC 7766).
+        for port in plan.ports.iter().chain(&[53]) {
             created = created.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
         }
     }
@@ -82,7 +83,10 @@ fn rules(role: Role, plan: &Confinement) -> Vec<(std::path::PathBuf, BitFlags<Ac
     let mut rules = match role {
         Role::Files => [around(&plan.configuration), around(&plan.web)].concat(),
         // What the process takes stands in /proc.
-        Role::Main | Role::Server | Role::Connector => Vec::new(),
+        Role::Main | Role::Server => Vec::new(),
+        // Names of hosts: hosts(5), resolv.conf(5), nsswitch.conf(5), and what systemd-resolved puts in their place. Of
+        // them what everybody may read: this thread has root's number for no file.
+        Role::Connector => vec![below("/etc"), below("/run/systemd/resolve"), below("/run/resolvconf")],
         // Processors in /sys, listening sockets in /proc.
         Role::Counter => {
             let pins = plan.pins.iter().map(|path| (path.clone(), writing()));
@@ -189,23 +193,25 @@ mod tests {
     }
 
     #[test]
-    fn a_connector_connects_to_the_ports_of_outputs_and_has_no_files() {
+    fn a_connector_connects_to_the_ports_of_outputs_and_reads_who_hosts_are_alone() {
         let listeners = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
         let ports = listeners.each_ref().map(|listener| listener.local_addr().unwrap().port());
         let plan = Confinement { ports: vec![ports[0]], ..Confinement::default() };
         let done = confined(Role::Connector, &plan, || {
             (
                 ports.map(|port| std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()),
-                fs::read("/etc/passwd"),
+                fs::read("/etc/hosts").is_ok(),
+                fs::read(std::env::current_exe().unwrap()),
+                fs::write("/etc/weir-test", "x"),
             )
         });
-        let Some(([allowed, other], file)) = done else { return };
+        let Some(([allowed, other], hosts, file, write)) = done else { return };
         // Landlock knows TCP from 6.7 on.
         let knows = rustix::system::uname().release().to_str().is_ok_and(|release| {
             let mut numbers = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
             (numbers.next(), numbers.next()) >= (Some(6), Some(7))
         });
         assert_eq!((allowed, other), (true, !knows));
-        assert!(file.is_err());
+        assert!(hosts && file.is_err() && write.is_err());
     }
 }

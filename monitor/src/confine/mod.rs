@@ -32,7 +32,7 @@ pub enum Role {
     /// Writes records and packets.
     Outputs,
     /// Connects to the places of outputs, and hands the sockets on to threads that cannot. It parses nothing of what
-    /// comes back, and has no files.
+    /// comes back but answers of name servers, and of files it has those that say who they are.
     Connector,
     /// Shows on the terminal what this process counts, and reads keys.
     Screen,

@@ -103,9 +103,13 @@ const CONNECTIONS: &[libc::c_long] = &[
     libc::SYS_getsockopt,
 ];
 
-/// Connections to others, of sockets that are made for it.
+/// Connections to others, of sockets that are made for it; and asking name servers, as C libraries do.
 const CONNECTING: &[libc::c_long] = &[
     libc::SYS_connect,
+    libc::SYS_bind,
+    libc::SYS_sendto,
+    libc::SYS_sendmmsg,
+    libc::SYS_recvmsg,
     libc::SYS_shutdown,
     libc::SYS_getpeername,
     libc::SYS_getsockname,

@@ -3,6 +3,7 @@
 use super::{
     Fields, OutputError, Sink, Tally,
     lines::Lines,
+    net,
     table::Form,
     tables::{Style, Tables},
 };
@@ -32,6 +33,8 @@ pub fn build(output: &Output, of: Of, tally: &mut Tally) -> Result<Box<dyn Sink 
         Destination::Json(files) => lines(files, &fields, of, tally),
         Destination::Csv(files) => tables(files, Form::Csv, &fields, of, tally),
         Destination::Parquet(files) => tables(files, Form::Parquet, &fields, of, tally),
+        Destination::Network(network) if of != Of::Run => Err(OutputError::Live { kind: network.kind() }),
+        Destination::Network(network) => Ok(Box::new(net::Output::new(network, &fields)?)),
     }
 }
 

@@ -44,6 +44,20 @@ pub enum OutputError {
         /// Why.
         source: io::Error,
     },
+    /// An output cannot reach its peer as it is configured.
+    #[error("{output}: {source}")]
+    Peer {
+        /// Its name.
+        output: String,
+        /// Why.
+        source: super::net::Fault,
+    },
+    /// Records of a capture or a recording go to files.
+    #[error("{kind}: only `weir run` sends records to other hosts; give json, csv or parquet")]
+    Live {
+        /// The kind that was given.
+        kind: &'static str,
+    },
     /// There was no output when the instance began.
     #[error(
         "outputs: there was none at the start, so that no thread may write files; restart Weir to begin with some"

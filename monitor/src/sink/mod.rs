@@ -13,6 +13,8 @@ mod json;
 mod leftover;
 mod life;
 mod lines;
+pub mod net;
+pub mod number;
 mod packets;
 mod part;
 mod pcapng;
@@ -24,12 +26,13 @@ pub mod run;
 #[cfg(test)]
 mod samples;
 mod save;
+mod spool;
 mod table;
 mod tables;
 mod tally;
 mod waits;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use monitor_common::wire::Packet;
 use monitor_core::{
@@ -41,6 +44,8 @@ pub use beside::Beside;
 pub use error::OutputError;
 pub use fields::{Fields, list as list_fields};
 pub use life::{Find, Found, Life};
+pub use net::Dialer;
+use number::{Numbers, Origin};
 pub use packets::Packets;
 pub use place::{LINES, Place};
 pub use recorder::{PacketFiles, Recorder, Tap};
@@ -48,7 +53,7 @@ pub use report::{Destination, ReportOutput};
 pub use save::Save;
 pub use tally::{Note, Reason, Tally};
 
-use crate::source::pcap::Interface;
+use crate::{source::pcap::Interface, state::State};
 
 /// The first thing that went wrong, if anything did.
 pub type Failure = Option<OutputError>;
@@ -64,6 +69,17 @@ pub trait Sink {
     fn packet(&mut self, _packet: &PacketView<'_>) -> Result<(), OutputError> {
         Ok(())
     }
+
+    /// Where it works, before its thread begins; of a running instance alone.
+    fn attach(&mut self, _context: Context) {}
+
+    /// Whether it has something to do before the first records.
+    fn begins_at_once(&self) -> bool {
+        false
+    }
+
+    /// The numbers of the next records, for those that send them.
+    fn numbers(&mut self, _numbers: &Numbers) {}
 
     /// Writes records; none, when only time has passed. What will be nowhere is counted in `tally`. After an error a
     /// running instance goes on with the next records, a capture ends.
@@ -81,6 +97,19 @@ pub trait Sink {
 
     /// Nothing more comes: everything is to be where it belongs.
     fn finish(&mut self, tally: &mut Tally) -> Result<(), OutputError>;
+}
+
+/// Where a sink works.
+#[derive(Clone)]
+pub struct Context {
+    /// What it shares with all others.
+    pub state: Arc<State>,
+    /// Name of its output.
+    pub name: String,
+    /// Whose records they are.
+    pub origin: Arc<Origin>,
+    /// Who connects; `None`: nobody may.
+    pub dialer: Option<Dialer>,
 }
 
 /// What is known when all captures were read.

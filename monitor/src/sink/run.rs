@@ -20,12 +20,13 @@ use std::{
 use monitor_core::record::AnyRecord;
 
 use self::{
-    queue::Queue,
+    queue::{Numbered, Queue},
     worker::{Ended, Worker},
 };
 use super::{
-    Failure, OutputError, Reason, Sink, Tally,
+    Context, Dialer, Failure, OutputError, Reason, Sink, Tally,
     build::{Of, build},
+    number::{Numbering, Origin},
 };
 use crate::{clock::Stopwatch, config::outputs::Output, state::State, sync::lock, telemetry::Event};
 
@@ -69,21 +70,32 @@ impl Prepared {
 
 /// The way of records to the sinks, whichever there are.
 #[derive(Clone, Debug, Default)]
-pub struct Feed(Arc<Mutex<Arc<[Queue]>>>);
+pub struct Feed(Arc<Mutex<Ways>>);
+
+/// The queues, and the numbers of what goes into them.
+#[derive(Debug, Default)]
+struct Ways {
+    queues: Arc<[Queue]>,
+    numbering: Option<Numbering>,
+}
 
 impl Feed {
     /// Hands over records without waiting; what a queue has no room for is counted there. The first are the sign that
     /// what is recorded has begun, also if they are none.
     pub fn send(&self, records: Vec<AnyRecord>) {
-        let queues = Arc::clone(&lock(&self.0));
-        let records = Arc::new(records);
+        let (queues, numbers) = {
+            let mut ways = lock(&self.0);
+            let numbers = ways.numbering.as_mut().map(|numbering| numbering.give(&records));
+            (Arc::clone(&ways.queues), numbers)
+        };
+        let batch = Arc::new(Numbered { records, numbers });
         for queue in &*queues {
-            queue.send(&records);
+            queue.send(&batch);
         }
     }
 
     fn set(&self, queues: Vec<Queue>) {
-        *lock(&self.0) = queues.into();
+        lock(&self.0).queues = queues.into();
     }
 }
 
@@ -103,15 +115,19 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// Starts threads; they have the rights of the calling one.
+    /// Starts threads; they have the rights of the calling one. `dialer` connects for those that send to other hosts.
     ///
     /// # Errors
     /// When there can be no more threads.
-    pub fn start(state: Arc<State>, prepared: Prepared) -> io::Result<Self> {
+    pub fn start(state: Arc<State>, prepared: Prepared, dialer: Option<Dialer>) -> io::Result<Self> {
         let (orders, received) = channel();
-        let feed = Feed::default();
+        let origin = Origin::new(&state.host);
+        let ways = Ways { numbering: Some(Numbering::new(origin.clone())), ..Ways::default() };
+        let feed = Feed(Arc::new(Mutex::new(ways)));
         let mut keeper = Keeper {
             state,
+            origin: Arc::new(origin),
+            dialer,
             of: prepared.of,
             feed: feed.clone(),
             running: Vec::new(),
@@ -160,6 +176,8 @@ struct Running {
 /// Starts and ends sinks.
 struct Keeper {
     state: Arc<State>,
+    origin: Arc<Origin>,
+    dialer: Option<Dialer>,
     of: Of,
     feed: Feed,
     running: Vec<Running>,
@@ -171,7 +189,13 @@ struct Keeper {
 
 impl Keeper {
     fn begin(&mut self, ready: Ready) -> io::Result<Running> {
-        let Ready { output, sink, tally } = ready;
+        let Ready { output, mut sink, tally } = ready;
+        sink.attach(Context {
+            state: Arc::clone(&self.state),
+            name: output.0.clone(),
+            origin: Arc::clone(&self.origin),
+            dialer: self.dialer.clone(),
+        });
         let (queue, from) = Queue::new(&self.state, &output);
         let worker = Worker::new(Arc::clone(&self.state), sink, from, &queue);
         worker.take(&tally);

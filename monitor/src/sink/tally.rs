@@ -13,11 +13,25 @@ pub enum Reason {
     FileRemoved,
     /// The sink had not written them when the time to end was over.
     Unfinished,
+    /// They waited on disk, and newer ones needed the room.
+    SpoolFull,
+    /// They waited on disk for too long.
+    SpoolExpired,
+    /// The peer will not take them, whenever they are sent, or they were written for a kind that the output is no more.
+    Refused,
 }
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::QueueFull, Self::WriteFailed, Self::FileRemoved, Self::Unfinished];
+    pub const ALL: [Self; 7] = [
+        Self::QueueFull,
+        Self::WriteFailed,
+        Self::FileRemoved,
+        Self::Unfinished,
+        Self::SpoolFull,
+        Self::SpoolExpired,
+        Self::Refused,
+    ];
 
     /// The label of its metrics.
     pub const fn as_str(self) -> &'static str {
@@ -26,6 +40,9 @@ impl Reason {
             Self::WriteFailed => "write_failed",
             Self::FileRemoved => "file_removed",
             Self::Unfinished => "unfinished",
+            Self::SpoolFull => "spool_full",
+            Self::SpoolExpired => "spool_expired",
+            Self::Refused => "refused",
         }
     }
 }

@@ -3,7 +3,9 @@
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{
+    GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+};
 
 /// The instruments.
 #[derive(Debug)]
@@ -25,6 +27,20 @@ pub struct Own {
     pub output_lost: IntCounterVec,
     /// Records that wait for an output, by output and kind.
     pub output_queue: IntGaugeVec,
+    /// Records that a peer has acknowledged, by output and kind.
+    pub output_acknowledged: IntCounterVec,
+    /// Records that were sent again, by output and kind.
+    pub output_retried: IntCounterVec,
+    /// Bytes that were sent, by output and kind.
+    pub output_sent_bytes: IntCounterVec,
+    /// Faults of peers, by output, kind and what went wrong.
+    pub output_faults: IntCounterVec,
+    /// Bytes that wait on disk, by output and kind.
+    pub output_spool_bytes: IntGaugeVec,
+    /// Records that wait on disk, by output and kind.
+    pub output_spool_records: IntGaugeVec,
+    /// Age of the oldest record that waits, by output and kind.
+    pub output_lag: GaugeVec,
     /// What threads have given up, by thread and means.
     pub confined: IntGaugeVec,
     /// Memory of answers, by what they answer.
@@ -76,6 +92,35 @@ impl Own {
             Opts::new("weir_output_queue_records", "Records that wait in the queue of an output."),
             &of_output,
         )?;
+        let output_acknowledged = by_output(
+            "weir_output_acknowledged_records_total",
+            "Records that the peer of an output acknowledged.",
+        )?;
+        let output_retried = by_output(
+            "weir_output_retried_records_total",
+            "Records that were to be sent again after a fault.",
+        )?;
+        let output_sent_bytes =
+            by_output("weir_output_sent_bytes_total", "Bytes sent for records that a peer acknowledged.")?;
+        let output_faults = IntCounterVec::new(
+            Opts::new("weir_output_faults_total", "Faults between an output and its peer."),
+            &["output", "kind", "fault"],
+        )?;
+        let output_spool_bytes = IntGaugeVec::new(
+            Opts::new("weir_output_spool_bytes", "Bytes of an output's spool on disk."),
+            &of_output,
+        )?;
+        let output_spool_records = IntGaugeVec::new(
+            Opts::new("weir_output_spool_records", "Records that no peer has acknowledged yet."),
+            &of_output,
+        )?;
+        let output_lag = GaugeVec::new(
+            Opts::new(
+                "weir_output_lag_seconds",
+                "Time since records that wait for a peer began to be written.",
+            ),
+            &of_output,
+        )?;
         let confined = IntGaugeVec::new(
             Opts::new(
                 "weir_confined",
@@ -107,6 +152,13 @@ impl Own {
             Box::new(output_errors.clone()),
             Box::new(output_lost.clone()),
             Box::new(output_queue.clone()),
+            Box::new(output_acknowledged.clone()),
+            Box::new(output_retried.clone()),
+            Box::new(output_sent_bytes.clone()),
+            Box::new(output_faults.clone()),
+            Box::new(output_spool_bytes.clone()),
+            Box::new(output_spool_records.clone()),
+            Box::new(output_lag.clone()),
             Box::new(confined.clone()),
             Box::new(web_answer_bytes.clone()),
             Box::new(web_waiting.clone()),
@@ -125,6 +177,13 @@ impl Own {
             output_errors,
             output_lost,
             output_queue,
+            output_acknowledged,
+            output_retried,
+            output_sent_bytes,
+            output_faults,
+            output_spool_bytes,
+            output_spool_records,
+            output_lag,
             confined,
             web_answer_bytes,
             web_waiting,

@@ -5,6 +5,7 @@ use testing::{skip::skip, tmux, webdriver};
 
 mod browser;
 mod capture;
+mod exports;
 mod report;
 mod screens;
 mod terminal;

@@ -13,10 +13,18 @@ use monitor_core::record::AnyRecord;
 use prometheus::{IntCounter, IntGauge};
 
 use super::{Named, Reason};
+use crate::sink::number::Numbers;
 use crate::state::State;
 
 /// Records of one drain, which all sinks share.
-pub(super) type Batch = Arc<Vec<AnyRecord>>;
+pub(super) type Batch = Arc<Numbered>;
+
+/// Records with their numbers.
+#[derive(Debug, Default)]
+pub(super) struct Numbered {
+    pub(super) records: Vec<AnyRecord>,
+    pub(super) numbers: Option<Numbers>,
+}
 
 /// Batches that wait at most, however few records they have.
 const BATCHES: usize = 4096;
@@ -121,7 +129,7 @@ impl Queue {
 
     /// Hands over a batch, if there is room for it. One that is larger than the queue has room when nothing waits.
     pub(super) fn send(&self, batch: &Batch) {
-        let records = batch.len() as u64;
+        let records = batch.records.len() as u64;
         let before = self.shared.waiting.fetch_add(records, Relaxed);
         let full = before != 0 && before + records > self.shared.limit;
         let lost = match if full { None } else { Some(self.to.try_send(Arc::clone(batch))) } {

@@ -27,7 +27,7 @@ impl Case {
     }
 
     fn start(&self, outputs: Vec<Named>) -> Outputs {
-        Outputs::start(Arc::clone(&self.state), Prepared::new(outputs, Of::Run).unwrap()).unwrap()
+        Outputs::start(Arc::clone(&self.state), Prepared::new(outputs, Of::Run).unwrap(), None).unwrap()
     }
 
     fn written(&self, name: &str) -> u64 {

@@ -16,7 +16,7 @@ use super::{
 use crate::{state::State, telemetry::Event};
 
 /// Between two looks at the time, when no records come.
-const TICK: Duration = Duration::from_secs(1);
+const TICK: Duration = Duration::from_millis(500);
 
 /// A sink that has ended.
 pub(super) struct Ended {
@@ -69,14 +69,17 @@ impl Worker {
     }
 
     fn run(mut self) -> Failure {
-        let mut begun = false;
+        let mut begun = self.sink.begins_at_once();
         loop {
             match self.from.recv_timeout(TICK) {
                 Ok(batch) => {
                     begun = true;
-                    let records = batch.len() as u64;
+                    let records = batch.records.len() as u64;
                     self.reopen();
-                    self.work(records, |sink, tally| sink.write(&batch, tally));
+                    if let Some(numbers) = &batch.numbers {
+                        self.sink.numbers(numbers);
+                    }
+                    self.work(records, |sink, tally| sink.write(&batch.records, tally));
                     self.shared.taken(records);
                 }
                 // What has not begun has nothing to look at.
