@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use monitor_common::abi::Transport;
 
-use super::{ASKED, DOMAINS, EDGES, Marks, NAMES, SERVICES};
+use super::{ASKED, DOMAINS, EDGES, HOSTS, Marks, NAMES, SERVICES};
 use crate::{
     record::Text,
     top::{Top, Weighed},
@@ -97,6 +97,8 @@ pub struct Edge<'a> {
     pub name: Option<&'a Text>,
     /// Its service, once the server has answered.
     pub service: Option<ServicePort>,
+    /// Its ends that are other hosts: one, both where it is forwarded, none where it stays within this one.
+    pub hosts: [Option<IpAddr>; 2],
 }
 
 /// Client, domain and service.
@@ -117,6 +119,8 @@ pub struct Bucket {
     pub names: Top<(Text, Text), u64>,
     /// By service; the rest has servers that have not answered.
     pub services: Top<ServicePort, Taken>,
+    /// By address of other hosts.
+    pub hosts: Top<IpAddr, Taken>,
     /// By client, domain and service: bytes.
     pub edges: Top<EdgeKey, u64>,
     /// By name that was asked for.
@@ -133,6 +137,7 @@ impl Bucket {
             domains: Top::new(DOMAINS * times),
             names: Top::new(NAMES * times),
             services: Top::new(SERVICES * times),
+            hosts: Top::new(HOSTS * times),
             edges: Top::new(EDGES * times),
             asked: Top::new(ASKED * times),
         }
@@ -150,6 +155,9 @@ impl Bucket {
             Some(service) => self.services.entry(service).merge(taken),
             None => self.services.add_rest(taken),
         }
+        for host in edge.hosts.into_iter().flatten() {
+            self.hosts.entry(host).merge(taken);
+        }
         *self.edges.entry((edge.client, edge.domain.cloned(), edge.service)) += taken.bytes();
     }
 
@@ -165,6 +173,7 @@ impl Bucket {
         self.domains.absorb(&other.domains);
         self.names.absorb(&other.names);
         self.services.absorb(&other.services);
+        self.hosts.absorb(&other.hosts);
         self.edges.absorb(&other.edges);
         self.asked.absorb(&other.asked);
     }

@@ -39,6 +39,8 @@ pub const DOMAINS: usize = 128;
 pub const NAMES: usize = 256;
 /// Services that a bucket keeps at least.
 pub const SERVICES: usize = 64;
+/// Other hosts that a bucket keeps at least.
+pub const HOSTS: usize = 128;
 /// Edges of the flow map that a bucket keeps at least.
 pub const EDGES: usize = 256;
 /// Names of DNS that a bucket keeps at least.

@@ -137,13 +137,13 @@ impl Windows {
 }
 
 impl Sums {
-    /// At most `count` names behind a domain, most bytes first.
-    pub fn names<'a>(&'a self, count: usize) -> impl Fn(&Text) -> Vec<&'a Text> {
-        let mut by_domain: HashMap<&Text, Vec<&Text>> = HashMap::new();
-        for ((domain, name), _) in self.by_name.names.sorted() {
+    /// At most `count` names behind a domain with their bytes, most first.
+    pub fn names<'a>(&'a self, count: usize) -> impl Fn(&Text) -> Vec<(&'a Text, u64)> {
+        let mut by_domain: HashMap<&Text, Vec<(&Text, u64)>> = HashMap::new();
+        for ((domain, name), bytes) in self.by_name.names.sorted() {
             let names = by_domain.entry(domain).or_default();
             if names.len() < count {
-                names.push(name);
+                names.push((name, *bytes));
             }
         }
         move |domain| by_domain.get(domain).cloned().unwrap_or_default()
@@ -172,6 +172,7 @@ mod tests {
             domain: Some(&text),
             name: Some(&text),
             service: Some(ServicePort { transport: Transport::Tcp, port: client as u16 }),
+            hosts: [Some(IpAddr::V4(Ipv4Addr::from_bits(client))), None],
         };
         windows.named(edge, Taken { received: bytes, transmitted: 0, connections: 1 });
     }
@@ -252,17 +253,19 @@ mod tests {
         let by_name = &sums.by_name;
         assert_eq!(all(&by_name.domains), total);
         assert_eq!(all(&by_name.services), total);
+        assert_eq!(all(&by_name.hosts), total);
         let edges = by_name.edges.iter().map(|(_, bytes)| bytes).sum::<u64>() + by_name.edges.rest();
         assert_eq!(edges, total);
         let names = by_name.names.iter().map(|(_, bytes)| bytes).sum::<u64>() + by_name.names.rest();
         assert_eq!(names, total);
         let heavy = by_name.domains.sorted()[0];
         assert_eq!((heavy.0.as_str(), heavy.1.bytes()), ("heavy.example", 900_000));
-        assert_eq!(sums.names(5)(heavy.0), [heavy.0]);
+        assert_eq!(sums.names(5)(heavy.0), [(heavy.0, 900_000)]);
         for level in &windows.levels {
             for bucket in level.done.iter().chain([&level.current]) {
                 assert!(bucket.domains.len() <= 2 * crate::live::DOMAINS);
                 assert!(bucket.edges.len() <= 2 * crate::live::EDGES);
+                assert!(bucket.hosts.len() <= 2 * crate::live::HOSTS);
                 assert!(bucket.names.len() <= 2 * crate::live::NAMES);
                 assert!(bucket.asked.len() <= 2 * crate::live::ASKED);
                 assert!(bucket.services.len() <= 2 * crate::live::SERVICES);

@@ -16,11 +16,20 @@ export interface Domain {
   connections: number;
   share: number;
   names?: string[];
+  names_bytes?: number[];
 }
 
 export interface Service {
   service: string;
   transport?: string;
+  received_bytes: number;
+  transmitted_bytes: number;
+  connections: number;
+  share: number;
+}
+
+export interface Host {
+  address: string;
   received_bytes: number;
   transmitted_bytes: number;
   connections: number;
@@ -88,6 +97,7 @@ export interface Snapshot {
   };
   domains: Domain[];
   services: Service[];
+  hosts?: Host[];
   map: Path[];
   tcp: Tcp;
   dns: Dns;
@@ -177,7 +187,7 @@ export interface FlowDetail {
 export const SORTS = ["rate", "bytes", "packets", "start", "last"] as const;
 export type Sort = (typeof SORTS)[number];
 
-// Bytes of a flow into and out of this host.
+// Received and transmitted by this host.
 export function ways(flow: Flow): { received: FlowSide; transmitted: FlowSide } {
   return flow.sent.direction === "receive"
     ? { received: flow.sent, transmitted: flow.received }

@@ -1,10 +1,11 @@
-// What the page knows, and what a person can do with it.
+// State and actions of the page.
 
 import { render } from "preact";
 
 import type { Live } from "./api";
 import { Page } from "./page";
 import { Series } from "./series";
+import { ratesInBytes, setRatesInBytes } from "./format";
 import { problem, Stream } from "./stream";
 import { readView, type View, writeView } from "./view";
 
@@ -17,6 +18,10 @@ export interface Model {
   away: number | undefined;
   // What is wrong with the filter.
   problem: string | undefined;
+  // Keys and filters are explained.
+  help: boolean;
+  // Rates in bytes, not in bits.
+  inBytes: boolean;
 }
 
 export interface Actions {
@@ -25,7 +30,13 @@ export interface Actions {
   // The address of a changed view.
   link(change: Partial<View>): string;
   pause(paused: boolean): void;
+  help(shown: boolean): void;
+  // Rates in bytes or bits; kept for the next visit.
+  bytes(inBytes: boolean): void;
 }
+
+// A single word that begins no test.
+const isText = (filter: string): boolean => /^[^\s()!&|<>="]+$/.test(filter);
 
 export class App implements Actions {
   private model: Model = {
@@ -35,6 +46,8 @@ export class App implements Actions {
     paused: false,
     away: undefined,
     problem: undefined,
+    help: false,
+    inBytes: ratesInBytes(),
   };
   private scheduled = false;
   private version: string | undefined;
@@ -57,7 +70,7 @@ export class App implements Actions {
   start(): void {
     window.addEventListener("hashchange", () => this.look());
     document.addEventListener("visibilitychange", () => this.connect());
-    document.addEventListener("keydown", (key) => this.back(key));
+    document.addEventListener("keydown", (key) => this.key(key));
     this.look();
   }
 
@@ -88,10 +101,35 @@ export class App implements Actions {
     }
   }
 
-  // Escape leads one level up.
-  private back(key: KeyboardEvent): void {
+  help(help: boolean): void {
+    this.set({ help });
+  }
+
+  bytes(inBytes: boolean): void {
+    setRatesInBytes(inBytes);
+    this.set({ inBytes });
+  }
+
+  // Escape leads one level up, `/` to the filter, `?` to the help.
+  private key(key: KeyboardEvent): void {
+    if (key.defaultPrevented || key.ctrlKey || key.metaKey || key.altKey || this.model.help) return;
     const { flow, domain } = this.model.view;
-    if (key.key !== "Escape" || key.defaultPrevented) return;
+    const target = key.target instanceof Element ? key.target : undefined;
+    if (key.key !== "Escape" && target?.closest("input, textarea, select")) return;
+    if (key.key === "/") {
+      const filter = this.root.querySelector<HTMLInputElement>("#filter");
+      if (!filter) return;
+      key.preventDefault();
+      filter.focus();
+      filter.select();
+    } else if (key.key === "?") {
+      key.preventDefault();
+      this.help(true);
+    } else if (key.key === " " && (!target || target === document.body)) {
+      key.preventDefault();
+      this.pause(!this.model.paused);
+    }
+    if (key.key !== "Escape") return;
     if (flow !== undefined) this.go({ flow: undefined });
     else if (domain !== undefined) this.go({ domain: undefined });
   }
@@ -102,7 +140,12 @@ export class App implements Actions {
       this.stream.close();
       return;
     }
-    const wrong = await problem(view.filter);
+    let wrong = await problem(view.filter);
+    // Words that are no expression are looked for everywhere.
+    if (wrong !== undefined && isText(view.filter)) {
+      const quoted = `"${view.filter.replace(/[\\"]/g, "\\$&")}"`;
+      if ((await problem(quoted)) === undefined && this.model.view === view) return this.go({ filter: quoted });
+    }
     if (this.model.view !== view || this.model.paused) return;
     this.set({ problem: wrong });
     this.stream.open(wrong === undefined ? view : { ...view, filter: "" });
@@ -112,6 +155,7 @@ export class App implements Actions {
     // Another version has another page; the hash keeps what is looked at.
     if (this.version !== undefined && this.version !== live.snapshot.version) location.reload();
     this.version = live.snapshot.version;
+    document.title = `${live.snapshot.host} – Weir`;
     this.set({ live });
     // A stream that is opened anew tells the whole hour.
     if (!this.model.series.push(live.history)) void this.connect();

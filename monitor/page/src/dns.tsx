@@ -9,15 +9,15 @@ export function DnsPanel({ snapshot }: { snapshot: Snapshot }) {
       <Facts
         rows={[
           { label: "Queries", value: <PerSecond value={dns.queries_per_second} /> },
-          { label: "Answer, half below", value: <Seconds value={dns.latency_seconds?.p50} /> },
-          { label: "95 % below", value: <Seconds value={dns.latency_seconds?.p95} /> },
-          { label: "Without an answer", value: <Count value={dns.unanswered} /> },
+          { label: "Response time, median", value: <Seconds value={dns.latency_seconds?.p50} /> },
+          { label: "Response time, p95", value: <Seconds value={dns.latency_seconds?.p95} /> },
+          { label: "Unanswered", value: <Count value={dns.unanswered} /> },
         ]}
       />
-      <Tally label={`Answers in ${shown(window_seconds)}, by code`} counts={dns.responses} empty="No answer yet." />
+      <Tally label={`Responses by code, last ${shown(window_seconds)}`} counts={dns.responses} empty="No responses." />
       {dns.names.length > 0 && (
         <table>
-          <caption>Names asked for</caption>
+          <caption>Top queried names</caption>
           <thead>
             <tr>
               <th scope="col">Name</th>

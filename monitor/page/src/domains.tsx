@@ -9,7 +9,7 @@ import { percent, window as shown } from "./format";
 import { Bar, Bytes, Count, Name, Panel, useWidth } from "./parts";
 
 export function domainName({ kind, domain }: Pick<Domain, "kind" | "domain">): string {
-  return kind === "unresolved" ? "without a name" : kind === "other" ? "all others" : domain;
+  return kind === "unresolved" ? "unresolved" : kind === "other" ? "other" : domain;
 }
 
 // What a drill-down calls it; all others together are no place to go.
@@ -31,7 +31,7 @@ export function DomainsPanel({ snapshot, actions }: { snapshot: Snapshot; action
       {domains.length ? (
         <Treemap domains={domains} actions={actions} />
       ) : (
-        <p class="none">No traffic in this time.</p>
+        <p class="none">No traffic.</p>
       )}
     </Panel>
   );

@@ -4,7 +4,7 @@ import { Name, Panel, Scroll } from "./parts";
 
 export function EventsPanel({ events }: { events: Event[] }) {
   return (
-    <Panel class="third events" title="Events" hint={events.length ? undefined : "scans, risks, interfaces"}>
+    <Panel class="third events" title="Events" hint={events.length ? undefined : "scans, findings, interfaces"}>
       {events.length ? (
         <Scroll label="Events">
           <ol class="log">
@@ -20,7 +20,7 @@ export function EventsPanel({ events }: { events: Event[] }) {
             ))}
           </ol>
         </Scroll>
-      ) : <p class="none">Nothing to report.</p>}
+      ) : <p class="none">No events.</p>}
     </Panel>
   );
 }

@@ -1,4 +1,5 @@
-// One flow: what it is, and its life second by second.
+// One flow: details, counters and timeline.
+
 
 import { useEffect, useRef, useState } from "preact/hooks";
 
@@ -9,6 +10,9 @@ import { serverName } from "./flows";
 import { Bytes, Count, Facts, Name, Panel, Rate } from "./parts";
 import { fit, Plot } from "./plot";
 import { Trail } from "./trail";
+
+// Where names come from.
+const SOURCES: Record<string, string> = { sni: "SNI", quic: "QUIC SNI", http: "HTTP host", dns: "DNS", certificate: "certificate", ech: "ECH public name" };
 
 type Answer = { detail?: FlowDetail; gone: boolean };
 
@@ -47,7 +51,7 @@ function useFlow(id: string, paused: boolean): Answer {
 export function FlowPlace({ id, model, actions }: { id: string; model: Model; actions: Actions }) {
   const { detail, gone } = useFlow(id, model.paused);
   const flow = detail?.flow;
-  const ended = gone ? <p class="note">{flow ? "This flow has ended; this is what was last known of it." : "This flow has ended, or never was."}</p> : null;
+  const ended = gone ? <p class="note">{flow ? "This flow has ended; these are its last values." : "This flow has ended or does not exist."}</p> : null;
   return (
     <div class="grid">
       <Trail model={model} actions={actions} flow={flow ? `${serverName(flow)} ← ${endpoint(flow.client_ip, flow.client_port)}` : "Flow"} />
@@ -77,11 +81,11 @@ function TimelinePanel({ flow, timeline }: { flow: Flow; timeline: Timeline | un
   const window = Math.max(30, (time.at(-1) ?? 0) - (time[0] ?? 0));
   const now = (side: FlowSide): string => scale.said(side.bytes_per_second);
   return (
-    <Panel class="throughput" title="Timeline" hint={`${scale.unit}, in above the line, out below it`} table={() => <Steps time={time} up={up} down={down} />}>
+    <Panel class="throughput" title="Timeline" hint={`${scale.unit}; in above the axis, out below`} table={() => <Steps time={time} up={up} down={down} />}>
       {time.length ? (
         <Plot time={time} received={up} transmitted={down} window={window} scale={scale} height={220} names={["in", "out"]}
           label={`Throughput of the flow over time; now ${now(received)} in and ${now(transmitted)} out`} />
-      ) : <p class="none">No history is kept of this flow; the flows with most bytes have one.</p>}
+      ) : <p class="none">No timeline for this flow; only the flows with most bytes have one.</p>}
     </Panel>
   );
 }
@@ -114,24 +118,24 @@ function AboutPanel({ flow }: { flow: Flow }) {
   const age = (milliseconds(flow.last) - milliseconds(flow.start)) / 1000;
   const trip = (r: { mean: number } | undefined): string => seconds(r?.mean);
   return (
-    <Panel class="half" title="What it is">
+    <Panel class="half" title="Details">
       <Facts
         rows={[
           { label: "Server", value: <Name>{endpoint(flow.server_ip, flow.server_port)}</Name> },
-          flow.name === undefined ? undefined : { label: `Name, by ${flow.name_source ?? "?"}`, value: <Name>{flow.name}</Name> },
+          flow.name === undefined ? undefined : { label: `Server name (${SOURCES[flow.name_source ?? ""] ?? flow.name_source ?? "?"})`, value: <Name>{flow.name}</Name> },
           { label: "Client", value: <Name>{endpoint(flow.client_ip, flow.client_port)}</Name> },
           { label: "Transport", value: flow.transport },
           flow.service === undefined ? undefined : { label: "Service", value: <Name>{flow.service}</Name> },
           flow.application === undefined ? undefined : { label: "Application", value: <Name>{flow.application}</Name> },
           flow.state === undefined ? undefined : { label: "State", value: flow.state.replaceAll("_", " ") },
           { label: "Interface", value: <Name>{flow.interface}</Name> },
-          { label: "This host is", value: flow.role },
-          { label: "Began", value: clock(flow.start) },
-          { label: "Lasts", value: span(age) },
+          { label: "Role of this host", value: flow.role },
+          { label: "Start", value: clock(flow.start) },
+          { label: "Duration", value: span(age) },
           flow.handshake_seconds === undefined ? undefined : { label: "Handshake", value: seconds(flow.handshake_seconds) },
           flow.first_response_seconds === undefined ? undefined : { label: "First response", value: seconds(flow.first_response_seconds) },
-          flow.rtt_seconds?.server && { label: "Round trip to the server", value: trip(flow.rtt_seconds.server) },
-          flow.rtt_seconds?.client && { label: "Round trip to the client", value: trip(flow.rtt_seconds.client) },
+          flow.rtt_seconds?.server && { label: "RTT to the server", value: trip(flow.rtt_seconds.server) },
+          flow.rtt_seconds?.client && { label: "RTT to the client", value: trip(flow.rtt_seconds.client) },
         ]}
       />
     </Panel>
@@ -141,17 +145,17 @@ function AboutPanel({ flow }: { flow: Flow }) {
 function SidesPanel({ flow }: { flow: Flow }) {
   const { received, transmitted } = ways(flow);
   const rows: [string, (side: FlowSide) => preact.ComponentChildren][] = [
-    ["Now", (s) => <Rate value={s.bytes_per_second} />],
+    ["Rate", (s) => <Rate value={s.bytes_per_second} />],
     ["Bytes", (s) => <Bytes value={s.bytes} />],
     ["Payload", (s) => <Bytes value={s.payload_bytes} />],
     ["Packets", (s) => <Count value={s.packets} />],
-    ["Sent again", (s) => <Count value={s.retransmissions} />],
+    ["Retransmissions", (s) => <Count value={s.retransmissions} />],
     ["Out of order", (s) => <Count value={s.out_of_order} />],
     ["Duplicate ACKs", (s) => <Count value={s.duplicate_acks} />],
-    ["Windows of zero", (s) => <Count value={s.zero_windows} />],
+    ["Zero window", (s) => <Count value={s.zero_windows} />],
   ];
   return (
-    <Panel class="half" title="What passed">
+    <Panel class="half" title="Counters">
       <table class="sides">
         <thead>
           <tr>
@@ -178,7 +182,7 @@ function LifePanel({ detail }: { detail: FlowDetail }) {
   const events = detail.events ?? [];
   if (!events.length) return null;
   return (
-    <Panel class="wide" title="Its life">
+    <Panel class="wide" title="Events">
       <ol class="log">
         {events.map((event, at) => (
           <li key={at}>

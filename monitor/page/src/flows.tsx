@@ -1,4 +1,4 @@
-// The flows that take most, or began last, or were heard of last; what of them to show is for weir to choose.
+// The top flows in the order that is chosen, and the filter.
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
@@ -7,6 +7,7 @@ import { type Flow, type Live, roundTrip, type Sort, ways } from "./api";
 import type { Actions, Model } from "./app";
 import { count, endpoint, milliseconds, percent, seconds, span } from "./format";
 import { Bytes, Count, Name, Panel, Rate, Scroll } from "./parts";
+import { saveCsv } from "./save";
 import { Turn } from "./turn";
 
 interface FlowsProps {
@@ -20,9 +21,24 @@ export function FlowsPanel({ live, model, actions }: FlowsProps) {
   return (
     <Panel class="flows" title="Flows" hint={<>{`${count(live.flows.length)}${more}`}{live.flows.length === 1 && !more ? " flow" : " flows"}</>}>
       <Filter model={model} actions={actions} />
+      <p class="export">
+        <button type="button" class="quiet" onClick={() => saveCsv(live.flows, live.snapshot.host)}>Save as CSV</button>
+      </p>
       <FlowTable live={live} model={model} actions={actions} />
     </Panel>
   );
+}
+
+// Words of the filter that may follow what is written.
+const WORDS = [
+  "host ", "net ", "port ", "client ", "server ", "tcp", "udp", "icmp", "ipv4", "ipv6", "name ", "domain ", "application ", "service ",
+  "interface ", "bytes > ", "packets > ", "rate > ", "retransmissions > ", "rtt > ", "duration > ", "state established", "state refused",
+  "state timed_out", "state reset", "role client", "role server", "role forwarded", "scope local", "scope remote", "not ", "and ", "or ",
+];
+
+function completions(text: string): string[] {
+  const [, before = "", word = ""] = /^(.*?)([^\s()]*)$/.exec(text) ?? [];
+  return word ? WORDS.filter((known) => known.startsWith(word.toLowerCase()) && known.trim() !== word).map((known) => before + known) : [];
 }
 
 function Filter({ model, actions }: Pick<FlowsProps, "model" | "actions">) {
@@ -39,12 +55,13 @@ function Filter({ model, actions }: Pick<FlowsProps, "model" | "actions">) {
         actions.go({ filter: text.trim() });
       }}
     >
-      <label class="hidden" for="filter">Filter of flows</label>
+      <label class="hidden" for="filter">Search or filter flows</label>
       <input
         id="filter"
         type="text"
         value={text}
-        placeholder="port 443 and bytes > 1M"
+        placeholder="Search, or filter such as port https and bytes > 1MB"
+        list="filter-words"
         autocomplete="off"
         autocapitalize="off"
         spellcheck={false}
@@ -53,6 +70,9 @@ function Filter({ model, actions }: Pick<FlowsProps, "model" | "actions">) {
         aria-describedby="filter-help"
         onInput={(event) => write(event.currentTarget.value)}
       />
+      <datalist id="filter-words">
+        {completions(text).map((value) => <option key={value} value={value} />)}
+      </datalist>
       <button type="submit" class="button">Filter</button>
       {kept && (
         <button type="button" class="button" onClick={() => actions.go({ filter: "" })}>
@@ -62,7 +82,7 @@ function Filter({ model, actions }: Pick<FlowsProps, "model" | "actions">) {
       <p id="filter-help" role="alert" class={wrong === undefined ? "hidden" : "wrong"}>
         {wrong !== undefined && (
           <>
-            <strong>Not understood, so all flows are shown.</strong> <Name>{wrong.replaceAll("\n", " ")}</Name>
+            <strong>Invalid filter; all flows are shown.</strong> <Name>{wrong.replaceAll("\n", " ")}</Name>
           </>
         )}
       </p>
@@ -86,10 +106,10 @@ const HEADINGS: Heading[] = [
   { name: "Rate", sort: "rate", number: true },
   { name: "Bytes", sort: "bytes", number: true },
   { name: "Packets", sort: "packets", number: true, room: "much" },
-  { name: "Round trip", number: true, room: "some" },
-  { name: "Sent again", number: true, room: "much" },
-  { name: "Age", sort: "start", number: true, room: "some" },
-  { name: "Last", sort: "last", number: true, room: "some" },
+  { name: "RTT", number: true, room: "some" },
+  { name: "Retrans %", number: true, room: "much" },
+  { name: "Start", sort: "start", number: true, room: "some" },
+  { name: "Last seen", sort: "last", number: true, room: "some" },
 ];
 
 // While somebody points at a row, or has the focus in one, no row goes away from under the finger.

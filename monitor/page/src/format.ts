@@ -19,13 +19,36 @@ function scaled(value: number, units: string[]): Quantity {
 }
 
 export const bytes = (value: number): Quantity => scaled(value, BYTES);
-export const bitRate = (bytesPerSecond: number): Quantity => scaled(bytesPerSecond * 8, BITS);
+
+const BYTE_RATES = ["B/s", "kB/s", "MB/s", "GB/s", "TB/s"];
+const KEPT = "weir.rates";
+
+// Whether rates are shown in bytes: what was chosen last, or bits.
+let inBytes = ((): boolean => {
+  try {
+    return localStorage.getItem(KEPT) === "bytes";
+  } catch {
+    return false;
+  }
+})();
+export const ratesInBytes = (): boolean => inBytes;
+export function setRatesInBytes(chosen: boolean): void {
+  inBytes = chosen;
+  try {
+    localStorage.setItem(KEPT, chosen ? "bytes" : "bits");
+  } catch {
+    // A browser that keeps nothing shows the choice until the page is left.
+  }
+}
+const factor = (): number => (inBytes ? 1 : 8);
+const rateUnits = (): string[] => (inBytes ? BYTE_RATES : BITS);
+export const bitRate = (bytesPerSecond: number): Quantity => scaled(bytesPerSecond * factor(), rateUnits());
 export const said = (quantity: Quantity): string => `${quantity.number} ${quantity.unit}`;
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 export const count = (value: number): string => whole.format(Number.isFinite(value) ? value : 0);
 
-// Things a second: exact where they are few.
+// Things per second: exact where they are few.
 export function perSecond(value: number): string {
   return value > 0 && value < 9.95 ? value.toFixed(1) : count(value);
 }
@@ -79,25 +102,25 @@ export function endpoint(ip: string, port: number): string {
 export class Scale {
   private at = 0;
 
-  // Takes note of the largest number that is shown, bytes a second.
+  // Takes note of the largest number that is shown, bytes per second.
   fit(bytesPerSecond: number): void {
-    const bits = bytesPerSecond * 8;
+    const bits = bytesPerSecond * factor();
     while (this.at < BITS.length - 1 && bits >= 1000 ** (this.at + 1)) this.at += 1;
     while (this.at > 0 && bits < 0.2 * 1000 ** this.at) this.at -= 1;
   }
 
   get unit(): string {
-    return BITS[this.at] ?? "";
+    return rateUnits()[this.at] ?? "";
   }
 
   number(bytesPerSecond: number): string {
-    const value = (bytesPerSecond * 8) / 1000 ** this.at;
+    const value = (bytesPerSecond * factor()) / 1000 ** this.at;
     return this.at === 0 ? count(value) : value >= 100 ? value.toFixed(1) : value.toFixed(2);
   }
 
-  // Bits a second at a line of an axis.
+  // Bits per second at a line of an axis.
   tick(bits: number): string {
-    return String(Number((bits / 1000 ** this.at).toPrecision(4)));
+    return String(Number((((bits / 8) * factor()) / 1000 ** this.at).toPrecision(4)));
   }
 
   said(bytesPerSecond: number): string {

@@ -28,7 +28,7 @@ export function Header({ model, actions }: Props) {
       <div class="controls">
         <Status model={model} />
         <fieldset class="choice">
-          <legend class="hidden">Time shown</legend>
+          <legend class="hidden">Time range</legend>
           {WINDOWS.map((seconds) => (
             <label>
               <input
@@ -41,6 +41,10 @@ export function Header({ model, actions }: Props) {
             </label>
           ))}
         </fieldset>
+        <button type="button" class="quiet" aria-pressed={model.inBytes} onClick={() => actions.bytes(!model.inBytes)}>
+          byte/s<span class="hidden">: rates in bytes per second</span>
+        </button>
+        <button type="button" class="quiet" aria-label="Help: keys and filters" onClick={() => actions.help(true)}>?</button>
         <button type="button" class="button" onClick={() => actions.pause(!model.paused)}>
           {model.paused ? "Resume" : "Pause"}
         </button>
@@ -54,7 +58,7 @@ function Status({ model }: Pick<Props, "model">) {
   const [kind, text] = model.paused
     ? ["paused", `Paused at ${time ? clock(time) : "the start"}`]
     : model.away !== undefined
-      ? ["gone", `No answer since ${clock(model.away)}, trying again`]
+      ? ["gone", `Disconnected since ${clock(model.away)}, reconnecting`]
       : time
         ? ["live", "Live"]
         : ["gone", "Connecting"];

@@ -7,6 +7,7 @@ import type { Path } from "./api";
 import type { Actions } from "./app";
 import { bytes, said, window as shown } from "./format";
 import { Bytes, Name, Panel, shorten, useWidth, visible } from "./parts";
+import { serviceFilter } from "./services";
 import type { View } from "./view";
 
 const MOST = [7, 9, 7];
@@ -34,12 +35,12 @@ export function MapPanel({ paths, window, actions }: { paths: Path[]; window: nu
       hint={`client → domain → service, ${shown(window)}`}
       table={() => <PathTable paths={shownPaths} />}
     >
-      {shownPaths.length ? <Sankey paths={shownPaths} actions={actions} /> : <p class="none">No traffic in this time.</p>}
+      {shownPaths.length ? <Sankey paths={shownPaths} actions={actions} /> : <p class="none">No traffic.</p>}
     </Panel>
   );
 }
 
-const named = (domain: string): string => (domain === "" ? "without a name" : domain === OTHER ? "all others" : domain);
+const named = (domain: string): string => (domain === "" ? "unresolved" : domain === OTHER ? "other" : domain);
 
 // The heaviest of each column and one node for what is left, and the bands between them.
 function graph(paths: Path[]): { nodes: Node[]; links: Link[] } {
@@ -124,18 +125,17 @@ function Drawing({ paths, width, lit, light, actions }: DrawingProps) {
 }
 
 const label = (node: Node): string =>
-  visible(node.column === 1 ? named(node.name) : node.name === OTHER ? "all others" : node.name);
+  visible(node.column === 1 ? named(node.name) : node.name === OTHER ? "other" : node.name);
 
 const ADDRESS = /^[0-9a-f.:]*[.:][0-9a-f.:]*$/i;
 
 // A domain is a place; clients (by address, or this host by its name) and services choose among the flows.
 function href(node: Node, actions: Actions): string | undefined {
   if (node.name === OTHER) return undefined;
-  const quoted = `"${node.name.replace(/[\\"]/g, "\\$&")}"`;
   const change: Partial<View> =
     node.column === 1
       ? { domain: node.name }
-      : { filter: node.column === 2 ? `service ${quoted}` : ADDRESS.test(node.name) ? `client ${node.name}` : "role client" };
+      : { filter: node.column === 2 ? serviceFilter(node.name) : ADDRESS.test(node.name) ? `client ${node.name}` : "role client" };
   return actions.link(change);
 }
 

@@ -5,7 +5,9 @@ import { DomainsPanel } from "./domains";
 import { EventsPanel } from "./events";
 import { FlowPlace } from "./flow";
 import { FlowsPanel } from "./flows";
+import { Help } from "./help";
 import { Header } from "./header";
+import { HostsPanel } from "./hosts";
 import { MapPanel } from "./map";
 import { ServicesPanel } from "./services";
 import { TcpPanel } from "./tcp";
@@ -24,6 +26,7 @@ export function Page(props: Props) {
       <Header {...props} />
       <main class={props.model.away === undefined ? undefined : "away"}>
         <Place {...props} />
+        {props.model.help && <Help close={() => props.actions.help(false)} />}
       </main>
     </>
   );
@@ -32,13 +35,13 @@ export function Page(props: Props) {
 function Place({ model, actions }: Props) {
   const { live, view } = model;
   if (view.flow !== undefined) return <FlowPlace id={view.flow} model={model} actions={actions} />;
-  if (!live) return <p class="waiting">Waiting for the first second of traffic …</p>;
+  if (!live) return <p class="waiting">Waiting for the first snapshot …</p>;
   const snapshot = live.snapshot;
   if (view.domain !== undefined) return <DomainPlace live={live} model={model} actions={actions} />;
   return (
     <div class="grid">
       <ThroughputPanel model={model} snapshot={snapshot} />
-      <Tiles model={model} snapshot={snapshot} />
+      <Tiles model={model} snapshot={snapshot} actions={actions} />
       <Turn frame={1}>
         <DomainsPanel snapshot={snapshot} actions={actions} />
       </Turn>
@@ -53,6 +56,7 @@ function Place({ model, actions }: Props) {
         <DnsPanel snapshot={snapshot} />
       </Turn>
       <Turn frame={7}>
+        <HostsPanel snapshot={snapshot} actions={actions} />
         <ServicesPanel snapshot={snapshot} actions={actions} />
         <EventsPanel events={snapshot.events} />
       </Turn>

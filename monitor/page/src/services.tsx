@@ -3,9 +3,17 @@ import type { Actions } from "./app";
 import { window as shown } from "./format";
 import { Bar, Bytes, Name, Panel, Share } from "./parts";
 
+// A name that several ports have comes with its port, one that has none is a number.
+export function serviceFilter(service: string): string {
+  const [, name = service, port] = /^(.*):(\d+)$/.exec(service) ?? [];
+  if (/^\d+$/.test(name)) return `server port ${name}`;
+  const test = `service "${name.replace(/[\\"]/g, "\\$&")}"`;
+  return port === undefined ? test : `${test} and server port ${port}`;
+}
+
 export function ServicesPanel({ snapshot, actions }: { snapshot: Snapshot; actions: Actions }) {
   const services = snapshot.services.filter((s) => s.received_bytes + s.transmitted_bytes > 0).slice(0, 12);
-  const name = (service: string) => <Name>{service === "other" ? "all others" : service}</Name>;
+  const name = (service: string) => <Name>{service === "other" ? "other" : service}</Name>;
   return (
     <Panel class="third services" title="Services" hint={`share of bytes, ${shown(snapshot.window_seconds)}`}>
       {services.length ? (
@@ -22,7 +30,7 @@ export function ServicesPanel({ snapshot, actions }: { snapshot: Snapshot; actio
               <tr key={`${s.service}/${s.transport}`}>
                 <th scope="row">
                   {s.service === "other" ? name(s.service) : (
-                    <a href={actions.link({ filter: `service "${s.service.replace(/[\\"]/g, "\\$&")}"` })}>{name(s.service)}</a>
+                    <a href={actions.link({ filter: serviceFilter(s.service) })}>{name(s.service)}</a>
                   )}
                   <span class="soft"> {s.transport}</span>
                 </th>
@@ -33,7 +41,7 @@ export function ServicesPanel({ snapshot, actions }: { snapshot: Snapshot; actio
             ))}
           </tbody>
         </table>
-      ) : <p class="none">No traffic in this time.</p>}
+      ) : <p class="none">No traffic.</p>}
     </Panel>
   );
 }

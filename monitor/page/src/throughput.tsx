@@ -5,6 +5,7 @@ import type { Model } from "./app";
 import { clock, perSecond, Scale } from "./format";
 import { Bytes, Name, Panel, Rate } from "./parts";
 import { fit, Plot } from "./plot";
+import { savePng } from "./save";
 
 export function ThroughputPanel({ model, snapshot }: { model: Model; snapshot: Snapshot }) {
   const scale = useRef(new Scale()).current;
@@ -14,12 +15,18 @@ export function ThroughputPanel({ model, snapshot }: { model: Model; snapshot: S
   fit(scale, received, transmitted);
   const said = (io: Io): string => scale.said(io.bytes_per_second);
   return (
-    <Panel class="throughput" title="Throughput" hint={`${scale.unit}, in above the line, out below it`} table={() => <Rates time={last.time} {...{ received, transmitted }} snapshot={snapshot} />}>
+    <Panel class="throughput" title="Throughput" hint={`${scale.unit}; in above the axis, out below`} table={() => <Rates time={last.time} {...{ received, transmitted }} snapshot={snapshot} />}>
       <div class="hero">
         <div class="now">
           <Way name="In" way="in" io={snapshot.received} scale={scale} />
           <Way name="Out" way="out" io={snapshot.transmitted} scale={scale} />
         </div>
+        <p class="export">
+          <button type="button" class="quiet" onClick={(event) => {
+            const canvas = event.currentTarget.closest(".panel")?.querySelector("canvas");
+            if (canvas) savePng(canvas, "throughput");
+          }}>Save as PNG</button>
+        </p>
         <Plot
           time={last.time}
           received={received}
@@ -48,7 +55,7 @@ function Way({ name, way, io, scale }: { name: string; way: "in" | "out"; io: Io
       <p class="soft">
         <span class="cell">{perSecond(io.packets_per_second)} packets/s</span>
         <span class="cell total">
-          <Bytes value={io.bytes} /> since start
+          <Bytes value={io.bytes} /> total
         </span>
       </p>
     </div>
@@ -74,7 +81,7 @@ function Rates(props: { time: number[]; received: number[]; transmitted: number[
   return (
     <div class="pair">
       <table>
-        <caption>Means over the time shown</caption>
+        <caption>Means over the time range</caption>
         <thead>
           <tr>
             <th scope="col">From</th>
@@ -99,8 +106,8 @@ function Rates(props: { time: number[]; received: number[]; transmitted: number[
             <th scope="col">Interface</th>
             <th scope="col" class="number">In</th>
             <th scope="col" class="number">Out</th>
-            <th scope="col" class="number">In, since start</th>
-            <th scope="col" class="number">Out, since start</th>
+            <th scope="col" class="number">In, total</th>
+            <th scope="col" class="number">Out, total</th>
           </tr>
         </thead>
         <tbody>

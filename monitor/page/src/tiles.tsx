@@ -1,13 +1,17 @@
-// Six numbers that say whether all is well.
+// Six health indicators.
 
 import type { ComponentChildren } from "preact";
 
 import type { Snapshot } from "./api";
-import type { Model } from "./app";
+import type { Actions, Model } from "./app";
 import { count, percent, perSecond, seconds, window as shown } from "./format";
 import type { Column } from "./series";
 
-export function Tiles({ model, snapshot }: { model: Model; snapshot: Snapshot }) {
+// Flows of connections that failed, as far as they are still active.
+const FAILED = "state refused or state timed_out or state reset or state syn_sent";
+
+export function Tiles({ model, snapshot, actions }: { model: Model; snapshot: Snapshot; actions: Actions }) {
+  const link = (change: { filter: string }): string => actions.link(change);
   const { flows, tcp, dns, losses } = snapshot;
   const all = Object.values(tcp.attempts).reduce((sum, n) => sum + n, 0);
   const good = tcp.attempts["established"] ?? 0;
@@ -18,22 +22,22 @@ export function Tiles({ model, snapshot }: { model: Model; snapshot: Snapshot })
   return (
     <div class="tiles" role="group" aria-label="Health in short">
       <Tile name="Active flows" value={count(flows.active)} spark="active_flows" model={model}>
-        {perSecond(flows.started_per_second)}/s begin, {perSecond(flows.ended_per_second)}/s end
+        {perSecond(flows.started_per_second)} new/s, {perSecond(flows.ended_per_second)} closed/s
       </Tile>
-      <Tile name="Sent again" value={percent(tcp.retransmission_ratio ?? 0)} spark="retransmitted_per_second" model={model}>
+      <Tile name="Retransmissions" value={percent(tcp.retransmission_ratio ?? 0)} spark="retransmitted_per_second" model={model}>
         {perSecond(tcp.retransmitted_per_second)} of {perSecond(tcp.segments_per_second)} segments/s
       </Tile>
-      <Tile name="Round trip" value={seconds(tcp.rtt_seconds?.p50)}>
-        95 % below {seconds(tcp.rtt_seconds?.p95)}
+      <Tile name="RTT (median)" value={seconds(tcp.rtt_seconds?.p50)}>
+        p95 {seconds(tcp.rtt_seconds?.p95)}
       </Tile>
       <Tile name="Failed connections" value={count(all - good)} alarm={all > 20 && all - good > all / 4}>
-        of {count(all)} in {time}
+        {all > good ? <a href={link({ filter: FAILED })}>of {count(all)}, last {time}</a> : <>of {count(all)}, last {time}</>}
       </Tile>
-      <Tile name="DNS answers" value={seconds(dns.latency_seconds?.p50)} spark="dns_queries_per_second" model={model}>
+      <Tile name="DNS response time" value={seconds(dns.latency_seconds?.p50)} spark="dns_queries_per_second" model={model}>
         {perSecond(dns.queries_per_second)} queries/s, {answers ? percent(errors / answers) : "no"} errors
       </Tile>
-      <Tile name="Packets not counted" value={count(lost)} alarm={lost > 0}>
-        {lost ? "the flow table is full" : "every packet is in a flow"}
+      <Tile name="Flow table overflow" value={count(lost)} alarm={lost > 0}>
+        {lost ? "packets without a flow" : "no drops"}
       </Tile>
     </div>
   );

@@ -5,7 +5,7 @@ import { Name } from "./parts";
 
 export function Trail({ model, actions, flow }: { model: Model; actions: Actions; flow?: string }) {
   const { domain } = model.view;
-  const name = domain === undefined ? undefined : domain === "" ? "without a name" : domain;
+  const name = domain === undefined ? undefined : domain === "" ? "unresolved" : domain;
   return (
     <nav class="trail" aria-label="Where you are">
       <ol>

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
-use monitor_common::abi::Transport;
+use monitor_common::abi::{Direction, Transport};
 use monitor_core::flow::{FlowId, FlowView};
 use monitor_core::label::TcpCounter;
 use serde::Deserialize;
@@ -28,9 +28,13 @@ pub enum Order {
     Sent,
     /// Bytes that the server sent.
     Received,
-    /// Mean round trip of the side where it is longer.
+    /// Bytes that this host received.
+    In,
+    /// Bytes that this host transmitted.
+    Out,
+    /// Mean RTT of the side where it is longer.
     Rtt,
-    /// TCP segments sent again, by both.
+    /// TCP retransmissions, both sides.
     Retransmissions,
     /// The client's address and port.
     Client,
@@ -97,6 +101,8 @@ impl Order {
             Self::Last => "last",
             Self::Sent => "sent",
             Self::Received => "received",
+            Self::In => "in",
+            Self::Out => "out",
             Self::Rtt => "rtt",
             Self::Retransmissions => "retransmissions",
             Self::Client => "client",
@@ -118,6 +124,10 @@ impl Order {
             Self::Last => Key::Number(flow.last),
             Self::Sent => Key::Number(flow.sent.bytes),
             Self::Received => Key::Number(flow.received.bytes),
+            Self::In | Self::Out => {
+                let of_client = (self == Self::In) == (flow.sent_direction == Direction::Receive);
+                Key::Number(if of_client { flow.sent.bytes } else { flow.received.bytes })
+            }
             Self::Rtt => {
                 let means = [flow.client_rtt, flow.server_rtt].into_iter().flatten().map(|rtt| rtt.mean);
                 means.reduce(f64::max).map_or(Key::Unknown, Key::Measure)

@@ -1,5 +1,7 @@
 //! What the increments of a flow add to the totals.
 
+use std::net::IpAddr;
+
 use monitor_common::abi::{Side, Transport};
 
 use super::Ledger;
@@ -41,7 +43,7 @@ impl Ledger {
         }
         let parties = entry.parties;
         let direction = parties.direction(entry.view, parties.client);
-        let (client, service) = (client(entry), service(entry));
+        let (client, service, hosts) = (client(entry), service(entry), others(entry));
         let Some(Due { held, opened, labels }) = naming::due(entry, &config.services, now, end) else {
             return;
         };
@@ -52,8 +54,13 @@ impl Ledger {
         connections[direction.index()] = u64::from(opened);
         let [accepted, begun] = connections;
         let values = [received, transmitted, packets_received, packets_transmitted, accepted, begun];
-        let edge =
-            Edge { client, domain: labels.registered(), name: labels.name().map(|name| &name.text), service };
+        let edge = Edge {
+            client,
+            domain: labels.registered(),
+            name: labels.name().map(|name| &name.text),
+            service,
+            hosts,
+        };
         live.named(edge, Taken { received, transmitted, connections: u64::from(opened) });
         match &labels.domain {
             Some(domain) => families.domains.add(domain, values, now),
@@ -160,6 +167,18 @@ fn client(entry: &Entry) -> Client {
         Client::Host
     } else {
         Client::Address(role::ip(&entry.key, parties.client))
+    }
+}
+
+/// The ends of a flow that are not this host.
+fn others(entry: &Entry) -> [Option<IpAddr>; 2] {
+    let parties = entry.parties;
+    let ip = |side| Some(role::ip(&entry.key, side));
+    match parties.role {
+        _ if parties.within => [None, None],
+        Role::Client => [ip(parties.client.other()), None],
+        Role::Server => [ip(parties.client), None],
+        Role::Forwarded => [ip(parties.client), ip(parties.client.other())],
     }
 }
 

@@ -12,8 +12,8 @@ pub use history::History;
 pub(crate) use shared::json;
 pub use shared::{Query, Shared};
 pub use snapshot::{
-    Dns, DnsName, Domain, DomainKind, Flows, InterfaceIo, Io, Losses, MapRow, Quantiles, Service, Snapshot,
-    Tcp,
+    Dns, DnsName, Domain, DomainKind, Flows, Host, InterfaceIo, Io, Losses, MapRow, Quantiles, Service,
+    Snapshot, Tcp,
 };
 
 pub use crate::telemetry::{Happening, Severity};

@@ -11,8 +11,8 @@ use monitor_core::record::{Text, Time};
 use monitor_core::totals::OTHER;
 
 use super::{
-    Dns, DnsName, Domain, DomainKind, Flows, InterfaceIo, Io, Losses, Quantiles, Service, Snapshot, Tcp,
-    paths,
+    Dns, DnsName, Domain, DomainKind, Flows, Host, InterfaceIo, Io, Losses, Quantiles, Service, Snapshot,
+    Tcp, paths,
 };
 use crate::state::State;
 use crate::sync::lock;
@@ -20,9 +20,11 @@ use crate::sync::lock;
 /// Domains with a row of their own.
 const DOMAINS: usize = 50;
 /// Names that are shown behind a domain.
-const NAMES: usize = 5;
+const NAMES: usize = 20;
 /// Services with a row of their own.
 const SERVICES: usize = 50;
+/// Other hosts with a row of their own.
+const HOSTS: usize = 50;
 /// Names of DNS.
 const ASKED: usize = 20;
 /// Events.
@@ -84,6 +86,7 @@ impl Snapshot {
             },
             domains: domains(sums),
             services: services(engine, sums),
+            hosts: hosts(sums),
             map: paths::rows(engine, sums, host),
             tcp: tcp(engine, &now, before),
             dns: dns(engine, sums, &now),
@@ -123,7 +126,7 @@ fn domains(sums: &Sums) -> Vec<Domain> {
     let names = sums.names(NAMES);
     let (recent, recent_unresolved, span) = &sums.recent;
     let rate = |bytes: u64| if *span == 0 { 0.0 } else { bytes as f64 * 1e9 / *span as f64 };
-    let row = |domain: &str, kind, taken: Taken, names: Vec<String>, recent: u64| Domain {
+    let row = |domain: &str, kind, taken: Taken, names: Vec<(&Text, u64)>, recent: u64| Domain {
         domain: domain.to_owned(),
         kind,
         received_bytes: taken.received,
@@ -131,7 +134,8 @@ fn domains(sums: &Sums) -> Vec<Domain> {
         bytes_per_second: rate(recent),
         connections: taken.connections,
         share: 0.0,
-        names,
+        names: names.iter().map(|(name, _)| name.as_str().to_owned()).collect(),
+        names_bytes: names.iter().map(|(_, bytes)| *bytes).collect(),
     };
     let by_name = &sums.by_name;
     let sorted = by_name.domains.sorted();
@@ -140,8 +144,7 @@ fn domains(sums: &Sums) -> Vec<Domain> {
     let mut rows: Vec<Domain> = shown
         .iter()
         .map(|(domain, taken)| {
-            let names = names(domain).iter().map(|name| name.as_str().to_owned()).collect();
-            row(domain.as_str(), DomainKind::Domain, **taken, names, recent_of(domain))
+            row(domain.as_str(), DomainKind::Domain, **taken, names(domain), recent_of(domain))
         })
         .collect();
     let unresolved = by_name.unresolved;
@@ -194,6 +197,28 @@ fn services(engine: &Engine, sums: &Sums) -> Vec<Service> {
     let all = rows.iter().map(|row| row.received_bytes + row.transmitted_bytes).sum();
     for row in &mut rows {
         row.share = part(row.received_bytes + row.transmitted_bytes, all);
+    }
+    rows
+}
+
+fn hosts(sums: &Sums) -> Vec<Host> {
+    let hosts = &sums.by_name.hosts;
+    // What stays within this host is of no other.
+    let domains = sums.by_name.domains.iter().map(|(_, taken)| *taken);
+    let all = Taken::sum(domains.chain([*sums.by_name.domains.rest(), sums.by_name.unresolved])).bytes();
+    let row = |address: String, taken: Taken| Host {
+        address,
+        received_bytes: taken.received,
+        transmitted_bytes: taken.transmitted,
+        connections: taken.connections,
+        share: part(taken.bytes(), all),
+    };
+    let sorted = hosts.sorted();
+    let (shown, folded) = sorted.split_at(sorted.len().min(HOSTS));
+    let mut rows: Vec<Host> = shown.iter().map(|(ip, taken)| row(ip.to_string(), **taken)).collect();
+    let other = Taken::sum(folded.iter().map(|(_, taken)| **taken).chain([*hosts.rest()]));
+    if other != Taken::default() {
+        rows.push(row(OTHER.to_owned(), other));
     }
     rows
 }

@@ -38,6 +38,9 @@ pub struct Snapshot {
     pub domains: Vec<Domain>,
     /// Services, most bytes of the window first: at most 50, then what is left.
     pub services: Vec<Service>,
+    /// Other hosts, most bytes of the window first: at most 50, then what is left.
+    #[serde(default)]
+    pub hosts: Vec<Host>,
     /// Who talks to which domain over which service, most bytes of the window first: at most 100 rows. Parts
     /// that are not told apart are `other`.
     pub map: Vec<MapRow>,
@@ -123,8 +126,26 @@ pub struct Domain {
     pub connections: u64,
     /// Share of the bytes of all rows, 0 to 1.
     pub share: f64,
-    /// Names of servers behind it, most bytes first: at most 5.
+    /// Names of servers behind it, most bytes first: at most 20.
     pub names: Vec<String>,
+    /// Bytes of each of these names.
+    #[serde(default)]
+    pub names_bytes: Vec<u64>,
+}
+
+/// What another host takes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Host {
+    /// Its address; `other`: all without a row.
+    pub address: String,
+    /// Bytes that this host received of its flows.
+    pub received_bytes: u64,
+    /// Bytes that this host transmitted of its flows.
+    pub transmitted_bytes: u64,
+    /// Flows that began.
+    pub connections: u64,
+    /// Share of all bytes, 0 to 1. A forwarded flow counts for both of its ends.
+    pub share: f64,
 }
 
 /// What a service takes.

@@ -80,6 +80,7 @@ fn full() -> Snapshot {
     let mut snapshot = Snapshot {
         interfaces: vec![InterfaceIo::default()],
         domains: vec![Domain::default()],
+        hosts: vec![super::snapshot::Host::default()],
         services: vec![Service::default()],
         map: vec![MapRow::default()],
         events: vec![Happening::default()],

@@ -193,8 +193,9 @@ pub(super) fn sort(rows: &mut [Row<'_>], by: Sort) {
 /// A column's index, where it begins, and its width.
 pub(super) type Place = (usize, u16, u16);
 
-/// Columns that fit: those that may go do so while it is too narrow, then text grows into what is left.
-pub(super) fn layout(columns: &[Column], capture: bool, room: u16) -> Vec<Place> {
+/// Columns that fit, given how wide the contents of each are: those that may go do so while it is too narrow, then the
+/// others grow until nothing is cut, or into what is left.
+pub(super) fn layout(columns: &[Column], capture: bool, room: u16, needs: &[u16]) -> Vec<Place> {
     let mut kept: Vec<(usize, &Column)> =
         columns.iter().enumerate().filter(|(_, column)| column.is_of(capture)).collect();
     let least = |kept: &[(usize, &Column)]| {
@@ -206,14 +207,18 @@ pub(super) fn layout(columns: &[Column], capture: bool, room: u16) -> Vec<Place>
         };
         kept.retain(|(_, column)| column.rank != most);
     }
+    // Bars have no contents: they take their widest.
+    let need = |index: usize, column: &Column| match needs.get(index) {
+        Some(need) if !column.title.is_empty() => *need,
+        _ => column.width.1,
+    };
     let mut widths: Vec<u16> = kept.iter().map(|(_, column)| column.width.0).collect();
     for _ in least(&kept)..room {
         // Whoever has the least of its share is next.
-        let hungry =
-            kept.iter().zip(&mut widths).filter(|((_, c), width)| c.weight > 0 && **width < c.width.1);
+        let hungry = kept.iter().zip(&mut widths).filter(|((i, c), width)| **width < need(*i, c));
         let next = hungry.min_by(|((_, a), x), ((_, b), y)| {
             let share = |column: &Column, width: u16| {
-                f64::from(width - column.width.0 + 1) / f64::from(column.weight)
+                f64::from(width - column.width.0 + 1) / f64::from(column.weight.max(1))
             };
             share(a, **x).total_cmp(&share(b, **y))
         });

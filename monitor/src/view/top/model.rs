@@ -120,7 +120,7 @@ impl Top {
             prompt: None,
             cover: Cover::Nothing,
             scrolled: 0,
-            bits: false,
+            bits: true,
             window,
             still: None,
             places: Places::default(),
@@ -240,7 +240,7 @@ impl Top {
     }
 
     pub(super) fn cursor(&self, tab: Tab) -> &Cursor {
-        let [flows, domains, services, tcp, dns, events] = &self.cursors;
+        let [flows, domains, services, tcp, dns, events, hosts] = &self.cursors;
         match tab {
             Tab::Flows => flows,
             Tab::Domains => domains,
@@ -248,11 +248,12 @@ impl Top {
             Tab::Tcp => tcp,
             Tab::Dns => dns,
             Tab::Events => events,
+            Tab::Hosts => hosts,
         }
     }
 
     pub(super) fn cursor_mut(&mut self) -> &mut Cursor {
-        let [flows, domains, services, tcp, dns, events] = &mut self.cursors;
+        let [flows, domains, services, tcp, dns, events, hosts] = &mut self.cursors;
         match self.tab {
             Tab::Flows => flows,
             Tab::Domains => domains,
@@ -260,6 +261,7 @@ impl Top {
             Tab::Tcp => tcp,
             Tab::Dns => dns,
             Tab::Events => events,
+            Tab::Hosts => hosts,
         }
     }
 

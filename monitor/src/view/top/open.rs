@@ -12,6 +12,10 @@ impl Top {
     /// Opens what is chosen.
     pub(super) fn open(&mut self) {
         self.follow();
+        // Without a choice it is the first row that is seen.
+        if self.cursor(self.tab).chosen.is_none() && !self.tab.columns().is_empty() {
+            self.choose(self.cursor(self.tab).offset);
+        }
         let cursor = self.cursor(self.tab);
         let rows = self.rows(self.tab);
         let Some(at) = cursor.chosen.as_ref().and_then(|_| rows.get(cursor.at)).map(|row| row.at) else {
@@ -40,6 +44,10 @@ impl Top {
                 let name = &*snapshot.dns.names.get(at)?.name;
                 // Nobody has the name of the root.
                 (!name.is_empty()).then(|| text(TextField::Name, name))
+            }
+            Tab::Hosts => {
+                let address = &*snapshot.hosts.get(at)?.address;
+                address.parse::<std::net::IpAddr>().ok().map(|ip| format!("host {ip}"))
             }
             Tab::Flows | Tab::Tcp | Tab::Events => None,
         }

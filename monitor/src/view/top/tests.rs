@@ -101,7 +101,7 @@ fn click(top: &mut Top, column: usize, row: usize) {
 #[test]
 fn every_size_is_drawn_or_said_to_be_too_small() {
     let mut top = top(50);
-    for tab in "123456".chars() {
+    for tab in "1234567".chars() {
         press(&mut top, &tab.to_string());
         for width in [1, 20, 43, 44, 60, 80, 121, 200] {
             for height in [1, 2, 7, 8, 9, 12, 24, 27, 28, 60] {
@@ -192,8 +192,8 @@ fn what_happened_to_a_flow_stands_with_it() {
     let details = Details { flow, timeline: None, events: events.to_vec() };
     top.news(News::Details("1-1".to_owned(), Some(Box::new(details))));
     let lines = screen(&mut top, 120, 40);
-    assert!(lines[row(&lines, "Begin")].contains("00:00:00  first packet"), "{lines:?}");
-    assert!(lines[row(&lines, "Risk")].contains("\\x1b[2J"), "{lines:?}");
+    assert!(lines[row(&lines, "Start")].contains("00:00:00  first packet"), "{lines:?}");
+    assert!(lines[row(&lines, "Finding")].contains("\\x1b[2J"), "{lines:?}");
 }
 
 #[test]
@@ -272,9 +272,9 @@ fn a_capture_of_many_flows_is_printed_as_far_as_rows_go() {
 #[test]
 fn rates_are_in_bytes_or_bits_and_sums_go_back_as_asked() {
     let mut top = top(1);
-    row(&screen(&mut top, 100, 24), "1.0 kB/s");
-    press(&mut top, "b");
     row(&screen(&mut top, 100, 24), "8.1 kbit/s");
+    press(&mut top, "b");
+    row(&screen(&mut top, 100, 24), "1.0 kB/s");
     assert_eq!(top.question().window, Window::FiveMinutes);
     press(&mut top, "w");
     assert_eq!(top.question().window, Window::Hour);
@@ -327,4 +327,29 @@ fn a_restart_is_said() {
     assert!(!screen(&mut top, 100, 24).concat().contains("anew"));
     let quit = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
     assert_eq!(top.key(quit), Outcome::Quit);
+}
+
+#[test]
+fn the_first_enter_opens_the_first_row() {
+    let mut top = top(3);
+    screen(&mut top, 100, 24);
+    press(&mut top, "\n");
+    assert!(top.question().flow.is_some(), "details of a flow");
+}
+
+#[test]
+fn no_cell_is_cut_while_there_is_room() {
+    let mut more = live(3);
+    let name = "a-rather-long-name-of-a-server-in-a-data-centre.region.example.com";
+    for flow in &mut more.flows {
+        flow.name = Some(name.into());
+        flow.application = Some("a-protocol-of-our-own".into());
+        flow.interface = "interface-fifteen".into();
+    }
+    let mut top = top(0);
+    top.news(News::Live(more));
+    let lines = screen(&mut top, 260, 24);
+    for text in [name, "a-protocol-of-our-own", "interface-fifteen", "APPLICATION", "DURATION"] {
+        assert!(lines.iter().any(|line| line.contains(text)), "{text}: {lines:?}");
+    }
 }

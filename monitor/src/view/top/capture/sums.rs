@@ -6,13 +6,13 @@ use monitor_core::{
     label::TcpState,
     protocol::rcode,
     record::{Protocol, Text},
-    report::{Latency, Weighed as _},
+    report::{Endpoint, Latency, Weighed as _},
 };
 
 use super::Browsed;
 use crate::view::{
     live::{
-        Dns, DnsName, Domain, DomainKind, Flows, Happening, Io, Losses, Quantiles, Service, Severity,
+        Dns, DnsName, Domain, DomainKind, Flows, Happening, Host, Io, Losses, Quantiles, Service, Severity,
         Snapshot, Tcp,
     },
     units,
@@ -44,6 +44,7 @@ impl Browsed {
             flows: Flows { active: traffic.flows, by_transport, ..Flows::default() },
             domains: self.domains(),
             services: self.services(),
+            hosts: self.hosts(),
             tcp: self.tcp(),
             dns: self.dns(),
             losses: Losses { overflow_packets: capture.overflow, ..Losses::default() },
@@ -110,6 +111,25 @@ impl Browsed {
                 share: share(rest.bytes, traffic.bytes),
                 ..Service::default()
             });
+        }
+        rows
+    }
+
+    fn hosts(&self) -> Vec<Host> {
+        let traffic = &self.report.traffic;
+        let row = |address: String, host: &Endpoint| Host {
+            address,
+            received_bytes: host.received,
+            transmitted_bytes: host.sent,
+            connections: host.opened.saturating_add(host.accepted),
+            share: share(host.weight(), traffic.bytes),
+        };
+        let all = traffic.endpoints.sorted();
+        let mut rows: Vec<Host> = all.iter().take(ROWS).map(|(ip, host)| row(ip.to_string(), host)).collect();
+        let mut rest = *traffic.endpoints.rest();
+        all.into_iter().skip(ROWS).for_each(|(_, host)| rest.merge(*host));
+        if rest.weight() > 0 {
+            rows.push(row("other".to_owned(), &rest));
         }
         rows
     }

@@ -27,7 +27,7 @@ pub(super) fn details(top: &mut Top, canvas: &mut Canvas<'_>, area: Rect, opened
         endpoint(flow.server_ip, flow.server_port)
     );
     let name = flow.name.as_deref().unwrap_or_default();
-    let gone = if *there { "" } else { "  ended: these are the last numbers" };
+    let gone = if *there { "" } else { "  ended; last values" };
     let gap = "  ";
     let parts = [(Paint::Label, &*title), (Paint::Plain, gap), (Paint::Accent, name), (Paint::Warn, gone)];
     canvas.line(area.x + 1, area.y, area.width - 2, &parts);
@@ -44,14 +44,14 @@ pub(super) fn details(top: &mut Top, canvas: &mut Canvas<'_>, area: Rect, opened
         blocks.insert(
             0,
             Block::Chart {
-                title: "Sent, and below it received, over time",
+                title: "Sent (above) and received",
                 lines: vec![(Paint::Second, sent), (Paint::Accent, received)],
                 value: Value::Rate,
             },
         );
     }
     if !of.events.is_empty() {
-        blocks.push(Block::Facts { title: "What happened", facts: of.events.iter().map(happened).collect() });
+        blocks.push(Block::Facts { title: "Events", facts: of.events.iter().map(happened).collect() });
     }
     let below = Rect { y: area.y + 2, height: area.height.saturating_sub(2), ..area };
     panel(canvas, below, &blocks, &mut top.scrolled, top.bits);
@@ -62,11 +62,11 @@ type Fact<'a> = (&'static str, Cell<'a>);
 /// An event and when it was, UTC.
 fn happened(event: &FlowEvent) -> Fact<'_> {
     let (label, paint) = match &*event.kind {
-        "start" => ("Begin", Paint::Plain),
+        "start" => ("Start", Paint::Plain),
         "handshake" => ("Handshake", Paint::Plain),
         "response" => ("Response", Paint::Plain),
         "state" => ("State", state_paint(&event.text)),
-        "risk" => ("Risk", Paint::Warn),
+        "risk" => ("Finding", Paint::Warn),
         _ => ("Event", Paint::Plain),
     };
     let text = format!("{}  {}", clock(event.time), event.text);
@@ -83,28 +83,28 @@ fn value<'a>(label: &'static str, value: Value<'a>) -> Option<Fact<'a>> {
 
 fn facts<'a>(flow: &'a Flow<'static>, capture: bool) -> Vec<Block<'a>> {
     let known = |what: Option<&'a str>, by: Option<&'a str>| match (what, by) {
-        (Some(what), Some(by)) => Value::Text(Cow::Owned(format!("{what}, by {by}"))),
+        (Some(what), Some(by)) => Value::Text(Cow::Owned(format!("{what} ({by})"))),
         (what, _) => Value::maybe(what),
     };
     let who = [
         value("Client", Value::Endpoint(flow.client_ip, flow.client_port)),
         value("Server", Value::Endpoint(flow.server_ip, flow.server_port)),
-        text("Known by", Some(&flow.client_rule)),
+        text("Client rule", Some(&flow.client_rule)),
         value("Name", known(flow.name.as_deref(), flow.name_source.as_deref())),
         text("Domain", flow.domain.as_deref()),
         text("Transport", Some(&flow.transport)),
-        value("Speaks", known(flow.application.as_deref(), flow.application_source.as_deref())),
+        value("Application", known(flow.application.as_deref(), flow.application_source.as_deref())),
         text("Service", flow.service.as_deref()),
         text("State", flow.state.as_deref()),
         text("Interface", Some(&*flow.interface).filter(|_| !capture)),
-        text("This host is", Some(&*flow.role).filter(|_| !capture)),
-        text("Peer is", Some(&*flow.scope).filter(|_| !capture)),
+        text("Role", Some(&*flow.role).filter(|_| !capture)),
+        text("Scope", Some(&*flow.scope).filter(|_| !capture)),
     ];
     let lasted = flow.last.0.saturating_sub(flow.start.0) as f64 / 1e9;
     let times = [
         value("First packet", Value::Text(Cow::Owned(flow.start.to_string()))),
         value("Last packet", Value::Text(Cow::Owned(flow.last.to_string()))),
-        value("Between them", Value::Seconds(lasted)),
+        value("Duration", Value::Seconds(lasted)),
         value("Handshake", Value::seconds(flow.handshake_seconds)),
         value("First response", Value::seconds(flow.first_response_seconds)),
         value("RTT to client", trips(flow.rtt_seconds.client)),
@@ -127,7 +127,7 @@ fn facts<'a>(flow: &'a Flow<'static>, capture: bool) -> Vec<Block<'a>> {
 fn trips(of: Option<Distribution>) -> Value<'static> {
     of.map_or(Value::Empty, |of| {
         let [min, mean, max] = [of.min, of.mean, of.max].map(crate::view::units::seconds);
-        Value::Text(Cow::Owned(format!("{mean}, {min} to {max}, of {}", of.samples)))
+        Value::Text(Cow::Owned(format!("mean {mean}, min {min}, max {max}, n = {}", of.samples)))
     })
 }
 
@@ -142,10 +142,10 @@ fn side<'a>(side: &'a Side<'static>, is_tcp: bool, capture: bool) -> Vec<Option<
     }
     if is_tcp {
         for (label, count) in [
-            ("Sent again", side.retransmissions),
+            ("Retransmissions", side.retransmissions),
             ("Out of order", side.out_of_order),
             ("Duplicate ACKs", side.duplicate_acks),
-            ("Zero windows", side.zero_windows),
+            ("Zero window", side.zero_windows),
         ] {
             let paint = if count > 0 { Paint::Warn } else { Paint::Dim };
             facts.push(Some((label, Cell::new(Value::Count(count.into())).paint(paint))));

@@ -72,7 +72,7 @@ pub(super) fn footer(top: &Top, canvas: &mut Canvas<'_>, area: Rect) -> Option<(
 /// What may be pressed now.
 fn keys(top: &Top) -> Vec<(&'static str, &'static str)> {
     if !matches!(top.cover, Cover::Nothing) {
-        return vec![("Esc", "back"), ("↑↓", "scroll"), ("1-6", "tabs")];
+        return vec![("Esc", "back"), ("↑↓", "scroll"), ("1-7", "tabs")];
     }
     let table = !top.tab.columns().is_empty();
     let mut keys = vec![("/", "filter")];
@@ -81,11 +81,11 @@ fn keys(top: &Top) -> Vec<(&'static str, &'static str)> {
     }
     match top.tab {
         Tab::Flows => keys.push(("Enter", "details")),
-        Tab::Domains | Tab::Services | Tab::Dns => keys.push(("Enter", "its flows")),
+        Tab::Domains | Tab::Services | Tab::Dns | Tab::Hosts => keys.push(("Enter", "its flows")),
         _ => {}
     }
     if !top.is_capture() {
-        keys.push(("space", if top.is_paused() { "go on" } else { "pause" }));
+        keys.push(("space", if top.is_paused() { "resume" } else { "pause" }));
     }
     keys.push(("b", if top.bits { "bytes" } else { "bits" }));
     if !top.is_capture() {
@@ -110,7 +110,7 @@ fn prompt(top: &Top, canvas: &mut Canvas<'_>, area: Rect) -> Option<(u16, u16)> 
     canvas.put(x, area.y, area.right().saturating_sub(x + 1), &shown, Paint::Plain);
     match prompt.error() {
         None => {
-            let hint = "Enter takes it, Esc leaves it; such as: port 443 and bytes > 1M";
+            let hint = "Enter applies, Esc cancels; such as: port https and bytes > 1MB, or \"text\"";
             canvas.put(area.x + 1, area.y + 1, area.width - 2, hint, Paint::Dim);
         }
         Some(error) => {

@@ -43,7 +43,7 @@ fn source(top: &Top, canvas: &mut Canvas<'_>, area: Rect) {
         (Viewed::Instance(url), None) => {
             (format!("attached to {}", url.trim_start_matches("http://")), Paint::Dim)
         }
-        (Viewed::Own, None) => ("own run".to_owned(), Paint::Dim),
+        (Viewed::Own, None) => ("standalone".to_owned(), Paint::Dim),
         (Viewed::Capture(files), None) => (format!("capture {files}"), Paint::Dim),
     };
     let mut right = format!("{what}  {time}");
@@ -146,7 +146,7 @@ fn numbers_of(top: &Top, snapshot: &Snapshot, canvas: &mut Canvas<'_>, area: Rec
     let flows = &snapshot.flows;
     let losses = &snapshot.losses;
     let lost: Vec<String> = [
-        (losses.overflow_packets, "packets overflow"),
+        (losses.overflow_packets, "flow table overflow"),
         (losses.violations, "violations"),
         (losses.records, "records"),
         (losses.samples, "samples"),
@@ -157,7 +157,7 @@ fn numbers_of(top: &Top, snapshot: &Snapshot, canvas: &mut Canvas<'_>, area: Rec
     .collect();
     let grave = losses.overflow_packets > 0 || losses.violations > 0;
     let (lost, paint) = match lost.as_slice() {
-        [] => ("nothing".to_owned(), Paint::Good),
+        [] => ("no drops".to_owned(), Paint::Good),
         lost => (lost.join(", "), if grave { Paint::Bad } else { Paint::Warn }),
     };
     let mut transports: Vec<_> = flows.by_transport.iter().collect();
@@ -169,17 +169,17 @@ fn numbers_of(top: &Top, snapshot: &Snapshot, canvas: &mut Canvas<'_>, area: Rec
     let pace = |pace: f64| if pace < 9.95 { format!("{pace:.1}") } else { units::count(pace.round() as u64) };
     let mut lines = vec![
         ("flows", Paint::Label, units::count(flows.active)),
-        ("lost", paint, lost),
-        ("of these", Paint::Plain, transports.join(", ")),
+        ("drops", paint, lost),
+        ("transport", Paint::Plain, transports.join(", ")),
         (
-            "a second",
+            "rate",
             Paint::Plain,
-            format!("{} begin, {} end", pace(flows.started_per_second), pace(flows.ended_per_second)),
+            format!("{} new/s, {} closed/s", pace(flows.started_per_second), pace(flows.ended_per_second)),
         ),
     ];
     if top.is_capture() {
         lines.pop();
-        lines.push(("over", Paint::Plain, units::seconds(snapshot.covered_seconds)));
+        lines.push(("duration", Paint::Plain, units::seconds(snapshot.covered_seconds)));
         lines.swap(0, 3);
         lines.swap(2, 3);
         if area.height < 4 {
@@ -199,7 +199,7 @@ fn numbers_of(top: &Top, snapshot: &Snapshot, canvas: &mut Canvas<'_>, area: Rec
 fn tabs(top: &mut Top, canvas: &mut Canvas<'_>, area: Rect) {
     let told = told(top, area.width < WORDS);
     // A filter says more than the titles of other tabs.
-    let named: u16 = Tab::ALL.iter().map(|tab| tab.title().len() as u16 + 5).sum();
+    let named: u16 = Tab::ALL.iter().map(|tab| tab.title().len() as u16 + 4).sum();
     let filtered = top.tab == Tab::Flows && !top.filter.is_empty();
     let narrow = area.width < 72 || (filtered && named + told.width() as u16 + 3 > area.width);
     let mut x = area.x;
@@ -214,13 +214,13 @@ fn tabs(top: &mut Top, canvas: &mut Canvas<'_>, area: Rect) {
         let place = Rect { x, y: area.y, width: wide, height: 1 };
         canvas.over(place, if tab == top.tab { Paint::Chosen } else { Paint::Dim });
         places.push((place, tab));
-        x += wide + u16::from(!narrow);
+        x += wide;
     }
     top.places.tabs = places;
-    let room = area.right().saturating_sub(x + 3);
+    let room = area.right().saturating_sub(x + 1);
     let paint = if filtered { Paint::Warn } else { Paint::Dim };
     let text = crate::view::text::cut(&told, usize::from(room)).into_owned();
-    canvas.put_right(x + 2, area.y, room, &text, paint);
+    canvas.put_right(x + 1, area.y, room, &text, paint);
 }
 
 /// What stands beside the tabs: how many of how many flows and which, or how far sums go back.

@@ -9,42 +9,42 @@ use crate::view::top::{
 };
 
 const KEYS: [(&str, &str); 15] = [
-    ("1-6, Tab", "tabs"),
-    ("↑ ↓ PgUp PgDn", "choose a row, scroll; also j k g G"),
-    ("Enter", "of a flow all that is known,"),
-    ("", "of a domain, service, name its flows"),
-    ("Esc", "back; then no choice, then no filter"),
+    ("1-7, Tab", "tabs"),
+    ("↑ ↓ PgUp PgDn", "select a row, scroll; also j k g G"),
+    ("Enter", "details of a flow,"),
+    ("", "flows of a domain, service, name, host"),
+    ("Esc", "back; clear selection, clear filter"),
     ("← →", "sort by the next column; also < >"),
-    ("r", "the other way round"),
+    ("r", "reverse order"),
     ("/", "filter flows"),
-    ("b", "rates in bits or bytes a second"),
-    ("space", "the picture stands still, or goes on"),
-    ("w", "sums over a minute, 5 minutes, an hour"),
-    ("mouse", "tabs and titles are buttons, a click"),
-    ("", "chooses a row, a second one opens it"),
-    ("?", "this"),
+    ("b", "rates in bit/s or byte/s"),
+    ("space", "pause or resume"),
+    ("w", "time range: 1 min, 5 min, 1 h"),
+    ("mouse", "click tabs and titles; a click"),
+    ("", "selects a row, a second opens it"),
+    ("?", "this help"),
     ("q", "quit"),
 ];
 
 const FILTERS: [(&str, &str); 8] = [
-    ("port 443", "of either side; server port 8000-8100"),
+    ("port https", "either side; server port 8000-8100"),
     ("net 10.0.0.0/8", "host, client, server, net"),
-    ("bytes > 1M", "sent, received; packets, rate, rst …"),
+    ("bytes > 1MB", "sent, received; packets, rate, rst …"),
     ("rtt > 50ms", "handshake, response, duration"),
     ("domain *.org", "name, application, service"),
     ("state established", "role client, scope remote"),
     ("tcp and not ipv6", "and, or, not, parentheses"),
-    ("", "all of it: weir flows --help"),
+    ("\"text\"", "anywhere; more: weir flows --help"),
 ];
 
 const COLUMNS: [(&str, &str); 7] = [
-    ("SENT", "bytes from client to server"),
-    ("RECEIVED", "bytes back"),
-    ("RATE", "both ways, last 2 s"),
-    ("RTT", "mean round trip, longer side"),
-    ("RETRANS", "TCP segments sent again"),
-    ("LASTED", "since the first packet"),
-    ("IN, OUT", "of this host, in the window"),
+    ("SENT", "bytes, client to server"),
+    ("RECEIVED", "bytes, server to client"),
+    ("RATE", "both directions, last 2 s"),
+    ("RTT", "mean RTT, longer side"),
+    ("RETRANS", "TCP retransmissions"),
+    ("DURATION", "since the first packet"),
+    ("IN, OUT", "received, transmitted by this host"),
 ];
 
 /// All of it.

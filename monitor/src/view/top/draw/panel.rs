@@ -161,7 +161,7 @@ fn draw(block: &Block<'_>, canvas: &mut Canvas<'_>, place: Rect, bits: bool) {
                 let place = Rect { y: inner.y + n * high, height: high - 1, ..inner };
                 let values = trend::columns(values, usize::from(place.width), false);
                 let most = chart(canvas, place, &values, *paint);
-                let text = format!("highest {}", value(most).show(bits));
+                let text = format!("peak {}", value(most).show(bits));
                 canvas.put(place.x, place.bottom(), place.width, &text, Paint::Dim);
             }
         }

@@ -1,6 +1,7 @@
 //! A table: titles, rows, what is chosen.
 
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::Canvas;
 use crate::view::{
@@ -19,14 +20,15 @@ pub(in super::super) fn table(top: &mut Top, canvas: &mut Canvas<'_>, area: Rect
     let columns = tab.columns();
     // A column stays free at both sides.
     let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
-    let layout = grid::layout(columns, top.is_capture(), inner.width);
     let shown = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
     let rows = top.rows(tab);
     let cursor = top.cursor(tab);
     let (offset, count) =
         (offset(cursor.chosen.as_ref().map(|_| cursor.at), cursor.offset, &rows, shown.height), rows.len());
-    titles(canvas, inner, columns, &layout, cursor.sort);
     let visible = rows.iter().skip(offset).take(usize::from(shown.height));
+    let layout =
+        grid::layout(columns, top.is_capture(), inner.width, &needs(columns, visible.clone(), top.bits));
+    titles(canvas, inner, columns, &layout, cursor.sort);
     for (y, row) in (shown.y..).zip(visible) {
         line(canvas, (shown, y), row, columns, &layout, top.bits);
         if cursor.chosen.as_deref() == Some(&*row.id) {
@@ -42,6 +44,19 @@ pub(in super::super) fn table(top: &mut Top, canvas: &mut Canvas<'_>, area: Rect
         .map(|(index, x, width)| (Rect { x: inner.x + x, y: inner.y, width: *width, height: 1 }, *index));
     (top.places.columns, top.places.rows) = (places.collect(), shown);
     top.cursor_mut().offset = offset.min(count);
+}
+
+/// How wide each column must be for its title, with the mark of the order, and the rows that are shown.
+fn needs<'a>(columns: &[Column], rows: impl Iterator<Item = &'a Row<'a>>, bits: bool) -> Vec<u16> {
+    let mut needs: Vec<u16> = columns.iter().map(|column| column.title.width() as u16 + 1).collect();
+    for row in rows {
+        for (need, cell) in needs.iter_mut().zip(&row.cells) {
+            if !matches!(cell.value, Value::Bar(_)) {
+                *need = (*need).max(cell.value.show(bits).width() as u16);
+            }
+        }
+    }
+    needs
 }
 
 /// The first row that is shown, so that the chosen one is among them.

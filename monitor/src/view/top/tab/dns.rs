@@ -39,7 +39,7 @@ pub(super) fn panel(top: &Top) -> Vec<Block<'_>> {
     }
     let unanswered = if dns.unanswered > 0 { Paint::Warn } else { Paint::Plain };
     facts.push(("Unanswered", Cell::new(Value::Count(dns.unanswered)).paint(unanswered)));
-    facts.extend(quantiles(["Latency, half", "Latency, 95 %"], dns.latency_seconds));
+    facts.extend(quantiles(["Response time, median", "Response time, p95"], dns.latency_seconds));
     let responses = dns.responses.iter().map(|(code, count)| {
         (Cow::Borrowed(&**code), *count, if code == "NOERROR" { Paint::Good } else { Paint::Warn })
     });
@@ -49,7 +49,7 @@ pub(super) fn panel(top: &Top) -> Vec<Block<'_>> {
     ];
     if !top.is_capture() {
         blocks.push(Block::Chart {
-            title: "Queries a second",
+            title: "Queries per second",
             lines: vec![(Paint::Accent, &top.trends().queries)],
             value: Value::Pace,
         });

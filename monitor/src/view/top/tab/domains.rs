@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::view::{
-    live::{Domain, DomainKind, Service},
+    live::{Domain, DomainKind, Host, Service},
     top::{
         grid::{Cell, Column, Of, Row, Value},
         model::Top,
@@ -36,9 +36,37 @@ pub(super) const SERVICES: [Column; 7] = [
 pub(in super::super) fn title(domain: &Domain) -> &str {
     match domain.kind {
         DomainKind::Domain => &domain.domain,
-        DomainKind::Unresolved => "(no name)",
-        DomainKind::Other => "(others)",
+        DomainKind::Unresolved => "unresolved",
+        DomainKind::Other => "other",
     }
+}
+
+pub(super) const HOSTS: [Column; 6] = [
+    Column::text("HOST", (15, 47), 3),
+    Column::number("SHARE", 7),
+    Column::text("", (8, 24), 1).rank(2),
+    Column::number("IN", 8),
+    Column::number("OUT", 8).rank(1),
+    Column::number("FLOWS", 8).rank(3),
+];
+
+pub(super) fn hosts(top: &Top) -> Vec<Row<'_>> {
+    let hosts = top.snapshot().map(|snapshot| snapshot.hosts.as_slice()).unwrap_or_default();
+    hosts.iter().enumerate().map(|(at, host)| host_row(host, at)).collect()
+}
+
+fn host_row(host: &Host, at: usize) -> Row<'_> {
+    let other = host.address == "other";
+    let paint = if other { Paint::Dim } else { Paint::Accent };
+    let cells = vec![
+        Cell::new(Value::text(&host.address)).paint(paint),
+        Cell::new(Value::Share(host.share)).paint(Paint::Label),
+        Cell::new(Value::Bar(host.share)).paint(paint),
+        Cell::new(Value::Bytes(host.received_bytes)),
+        Cell::new(Value::Bytes(host.transmitted_bytes)),
+        Cell::new(Value::Count(host.connections)),
+    ];
+    Row { id: Cow::Borrowed(&*host.address), at, cells, last: other }
 }
 
 pub(super) fn domains(top: &Top) -> Vec<Row<'_>> {
@@ -84,7 +112,7 @@ pub(super) fn services(top: &Top) -> Vec<Row<'_>> {
 fn service_row(service: &Service, at: usize) -> Row<'_> {
     let other = service.transport.is_empty();
     let name = match &*service.service {
-        _ if other => "(others)",
+        _ if other => "other",
         "" => "(no ports)",
         name => name,
     };

@@ -12,24 +12,26 @@ use crate::view::{
     },
 };
 
-pub(super) const BYTES: usize = 8;
-pub(super) const RATE: usize = 9;
+pub(super) const BYTES: usize = 10;
+pub(super) const RATE: usize = 11;
 
-pub(super) const COLUMNS: [Column; 15] = [
+pub(super) const COLUMNS: [Column; 17] = [
     Column::text("CLIENT", (15, 47), 2).rank(4),
     Column::text("SERVER", (17, 47), 2),
     Column::text("NAME", (18, 60), 4),
     Column::text("PROTO", (6, 6), 0).rank(9),
-    Column::text("SPEAKS", (8, 12), 1).rank(6),
+    Column::text("APPLICATION", (11, 20), 1).rank(6),
     Column::text("STATE", (12, 12), 0).rank(7),
-    Column::number("SENT", 8).rank(5),
-    Column::number("RECEIVED", 9).rank(1),
+    Column::number("SENT", 8).rank(5).only(Of::Capture),
+    Column::number("RECEIVED", 9).rank(1).only(Of::Capture),
+    Column::number("IN", 8).rank(1).only(Of::Live),
+    Column::number("OUT", 8).rank(5).only(Of::Live),
     Column::number("BYTES", 8).only(Of::Capture),
     Column::number("RATE", 11).only(Of::Live),
     Column::number("RTT", 8).rank(10),
     Column::number("RETRANS", 8).rank(11),
     Column::number("PACKETS", 10).rank(13),
-    Column::number("LASTED", 10).rank(12),
+    Column::number("DURATION", 10).rank(12),
     Column::text("INTERFACE", (9, 15), 0).rank(14).only(Of::Live),
 ];
 
@@ -41,15 +43,17 @@ pub(super) fn order(sort: Sort) -> order::Sort {
         "SERVER" => Order::Server,
         "NAME" => Order::Name,
         "PROTO" => Order::Transport,
-        "SPEAKS" => Order::Application,
+        "APPLICATION" => Order::Application,
         "STATE" => Order::State,
         "SENT" => Order::Sent,
         "RECEIVED" => Order::Received,
+        "IN" => Order::In,
+        "OUT" => Order::Out,
         "BYTES" => Order::Bytes,
         "RTT" => Order::Rtt,
         "RETRANS" => Order::Retransmissions,
         "PACKETS" => Order::Packets,
-        "LASTED" => Order::Start,
+        "DURATION" => Order::Start,
         "INTERFACE" => Order::Interface,
         _ => Order::Rate,
     };
@@ -69,8 +73,9 @@ pub(super) fn rows(top: &Top) -> Vec<Row<'_>> {
 /// A flow that goes on lasts until now.
 fn row<'a>(flow: &'a Flow<'static>, at: usize, now: Option<u64>) -> Row<'a> {
     let (sent, received) = (&flow.sent, &flow.received);
+    let (incoming, outgoing) = if sent.direction == "receive" { (sent, received) } else { (received, sent) };
     let retransmissions = u64::from(sent.retransmissions) + u64::from(received.retransmissions);
-    let speaks = flow.application.as_deref().or(flow.service.as_deref());
+    let application = flow.application.as_deref().or(flow.service.as_deref());
     let lasted = now.unwrap_or(flow.last.0).saturating_sub(flow.start.0) as f64 / 1e9;
     let is_tcp = flow.transport == "tcp";
     let state = flow.state.as_deref();
@@ -80,10 +85,12 @@ fn row<'a>(flow: &'a Flow<'static>, at: usize, now: Option<u64>) -> Row<'a> {
         Cell::new(Value::Endpoint(flow.server_ip, flow.server_port)),
         Cell::new(Value::maybe(flow.name.as_deref())).paint(Paint::Accent),
         Cell::new(Value::text(&flow.transport)).paint(Paint::Dim),
-        Cell::new(Value::maybe(speaks)),
+        Cell::new(Value::maybe(application)),
         Cell::new(Value::maybe(state)).paint(state.map_or(Paint::Plain, state_paint)),
         Cell::new(Value::Bytes(sent.bytes)),
         Cell::new(Value::Bytes(received.bytes)),
+        Cell::new(Value::Bytes(incoming.bytes)),
+        Cell::new(Value::Bytes(outgoing.bytes)),
         Cell::new(Value::Bytes(sent.bytes.saturating_add(received.bytes))).paint(Paint::Label),
         Cell::new(Value::Rate(rate(flow))).paint(Paint::Label),
         Cell::new(Value::seconds(rtt(flow))),

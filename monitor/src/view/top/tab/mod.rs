@@ -31,12 +31,14 @@ pub enum Tab {
     Dns,
     /// What happened.
     Events,
+    /// Share of traffic by address of other hosts.
+    Hosts,
 }
 
 impl Tab {
     /// All, in their order.
-    pub const ALL: [Self; 6] =
-        [Self::Flows, Self::Domains, Self::Services, Self::Tcp, Self::Dns, Self::Events];
+    pub const ALL: [Self; 7] =
+        [Self::Flows, Self::Domains, Self::Services, Self::Tcp, Self::Dns, Self::Events, Self::Hosts];
 
     /// Position in [`Self::ALL`].
     pub const fn index(self) -> usize {
@@ -52,6 +54,7 @@ impl Tab {
             Self::Tcp => "TCP",
             Self::Dns => "DNS",
             Self::Events => "Events",
+            Self::Hosts => "Hosts",
         }
     }
 
@@ -64,6 +67,7 @@ impl Tab {
             Self::Tcp => &[],
             Self::Dns => &dns::COLUMNS,
             Self::Events => &events::COLUMNS,
+            Self::Hosts => &domains::HOSTS,
         }
     }
 
@@ -72,7 +76,7 @@ impl Tab {
         let column = match self {
             Self::Flows if capture => flows::BYTES,
             Self::Flows => flows::RATE,
-            Self::Domains | Self::Services | Self::Dns => 1,
+            Self::Domains | Self::Services | Self::Dns | Self::Hosts => 1,
             Self::Tcp | Self::Events => 0,
         };
         Sort { column, down: true }
@@ -83,7 +87,7 @@ impl Tab {
         flows::order(sort)
     }
 
-    /// Rows of its table, as they were told.
+    /// Rows of its table, as they were reported.
     pub(super) fn rows(self, top: &Top) -> Vec<Row<'_>> {
         match self {
             Self::Flows => flows::rows(top),
@@ -92,6 +96,7 @@ impl Tab {
             Self::Tcp => Vec::new(),
             Self::Dns => dns::rows(top),
             Self::Events => events::rows(top),
+            Self::Hosts => domains::hosts(top),
         }
     }
 
@@ -107,13 +112,13 @@ impl Tab {
     /// What a table without rows says.
     pub(super) fn nothing(self, top: &Top) -> &'static str {
         match self {
-            _ if top.snapshot().is_none() => "waiting for the first numbers",
-            Self::Flows if !top.filter().is_empty() => "no flow passes the filter",
+            _ if top.snapshot().is_none() => "waiting for the first snapshot",
+            Self::Flows if !top.filter().is_empty() => "no flow matches the filter",
             Self::Flows => "no flows",
-            Self::Domains | Self::Services => "no traffic",
+            Self::Domains | Self::Services | Self::Hosts => "no traffic",
             Self::Tcp => "",
-            Self::Dns => "no names were asked for",
-            Self::Events => "nothing has happened",
+            Self::Dns => "no queries",
+            Self::Events => "no events",
         }
     }
 }

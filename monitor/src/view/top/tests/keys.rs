@@ -7,7 +7,7 @@ fn a_page_is_what_is_seen_of_what_covers_the_table() {
     let mut top = top(1);
     press(&mut top, "?");
     let lines = screen(&mut top, 44, 16);
-    let first = lines[row(&lines, "choose a row, scroll")].clone();
+    let first = lines[row(&lines, "select a row, scroll")].clone();
     top.key(KeyCode::PageDown.into());
     let lines = screen(&mut top, 44, 16);
     assert!(top.scrolled > 5 && !lines.contains(&first), "{} {lines:?}", top.scrolled);

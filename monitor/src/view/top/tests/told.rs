@@ -53,10 +53,10 @@ fn charts_and_details_stand_still_while_the_picture_is_paused() {
     let lines = screen(&mut top, 120, 40).concat();
     assert!(!lines.contains("Risk"), "what was seen once stands still: {lines}");
     top.news(News::Details("1-1".to_owned(), None));
-    assert!(!screen(&mut top, 120, 40).concat().contains("ended:"));
+    assert!(!screen(&mut top, 120, 40).concat().contains("ended;"));
     press(&mut top, " ");
     assert_eq!(top.trends().received, [1.0, 1.0, 1.0, 5.0, 5.0]);
-    row(&screen(&mut top, 120, 40), "ended:");
+    row(&screen(&mut top, 120, 40), "ended;");
 }
 
 #[test]
