@@ -110,7 +110,7 @@ fn keys_show_what_was_sent_by_domain_flow_and_filter() {
     assert!(has(&screen, "www.big.example"), "{screen:#?}");
     tmux.keys(&["j", "Enter"]);
     let screen = tmux.wait_text("Sent, from client to server");
-    assert!(has(&screen, "www.big.example, by http") && has(&screen, &shown), "{screen:#?}");
+    assert!(has(&screen, "www.big.example (http)") && has(&screen, &shown), "{screen:#?}");
     tmux.keys(&["Escape"]);
     tmux.wait_text("CLIENT");
 
@@ -136,7 +136,7 @@ fn sizes_units_pause_and_mouse_do_what_they_should() {
     let (here, there) = cable();
     let tmux =
         Tmux::start(120, 40, "xterm-16color", &top(&here, "--own --interface eth0 --drain-interval 100ms"));
-    tmux.wait_text("own run");
+    tmux.wait_text("standalone");
     let _first = talk(&here, &there, 80, "first.example", 100_000);
     // The bytes on the wire: the answer, and less than a tenth more of headers. A drain may come in the middle.
     tmux.wait_screen("its bytes", |screen| {
@@ -171,16 +171,16 @@ fn sizes_units_pause_and_mouse_do_what_they_should() {
     let screen = tmux.wait_text("first.example");
 
     let titles = row(&screen, "CLIENT");
-    tmux.mouse(0, column(&screen[titles], "RECEIVED"), titles + 1);
-    let screen = tmux.wait_text("RECEIVED▼");
+    tmux.mouse(0, column(&screen[titles], "IN"), titles + 1);
+    let screen = tmux.wait_text("IN▼");
     assert!(row(&screen, "second.example") < row(&screen, "first.example"), "{screen:#?}");
-    tmux.mouse(0, column(&screen[titles], "RECEIVED"), titles + 1);
-    let screen = tmux.wait_text("RECEIVED▲");
+    tmux.mouse(0, column(&screen[titles], "IN"), titles + 1);
+    let screen = tmux.wait_text("IN▲");
     // The first click chooses, the second opens.
     let at = row(&screen, "second.example");
     tmux.mouse(0, 5, at + 1);
     tmux.mouse(0, 5, at + 1);
-    let screen = tmux.wait_text("second.example, by http");
+    let screen = tmux.wait_text("second.example (http)");
     let tabs = row(&screen, "4 TCP");
     tmux.mouse(0, column(&screen[tabs], "4 TCP"), tabs + 1);
     tmux.wait_text("Connections now");
@@ -214,7 +214,7 @@ fn it_attaches_again_when_the_instance_comes_back() {
 fn where_nobody_answers_it_counts_itself_and_opens_no_port() {
     let (here, there) = cable();
     let tmux = Tmux::start(120, 30, "xterm", &top(&here, "--interface eth0 --drain-interval 100ms"));
-    tmux.wait_screen("its interface", |s| s[0].contains("own run") && s[0].contains("eth0"));
+    tmux.wait_screen("its interface", |s| s[0].contains("standalone") && s[0].contains("eth0"));
     assert_eq!(here.sh("ss -Hlnt"), "");
     let _talk = talk(&here, &there, 80, "own.example", 500_000);
     let screen = tmux.wait_text("own.example");
@@ -235,7 +235,7 @@ fn a_run_of_its_own_keeps_no_more_rights_than_an_agent() {
     // Keys come from the terminal also where standard input is something else.
     let command = top(&here, "--own --interface 'eth*' --drain-interval 100ms");
     let tmux = Tmux::start(100, 30, "xterm", &format!("{command} </dev/null"));
-    tmux.wait_text("own run");
+    tmux.wait_text("standalone");
     let _talk = talk(&here, &there, 80, "own.example", 100_000);
     tmux.wait_text("own.example");
     tmux.assert_taken();
@@ -297,7 +297,7 @@ fn a_run_of_its_own_gives_the_terminal_back_whichever_thread_a_stop_could_go_to(
     tmux.types(&format!("TERM=xterm {}", top(&here, "--own --interface eth0 --drain-interval 100ms")));
     tmux.keys(&["Enter"]);
     for _ in 0..3 {
-        tmux.wait_text("own run");
+        tmux.wait_text("standalone");
         tmux.assert_taken();
         let process = wait_for("the process", || tmux.child());
         kill(Pid::from_raw(process), Signal::SIGTSTP).expect("a signal");
@@ -306,7 +306,7 @@ fn a_run_of_its_own_gives_the_terminal_back_whichever_thread_a_stop_could_go_to(
         tmux.types("clear; fg");
         tmux.keys(&["Enter"]);
     }
-    tmux.wait_text("own run");
+    tmux.wait_text("standalone");
     tmux.types("q");
     tmux.wait_screen("the prompt", |s| s.iter().any(|line| line.trim_end() == "here:"));
     assert_eq!(programs(&here, "eth0"), Vec::<String>::new());
@@ -328,7 +328,7 @@ fn it_attaches_over_tls_with_a_password_and_says_in_a_line_why_not() {
     assert!(!screen.concat().contains("sesame"), "{screen:#?}");
     // One flow is asked for by a connection of its own.
     tmux.keys(&["j", "Enter"]);
-    tmux.wait_text("tls.example, by http");
+    tmux.wait_text("tls.example (http)");
     tmux.types("q");
     tmux.given_back(0);
 
@@ -364,7 +364,7 @@ fn one_picture_is_printed_without_a_terminal() {
     let _talk = talk(&here, &there, 80, "before.example", 10_000);
     let own = said(&here, &["--once", "--own", "--interface=eth0", "--drain-interval=100ms"]);
     assert!(own.status.success(), "{}", String::from_utf8_lossy(&own.stderr));
-    assert!(String::from_utf8_lossy(&own.stdout).contains("own run"));
+    assert!(String::from_utf8_lossy(&own.stdout).contains("standalone"));
 
     let agent = Agent::start(&here, &["--interface=eth0"]);
     let _talk = talk(&here, &there, 81, "once.example", 1_000_000);

@@ -45,7 +45,7 @@ fn a_capture_is_browsed_by_domain_flow_and_filter() {
     let screen = tmux.wait_text("1 flow");
     assert!(screen[row(&screen, "a.one.com  ")].contains(&sum), "{sum} in {screen:#?}");
     tmux.keys(&["j", "Enter"]);
-    tmux.wait_text("a.one.com, by sni");
+    tmux.wait_text("a.one.com (sni)");
     tmux.types("2");
     let screen = tmux.wait_text("two.com");
     assert!(row(&screen, "two.com") < row(&screen, "one.com"), "{screen:#?}");

@@ -10,7 +10,7 @@ pub(crate) fn board() -> Board {
     Board {
         name: "dns",
         title: "DNS",
-        description: "What is asked, what is answered, how quickly, and what is odd.",
+        description: "Queries, responses, response times and anomalies.",
         filters: &[],
         rows: vec![now(), questions(), time(), trust()],
     }
@@ -41,7 +41,7 @@ fn now() -> Row {
             .width(6),
             Panel::number(
                 Unit::Share,
-                "No such name",
+                "NXDOMAIN",
                 "Share of responses with NXDOMAIN. Search lists make some; malware that looks for its master, many.",
             )
             .query("NXDOMAIN", of_responses("NXDOMAIN"))
@@ -49,8 +49,8 @@ fn now() -> Row {
             .width(6),
             Panel::number(
                 Unit::Share,
-                "Without an answer",
-                "Share of queries that nobody answered in 10 s.",
+                "Unanswered",
+                "Queries without a response within 10 s, as a share of all.",
             )
             .query(
                 "unanswered",
@@ -67,24 +67,24 @@ fn now() -> Row {
 
 fn questions() -> Row {
     Row {
-        title: "Questions and answers",
+        title: "Queries and responses",
         panels: vec![
-            Panel::lines(Unit::PerSecond, "What is asked?", "Queries by the type of the first question.")
+            Panel::lines(Unit::PerSecond, "Queries by type", "Queries by the type of the first question.")
                 .query("{{qtype}}", rate("qtype", "weir_dns_queries_total", "$host"))
                 .stacked(),
-            Panel::lines(Unit::PerSecond, "What is answered?", "Responses by their code.")
+            Panel::lines(Unit::PerSecond, "Responses by code", "Responses by their code.")
                 .query("{{rcode}}", rate("rcode", RESPONSES, "$host"))
                 .stacked(),
             Panel::lines(
                 Unit::PerSecond,
-                "How does the local network ask?",
+                "Queries by protocol",
                 "Queries by kind: `dns` of servers, `mdns` and `llmnr` of neighbours.",
             )
             .query("{{kind}}", rate("kind", "weir_dns_queries_total", "$host"))
             .stacked(),
             Panel::lines(
                 Unit::Share,
-                "Do servers fail?",
+                "Error rate",
                 "Responses that are errors, and that say that there is no such name, of all.",
             )
             .query("errors", dns_errors("", "$rate"))
@@ -96,15 +96,15 @@ fn questions() -> Row {
 
 fn time() -> Row {
     Row {
-        title: "Time",
+        title: "Latency",
         panels: vec![
-            Panel::lines(Unit::Seconds, "How long does an answer take?", "From a query to its response.")
-                .query("half", quantile("0.5", "", LATENCY, "$host"))
-                .query("95 %", quantile("0.95", "", LATENCY, "$host"))
+            Panel::lines(Unit::Seconds, "Response time", "From query to response.")
+                .query("median", quantile("0.5", "", LATENCY, "$host"))
+                .query("p95", quantile("0.95", "", LATENCY, "$host"))
                 .query("99 %", quantile("0.99", "", LATENCY, "$host"))
                 .limits(0.1, 1.0),
             Panel::heatmap(
-                "How are these times spread?",
+                "Response time distribution",
                 "Answers from a cache are a band of their own below those that had to be fetched.",
             )
             .query("{{le}}", buckets(LATENCY, "$host")),
@@ -114,33 +114,28 @@ fn time() -> Row {
 
 fn trust() -> Row {
     Row {
-        title: "Odd",
+        title: "Anomalies",
         panels: vec![
+            Panel::lines(Unit::PerSecond, "Unanswered queries", "Queries without a response in 10 s.")
+                .query("unanswered", "sum(rate(weir_dns_unanswered_total{$host}[$rate]))")
+                .limits(1.0, 10.0),
             Panel::lines(
                 Unit::PerSecond,
-                "Is anything never answered?",
-                "Queries without a response in 10 s.",
+                "Unsolicited DNS responses",
+                "Responses without a matching query: late, forged, or the query was not seen.",
             )
-            .query("unanswered", "sum(rate(weir_dns_unanswered_total{$host}[$rate]))")
+            .query("unsolicited", "sum(rate(weir_dns_unasked_responses_total{$host}[$rate]))")
             .limits(1.0, 10.0),
             Panel::lines(
                 Unit::PerSecond,
-                "Does anybody answer unasked?",
-                "Responses that nobody asked for, or that answer another question: a late one, one whose query was \
-                 not seen, or somebody who guesses.",
-            )
-            .query("unasked", "sum(rate(weir_dns_unasked_responses_total{$host}[$rate]))")
-            .limits(1.0, 10.0),
-            Panel::lines(
-                Unit::PerSecond,
-                "Is anything malformed?",
-                "Messages of DNS that could not be read, by the part that is wrong.",
+                "Malformed messages",
+                "DNS messages that could not be parsed, by the part that is wrong.",
             )
             .query("{{reason}}", rate("reason", "weir_parse_failures_total", "$host, protocol=\"dns\""))
             .limits(1.0, 10.0),
             Panel::lines(
                 Unit::Count,
-                "How many names are remembered?",
+                "DNS name cache",
                 "Names that DNS gave to addresses, by client; at most 65,536 a host.",
             )
             .query("names", "max(weir_name_cache_entries{$host})")

@@ -12,7 +12,7 @@ pub(crate) fn board() -> Board {
     Board {
         name: "domains",
         title: "Domains",
-        description: "Which domains take which share, which grow, which names stand behind them, what has no name.",
+        description: "Share and growth of domains, their names, and unresolved traffic.",
         filters: &[Filter::Domain, Filter::Top],
         rows: vec![coverage(), shares(), growth(), behind(), quality()],
     }
@@ -26,19 +26,19 @@ fn unresolved() -> String {
 
 fn coverage() -> Row {
     Row {
-        title: "How far to trust this",
+        title: "Coverage",
         panels: vec![
             Panel::number(
                 Unit::Share,
-                "Without a name",
-                "Share of the bytes of flows that have no name from TLS, QUIC, HTTP or DNS.",
+                "Unresolved",
+                "Bytes of flows without a name from TLS, QUIC, HTTP or DNS, as a share of all.",
             )
             .query("unresolved", unresolved())
             .limits(0.3, 0.6)
             .width(6),
             Panel::number(
                 Unit::Share,
-                "Beyond the budget",
+                "Over the series budget",
                 "Share of bytes that count under `other`, because their domain has no series. Raise `series.max`.",
             )
             .query(
@@ -55,7 +55,7 @@ fn coverage() -> Row {
                 .width(6),
             Panel::number(
                 Unit::Share,
-                "Behind an encrypted hello",
+                "ECH public name only",
                 "Share of bytes whose only name is the public one of an encrypted hello (ECH).",
             )
             .query(
@@ -69,15 +69,15 @@ fn coverage() -> Row {
             .width(6),
             Panel::lines(
                 Unit::BytesPerSecond,
-                "Where do names come from?",
-                "Bytes by the source of the name: `sni` of TLS, `quic`, `http`, `dns`, `certificate`; `none` has no name.",
+                "Names by source",
+                "Bytes by the source of the name: `sni` of TLS, `quic`, `http`, `dns`, `certificate`; `none`: unresolved.",
             )
             .query("{{source}}", rate("source", BYTES, "$host"))
             .stacked(),
             Panel::lines(
                 Unit::Share,
-                "Does the share without a name change?",
-                "Bytes of flows without a name, of all. A rise after a change of the network: samples are lost, or \
+                "Unresolved share over time",
+                "Bytes of unresolved flows, as a share of all. A rise after a change of the network: samples are lost, or \
                  DNS goes another way.",
             )
             .query("without a name", unresolved())
@@ -92,8 +92,8 @@ fn shares() -> Row {
         panels: vec![
             Panel::bars(
                 Unit::Share,
-                "Who takes which share?",
-                "Share of all bytes of flows in the time shown, those without a name included in the whole.",
+                "Share by domain",
+                "Share of all bytes of flows in the time range, unresolved ones included in the total.",
             )
             .query(
                 "{{domain}}",
@@ -104,14 +104,14 @@ fn shares() -> Row {
             ),
             Panel::lines(
                 Unit::BytesPerSecond,
-                "When does each take it?",
-                "Both directions, of the domains with most bytes in the time shown.",
+                "Throughput by domain",
+                "Both directions, of the domains with most bytes in the time range.",
             )
             .query("{{domain}}", top_rate("domain", BYTES, NAMED))
             .stacked(),
             Panel::table(
-                "What is there to know of each domain?",
-                "In the time shown. Growth is against the time of the same length before; a click on a domain shows \
+                "Domains",
+                "In the time range. Growth is against the time of the same length before; a click on a domain shows \
                  this board for it alone.",
             )
             .column("Bytes", Unit::Bytes, top_increase("domain", BYTES, NAMED))
@@ -163,13 +163,13 @@ fn growth() -> Row {
         panels: vec![
             Panel::bars(
                 Unit::Bytes,
-                "Which grow?",
-                "Bytes in the time shown less those in the time of the same length before.",
+                "Fastest growing domains",
+                "Bytes in the time range less those in the time of the same length before.",
             )
             .query("{{domain}}", format!("topk($top, ({}) > 0)", gained())),
             Panel::bars(
                 Unit::Bytes,
-                "Which are new?",
+                "New domains",
                 "Bytes of domains that had no series in the time of the same length before.",
             )
             .query(
@@ -185,37 +185,36 @@ fn growth() -> Row {
 
 fn behind() -> Row {
     Row {
-        title: "Names behind each",
+        title: "Names within domains",
         panels: vec![
             Panel::lines(
                 Unit::BytesPerSecond,
-                "Which names are behind the domains?",
+                "Throughput by name",
                 "Both directions by whole name, subdomains apart, of the domains chosen above.",
             )
             .query("{{name}}", top_rate("name", "weir_name_io_bytes_total", BELOW))
             .stacked(),
-            Panel::bars(Unit::Bytes, "Which names take most, and how are they known?", "In the time shown.")
-                .query(
-                    "{{name}} ({{source}})",
-                    top_increase("name, source", "weir_name_io_bytes_total", BELOW),
-                ),
+            Panel::bars(Unit::Bytes, "Top names by source", "In the time range.").query(
+                "{{name}} ({{source}})",
+                top_increase("name, source", "weir_name_io_bytes_total", BELOW),
+            ),
         ],
     }
 }
 
 fn quality() -> Row {
     Row {
-        title: "Connections and time",
+        title: "Connections and latency",
         panels: vec![
             Panel::lines(
                 Unit::PerSecond,
-                "How often are they connected to?",
-                "Flows that began, by domain: TCP connections, QUIC connections and DNS exchanges, each once.",
+                "Connections by domain",
+                "New flows by domain: TCP connections, QUIC connections and DNS exchanges, each once.",
             )
             .query("{{domain}}", top_rate("domain", "weir_domain_connections_total", NAMED)),
             Panel::lines(
                 Unit::Seconds,
-                "How far are they?",
+                "TCP handshake time by domain",
                 "Mean time of the TCP handshake, of the domains with most connections.",
             )
             .query(
@@ -229,7 +228,7 @@ fn quality() -> Row {
             .limits(0.2, 1.0),
             Panel::lines(
                 Unit::Seconds,
-                "How quickly do they answer?",
+                "Server response time by domain",
                 "Mean time from the last byte of the first request to the first byte of the response.",
             )
             .query(
@@ -243,8 +242,8 @@ fn quality() -> Row {
             .limits(0.5, 2.0),
             Panel::lines(
                 Unit::PerSecond,
-                "Who began?",
-                "Connections with a name: `transmit` were begun by the host, `receive` by others with it.",
+                "Connections by direction",
+                "Connections with a name: `transmit`: opened by the host; `receive`: opened by others.",
             )
             .query("{{direction}}", rate("direction", "weir_domain_connections_total", NAMED))
             .mirrored(),

@@ -16,9 +16,9 @@ pub(crate) fn board() -> Board {
 /// How a number by host is spread over the hosts: three lines, however many there are.
 fn spread(unit: Unit, title: &'static str, description: &'static str, by_host: &str) -> Panel {
     Panel::lines(unit, title, description)
-        .query("most", format!("max({by_host})"))
-        .query("95 %", format!("quantile(0.95, {by_host})"))
-        .query("half", format!("quantile(0.5, {by_host})"))
+        .query("max", format!("max({by_host})"))
+        .query("p95", format!("quantile(0.95, {by_host})"))
+        .query("median", format!("quantile(0.5, {by_host})"))
 }
 
 fn top(by_host: &str) -> String {
@@ -33,14 +33,14 @@ fn fleet() -> Row {
     Row {
         title: "Fleet",
         panels: vec![
-            Panel::number(Unit::Count, "Hosts", "Hosts that answer.")
+            Panel::number(Unit::Count, "Hosts", "Hosts that are up.")
                 .query("hosts", "count(weir_build_info{$host})")
                 .at_least(1.0)
                 .width(4),
             Panel::number(
                 Unit::Count,
-                "Silent",
-                "Hosts that were there within the last hour of data and do not answer now.",
+                "Down",
+                "Hosts that were scraped within the last hour and are down now.",
             )
             .query(
                 "silent",
@@ -48,19 +48,19 @@ fn fleet() -> Row {
             )
             .limits(1.0, 2.0)
             .width(4),
-            Panel::bars(Unit::Count, "Which versions run?", "Hosts by the version of Weir.")
+            Panel::bars(Unit::Count, "Versions of Weir", "Hosts by the version of Weir.")
                 .query("{{version}}", "count by (version) (weir_build_info{$host})")
                 .width(16),
             spread(
                 Unit::BytesPerSecond,
-                "Is the load even?",
-                "Bytes a host, both directions: the most, what 95 % stay below, and half.",
+                "Throughput per host",
+                "Bytes per second and host, both directions: maximum, p95 and median.",
                 "sum by (instance) (rate(weir_network_io_bytes_total{$link}[$rate]))",
             ),
             spread(
                 Unit::Share,
-                "Does loss hit all or some?",
-                "Share of TCP segments sent again a host. A high maximum over a low half: look at that host alone.",
+                "Retransmission rate per host",
+                "TCP retransmissions per host, as a share of its segments. A high maximum over a low median: look at that host.",
                 &format!("({})", retransmitted("instance", "$rate")),
             )
             .limits(0.01, 0.05),
@@ -70,26 +70,26 @@ fn fleet() -> Row {
 
 fn busiest() -> Row {
     Row {
-        title: "Busiest",
+        title: "Top hosts",
         panels: vec![
             Panel::lines(
                 Unit::BytesPerSecond,
-                "Who receives most?",
-                "Bytes in, of those with most in the time shown.",
+                "Top receivers",
+                "Bytes in, of those with most in the time range.",
             )
             .query("{{instance}}", io("receive")),
             Panel::lines(
                 Unit::BytesPerSecond,
-                "Who sends most?",
-                "Bytes out, of those with most in the time shown.",
+                "Top senders",
+                "Bytes out, of those with most in the time range.",
             )
             .query("{{instance}}", io("transmit")),
-            Panel::bars(Unit::Count, "Who holds most flows?", "Flows in the table now.")
+            Panel::bars(Unit::Count, "Active flows by host", "Flows in the table now.")
                 .query("{{instance}}", top("sum by (instance) (weir_flows_active{$host})")),
             Panel::lines(
                 Unit::PerSecond,
-                "Where do most flows begin?",
-                "New flows, of those with most in the time shown.",
+                "New flows by host",
+                "New flows, of those with most in the time range.",
             )
             .query("{{instance}}", top_rate("instance", "weir_flows_started_total", "$host")),
         ],
@@ -100,34 +100,38 @@ fn health() -> Row {
     Row {
         title: "Health",
         panels: vec![
-            Panel::bars(Unit::Share, "Who sends most again?", "Share of TCP segments sent again.")
-                .query("{{instance}}", top(&retransmitted("instance", "$rate")))
-                .limits(0.01, 0.05),
             Panel::bars(
-                Unit::Seconds,
-                "Whose round trips are long?",
-                "95 % of round trips are shorter than this.",
+                Unit::Share,
+                "Retransmission rate by host",
+                "TCP retransmissions, as a share of all segments.",
             )
-            .query("{{instance}}", top(&quantile("0.95", ", instance", "weir_tcp_rtt_seconds", "$host")))
-            .limits(0.2, 1.0),
-            Panel::bars(Unit::Share, "Whose connections fail?", "Share of attempts that came to nothing.")
-                .query("{{instance}}", top(&failed_attempts("instance", "$rate")))
-                .limits(0.05, 0.2),
+            .query("{{instance}}", top(&retransmitted("instance", "$rate")))
+            .limits(0.01, 0.05),
+            Panel::bars(Unit::Seconds, "RTT by host (p95)", "95th percentile of the TCP RTT.")
+                .query("{{instance}}", top(&quantile("0.95", ", instance", "weir_tcp_rtt_seconds", "$host")))
+                .limits(0.2, 1.0),
+            Panel::bars(
+                Unit::Share,
+                "Failed connection attempts by host",
+                "Failed attempts, as a share of all.",
+            )
+            .query("{{instance}}", top(&failed_attempts("instance", "$rate")))
+            .limits(0.05, 0.2),
             Panel::table(
-                "How is each host?",
+                "Health by host",
                 "The hosts with most flows; a click on one leads to its overview.",
             )
             .column("Flows", Unit::Count, top("sum by (instance) (weir_flows_active{$host})"))
-            .column("Sent again", Unit::Share, kept(&retransmitted("instance", "$rate")))
+            .column("Retransmission rate", Unit::Share, kept(&retransmitted("instance", "$rate")))
             .column("Failed connections", Unit::Share, kept(&failed_attempts("instance", "$rate")))
             .column(
-                "Round trip, mean",
+                "RTT, mean",
                 Unit::Seconds,
                 kept(&mean("instance", "weir_tcp_rtt_seconds", "$host", "$rate")),
             )
             .column("DNS errors", Unit::Share, kept(&dns_errors("instance", "$rate")))
             .column(
-                "DNS answer, mean",
+                "DNS response time, mean",
                 Unit::Seconds,
                 kept(&mean("instance", "weir_dns_latency_seconds", "$host", "$rate")),
             )
@@ -144,15 +148,15 @@ fn kept(by_host: &str) -> String {
 
 fn cost() -> Row {
     Row {
-        title: "What Weir costs there",
+        title: "Overhead of Weir",
         panels: vec![
-            Panel::bars(Unit::Share, "Where does Weir take CPU?", "Share of one CPU, user space alone.")
+            Panel::bars(Unit::Share, "CPU of Weir by host", "Share of one CPU, user space alone.")
                 .query(
                     "{{instance}}",
                     top("sum by (instance) (rate(process_cpu_seconds_total{$host}[$rate]) and on (job, instance) weir_build_info{$host})"),
                 )
                 .limits(0.1, 0.5),
-            Panel::bars(Unit::Bytes, "Where does it take memory?", "Resident memory of the process.")
+            Panel::bars(Unit::Bytes, "Memory of Weir by host", "Resident memory of the process.")
                 .query(
                     "{{instance}}",
                     top("sum by (instance) (process_resident_memory_bytes{$host} and on (job, instance) weir_build_info{$host})"),

@@ -266,7 +266,7 @@ impl Panel {
             json!({ "id": "merge", "options": {} }),
             json!({
                 "id": "organize",
-                "options": { "excludeByName": { "Time": true }, "indexByName": {}, "renameByName": names },
+                "options": { "excludeByName": { "Latency": true }, "indexByName": {}, "renameByName": names },
             }),
         ]
     }

@@ -7,7 +7,7 @@ pub(crate) fn board() -> Board {
     Board {
         name: "overview",
         title: "Overview",
-        description: "What passes, for which domains and services, and whether it is well.",
+        description: "Throughput, top domains and services, and health at a glance.",
         filters: &[Filter::Interface, Filter::Top],
         rows: vec![now(), traffic(), hosts()],
     }
@@ -18,26 +18,26 @@ fn now() -> Row {
     Row {
         title: "Now",
         panels: vec![
-            Panel::number(Unit::Count, "Hosts", "Hosts that answer Prometheus, of those chosen above.")
+            Panel::number(Unit::Count, "Hosts", "Hosts that are up, of those selected above.")
                 .query("hosts", "count(weir_build_info{$host})")
                 .at_least(1.0),
-            Panel::number(Unit::BytesPerSecond, "In", "Bytes on the wire that come in.")
+            Panel::number(Unit::BytesPerSecond, "In", "Bytes received, on the wire.")
                 .query("in", total(io, "$link, direction=\"receive\"")),
-            Panel::number(Unit::BytesPerSecond, "Out", "Bytes on the wire that go out.")
+            Panel::number(Unit::BytesPerSecond, "Out", "Bytes transmitted, on the wire.")
                 .query("out", total(io, "$link, direction=\"transmit\"")),
-            Panel::number(Unit::Count, "Flows", "Flows in the tables now, each once.")
+            Panel::number(Unit::Count, "Flows", "Active flows, each once.")
                 .query("flows", "sum(weir_flows_active{$host})"),
             Panel::number(
                 Unit::Share,
-                "Sent again",
-                "Share of TCP segments that were sent again. Above 1 % users begin to notice.",
+                "Retransmission rate",
+                "TCP retransmissions, as a share of all segments. Above 1 % users begin to notice.",
             )
             .query("retransmitted", retransmitted("", "$rate"))
             .limits(0.01, 0.05),
             Panel::number(
                 Unit::Share,
                 "Failed connections",
-                "Share of attempts of TCP connections that were refused, reset or not answered.",
+                "TCP connection attempts that were refused, reset or timed out.",
             )
             .query("failed", failed_attempts("", "$rate"))
             .limits(0.05, 0.2),
@@ -65,51 +65,47 @@ fn traffic() -> Row {
         panels: vec![
             Panel::lines(
                 Unit::BytesPerSecond,
-                "How much passes?",
-                "Bytes on the wire, from the link layer on; what comes in upwards, what goes out downwards.",
+                "Throughput",
+                "Bytes on the wire, from the link layer on; received above the axis, transmitted below.",
             )
             .query("{{direction}}", rate("direction", "weir_network_io_bytes_total", "$link"))
             .mirrored(),
             Panel::lines(
                 Unit::PacketsPerSecond,
-                "How many packets?",
+                "Packets per second",
                 "IP packets on the wire: a super-packet of the kernel counts as what it is cut into.",
             )
             .query("{{direction}}", rate("direction", "weir_network_io_packets_total", "$link"))
             .mirrored(),
             Panel::lines(
                 Unit::BytesPerSecond,
-                "Which domains take it?",
-                "Both directions, by registrable domain: those with most bytes in the time shown.",
+                "Top domains",
+                "Both directions, by registrable domain: top by bytes in the time range.",
             )
             .query("{{domain}}", top_rate("domain", "weir_domain_io_bytes_total", "$host, domain!=\"\""))
             .stacked(),
             Panel::lines(
                 Unit::BytesPerSecond,
-                "Which applications?",
+                "Applications",
                 "Both directions, by what flows speak: TLS, QUIC, DNS and others.",
             )
             .query("{{application}}", top_rate("application", "weir_application_io_bytes_total", "$host"))
             .stacked(),
             Panel::bars(
                 Unit::Bytes,
-                "Which services, in the time shown?",
+                "Top services",
                 "Both directions, by transport, port and name of the server's service.",
             )
             .query(
                 "{{transport}} {{server_port}} {{service}}",
                 top_increase("transport, server_port, service", "weir_service_io_bytes_total", "$host"),
             ),
-            Panel::lines(
-                Unit::BytesPerSecond,
-                "Over which transports?",
-                "Both directions, by transport and IP version.",
-            )
-            .query(
-                "{{transport}} IPv{{ip_version}}",
-                rate("transport, ip_version", "weir_network_io_bytes_total", "$link") + " > 0",
-            )
-            .stacked(),
+            Panel::lines(Unit::BytesPerSecond, "Transports", "Both directions, by transport and IP version.")
+                .query(
+                    "{{transport}} IPv{{ip_version}}",
+                    rate("transport, ip_version", "weir_network_io_bytes_total", "$link") + " > 0",
+                )
+                .stacked(),
         ],
     }
 }
@@ -124,16 +120,16 @@ fn hosts() -> Row {
         title: "Hosts",
         panels: vec![
             Panel::table(
-                "Which host is worth a look?",
+                "Hosts",
                 "One row a host, the busiest; a click on one shows this board for it alone.",
             )
             .column("In", Unit::BytesPerSecond, of_busiest(&io("receive")))
             .column("Out", Unit::BytesPerSecond, of_busiest(&io("transmit")))
             .column("Flows", Unit::Count, of_busiest("sum by (instance) (weir_flows_active{$host})"))
-            .column("Sent again", Unit::Share, of_busiest(&retransmitted("instance", "$rate")))
+            .column("Retransmission rate", Unit::Share, of_busiest(&retransmitted("instance", "$rate")))
             .column("Failed connections", Unit::Share, of_busiest(&failed_attempts("instance", "$rate")))
             .column(
-                "Round trip, mean",
+                "RTT, mean",
                 Unit::Seconds,
                 of_busiest(&mean("instance", "weir_tcp_rtt_seconds", "$host", "$rate")),
             )

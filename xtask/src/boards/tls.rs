@@ -9,7 +9,7 @@ pub(crate) fn board() -> Board {
     Board {
         name: "tls",
         title: "TLS and QUIC",
-        description: "Which versions and protocols are agreed on, what fails, what is weak, what is hidden.",
+        description: "Negotiated versions and protocols, failures and weaknesses.",
         filters: &[],
         rows: vec![now(), agreed(), time(), weak()],
     }
@@ -25,29 +25,29 @@ fn now() -> Row {
     Row {
         title: "Now",
         panels: vec![
-            Panel::number(Unit::PerSecond, "Handshakes", "Hellos over TCP, DTLS and QUIC.")
+            Panel::number(Unit::PerSecond, "Handshakes", "TLS handshakes over TCP, DTLS and QUIC.")
                 .query("handshakes", format!("sum(rate({HELLOS}{{$host}}[$rate]))"))
                 .width(6),
             Panel::number(
                 Unit::Share,
-                "Not answered well",
-                "Share of hellos that got an alert or no answer.",
+                "Failed handshakes",
+                "Handshakes that ended with an alert or without a ServerHello.",
             )
             .query("failed", share("result=~\"alert|unanswered\""))
             .limits(0.05, 0.2)
             .width(6),
             Panel::number(
                 Unit::Share,
-                "Without a server's name",
-                "Share of hellos that do not say whom they ask for (SNI).",
+                "No SNI",
+                "ClientHellos without SNI, as a share of all.",
             )
             .query("absent", share("sni=\"absent\""))
             .limits(0.3, 0.6)
             .width(6),
             Panel::number(
                 Unit::Share,
-                "With an encrypted hello",
-                "Share of hellos with the extension of ECH. Browsers send one with the true name too.",
+                "ECH",
+                "ClientHellos with the ECH extension, as a share of all. Browsers send one with the true name too (GREASE).",
             )
             .query("ech", share("ech=\"true\""))
             .width(6),
@@ -57,35 +57,31 @@ fn now() -> Row {
 
 fn agreed() -> Row {
     Row {
-        title: "Agreed",
+        title: "Negotiated",
         panels: vec![
             Panel::lines(
                 Unit::PerSecond,
-                "Which versions are chosen?",
+                "TLS versions",
                 "As the server chose. Below TLS 1.2 is broken (RFC 8996).",
             )
             .query("{{version}}", rate("version", HELLOS, "$host"))
             .stacked(),
             Panel::lines(
                 Unit::PerSecond,
-                "Which protocols are offered?",
+                "Preferred ALPN",
                 "The first of ALPN that the client offers: `h2`, `h3`, `http/1.1`.",
             )
             .query("{{alpn}}", rate("alpn", HELLOS, "$host"))
             .stacked(),
-            Panel::lines(Unit::PerSecond, "What carries it?", "Hellos over `tcp`, `dtls` and `quic`.")
+            Panel::lines(Unit::PerSecond, "Handshakes by transport", "Over `tcp`, `dtls` and `quic`.")
                 .query("{{carrier}}", rate("carrier", HELLOS, "$host"))
+                .stacked(),
+            Panel::lines(Unit::PerSecond, "QUIC versions", "Connections whose first packet could be read.")
+                .query("{{version}}", rate("version", "weir_quic_connections_total", "$host"))
                 .stacked(),
             Panel::lines(
                 Unit::PerSecond,
-                "Which versions of QUIC?",
-                "Connections whose first packet could be read.",
-            )
-            .query("{{version}}", rate("version", "weir_quic_connections_total", "$host"))
-            .stacked(),
-            Panel::lines(
-                Unit::PerSecond,
-                "How do hellos end?",
+                "Handshakes by result",
                 "`alert` is a refusal; `unanswered` had no ServerHello.",
             )
             .query("{{result}}", rate("result", HELLOS, "$host"))
@@ -97,17 +93,13 @@ fn agreed() -> Row {
 fn time() -> Row {
     let seconds = "weir_tls_handshake_seconds";
     Row {
-        title: "Time",
+        title: "Latency",
         panels: vec![
-            Panel::lines(
-                Unit::Seconds,
-                "How long does the server's answer take?",
-                "From a ClientHello to the server's answer to it.",
-            )
-            .query("half", quantile("0.5", "", seconds, "$host"))
-            .query("95 %", quantile("0.95", "", seconds, "$host"))
-            .limits(0.2, 1.0),
-            Panel::heatmap("How are these times spread?", "From a ClientHello to the server's answer.")
+            Panel::lines(Unit::Seconds, "TLS handshake time", "From ClientHello to ServerHello.")
+                .query("median", quantile("0.5", "", seconds, "$host"))
+                .query("p95", quantile("0.95", "", seconds, "$host"))
+                .limits(0.2, 1.0),
+            Panel::heatmap("TLS handshake time distribution", "From ClientHello to ServerHello.")
                 .query("{{le}}", buckets(seconds, "$host")),
         ],
     }
@@ -115,12 +107,12 @@ fn time() -> Row {
 
 fn weak() -> Row {
     Row {
-        title: "Weak",
+        title: "Weaknesses",
         panels: vec![
             Panel::bars(
                 Unit::Count,
-                "Is encryption as it should be?",
-                "Old versions, weak ciphers and wrong certificates in the time shown, each once a flow.",
+                "TLS findings",
+                "Old versions, weak ciphers and wrong certificates in the time range, each once a flow.",
             )
             .query(
                 "{{kind}}",
@@ -129,8 +121,8 @@ fn weak() -> Row {
             .limits(1.0, 10.0),
             Panel::lines(
                 Unit::PerSecond,
-                "Is anything malformed?",
-                "Messages of TLS and QUIC that could not be read, by the part that is wrong.",
+                "Malformed messages",
+                "TLS and QUIC messages that could not be parsed, by the part that is wrong.",
             )
             .query(
                 "{{protocol}} {{reason}}",

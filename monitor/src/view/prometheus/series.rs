@@ -13,27 +13,27 @@ use super::numbers::Numbers;
 use super::page::{Family, Kind, Label, Page};
 
 families! {
-    /// Bytes on the wire by the port of the server, once it has answered; the rest is other.
+    /// Bytes on the wire by the port of the server, once it has responded; the rest is other.
     SERVICE_BYTES = Counter "weir_service_io_bytes";
-    /// Packets on the wire by the port of the server, once it has answered; the rest is other.
+    /// Packets on the wire by the port of the server, once it has responded; the rest is other.
     SERVICE_PACKETS = Counter "weir_service_io_packets";
     /// Bytes on the wire by the address of the peer; the rest is other.
     PEER_BYTES = Counter "weir_peer_io_bytes";
     /// Packets on the wire by the address of the peer; the rest is other.
     PEER_PACKETS = Counter "weir_peer_io_packets";
-    /// Bytes on the wire by registrable domain of the server's name and where the name comes from; none: no name, other: no series of its own.
+    /// Bytes on the wire by registrable domain of the server's name and where the name comes from; none: unresolved, other: no series of its own.
     DOMAIN_BYTES = Counter "weir_domain_io_bytes";
     /// Packets on the wire by registrable domain of the server's name and where the name comes from.
     DOMAIN_PACKETS = Counter "weir_domain_io_packets";
-    /// TCP, UDP and SCTP flows by registrable domain of the server's name; the direction is that of their beginning.
+    /// New TCP, UDP and SCTP flows by registrable domain of the server's name; the direction is that of the first packet.
     DOMAIN_CONNECTIONS = Counter "weir_domain_connections";
-    /// Bytes on the wire by the server's name and where it comes from; none: no name, other: no series of its own.
+    /// Bytes on the wire by the server's name and where it comes from; none: unresolved, other: no series of its own.
     NAME_BYTES = Counter "weir_name_io_bytes";
-    /// Bytes on the wire by what is spoken; other: unknown, or no series of its own.
+    /// Bytes on the wire by application; other: unknown, or no series of its own.
     APPLICATION_BYTES = Counter "weir_application_io_bytes";
-    /// From the SYN to the last ACK of the handshake, of named TCP connections, by registrable domain.
+    /// TCP handshake time of named connections by registrable domain.
     DOMAIN_HANDSHAKE = Summary "weir_domain_handshake_seconds";
-    /// From the last byte of the first request to the first byte of the response, of named TCP connections, by registrable domain.
+    /// TCP server response time of named connections by registrable domain.
     DOMAIN_FIRST_RESPONSE = Summary "weir_domain_first_response_seconds";
 }
 

@@ -104,9 +104,9 @@ fn loss_and_round_trips_are_those_of_the_kernel() {
         shown = facts(&page, "tcp");
         // One is the middle by segments, the other by time: near each other, and far from the handshake's, which met
         // an empty queue.
-        let is = near("Sent again", &shown, ratio, 0.2)
-            && near("Round trip, half below", &shown, trip, 0.6)
-            && number(&shown, "Handshake, half below").is_some_and(|handshake| handshake < trip / 4.0);
+        let is = near("Retransmissions", &shown, ratio, 0.2)
+            && near("RTT, median", &shown, trip, 0.6)
+            && number(&shown, "Handshake, median").is_some_and(|handshake| handshake < trip / 4.0);
         is.then_some(())
     });
     assert!(seen.is_some(), "{shown:?}: {ratio} were sent again, a round trip took {trip} s");
@@ -197,14 +197,14 @@ fn dns_is_what_was_asked_and_answered() {
         assert_eq!(row.1[1], errors, "{name}");
     }
     let shown = facts(&page, "dns");
-    for fact in ["Answer, half below", "95 % below"] {
+    for fact in ["Response time, median", "Response time, p95"] {
         let latency = number(&shown, fact).expect("a time");
         // What is shown lies anywhere in a bucket, whose bounds are 2.5 apart.
         assert!((0.15..2.5 * longest).contains(&latency), "{fact}: {shown:?}, {longest}");
     }
     // It takes ten seconds until nobody waits for an answer any more.
     wait_for("the query without an answer", || {
-        (number(&facts(&page, "dns"), "Without an answer") == Some(1.0)).then_some(())
+        (number(&facts(&page, "dns"), "Unanswered") == Some(1.0)).then_some(())
     });
     assert_eq!(page.complaints(), [""; 0]);
 }
