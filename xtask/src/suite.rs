@@ -123,6 +123,7 @@ fn project_steps(project: &Project, report: &mut Report) {
     });
     report.step("dependencies are explained", || check::dependencies::run(project).map(passed));
     report.step("metrics are documented", || check::metrics::run(project).map(passed));
+    report.step("people read the terms of the field", || check::words::run(project).map(passed));
     report.step("live page is current", || page::check(project).map(passed));
     report.step("boards and rules", || boards::check(project).map(passed));
 }

@@ -31,7 +31,7 @@ fn coverage() -> Row {
             Panel::number(
                 Unit::Share,
                 "Unresolved",
-                "Bytes of flows without a name from TLS, QUIC, HTTP or DNS, as a share of all.",
+                "Bytes of unresolved flows from TLS, QUIC, HTTP or DNS, as a share of all.",
             )
             .query("unresolved", unresolved())
             .limits(0.3, 0.6)
@@ -80,7 +80,7 @@ fn coverage() -> Row {
                 "Bytes of unresolved flows, as a share of all. A rise after a change of the network: samples are lost, or \
                  DNS goes another way.",
             )
-            .query("without a name", unresolved())
+            .query("unresolved", unresolved())
             .limits(0.3, 0.6),
         ],
     }

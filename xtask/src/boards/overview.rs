@@ -73,7 +73,7 @@ fn traffic() -> Row {
             Panel::lines(
                 Unit::PacketsPerSecond,
                 "Packets per second",
-                "IP packets on the wire: a super-packet of the kernel counts as what it is cut into.",
+                "IP packets on the wire: a super-packet of the kernel counts as its segments.",
             )
             .query("{{direction}}", rate("direction", "weir_network_io_packets_total", "$link"))
             .mirrored(),

@@ -6,3 +6,4 @@ pub(crate) mod purity;
 pub(crate) mod rooms;
 pub(crate) mod unit;
 pub(crate) mod unsafe_code;
+pub(crate) mod words;
