@@ -104,7 +104,8 @@ pub struct Head {
     pub syn_seq: Cell32,
     /// Time of the SYN, ns; 0: none seen.
     pub syn_time: Cell64,
-    /// From the SYN to the handshake's last ACK, ns; 0: not seen whole.
+    /// From the SYN to the handshake's last ACK, ns; 0: not seen. With [`Head::HALF`] where nothing of the
+    /// server was seen: whether it answered another place knows, if any.
     pub handshake: Cell64,
     /// Time of the client's last payload before the server's first, ns; 0: none yet.
     pub request_time: Cell64,
@@ -136,6 +137,9 @@ const _: () = assert!(size_of::<Timing>() == 32);
 const _: () = assert!(size_of::<Head>() == 128);
 
 impl Head {
+    /// [`Head::handshake`] was measured without the server's part of it.
+    pub const HALF: u64 = 1 << 63;
+
     /// [`Head::first_response`] of a flow whose server spoke first.
     pub const NO_RESPONSE_TIME: u64 = u64::MAX;
 

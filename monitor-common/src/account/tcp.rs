@@ -277,7 +277,7 @@ fn classify_old<C: Clock>(
     let hot = &flow.hot[i];
     let peer = &flow.hot[(i ^ 1) & 1];
     let counters = &flow.counters[i];
-    let handshake = flow.head.handshake.get();
+    let handshake = flow.head.handshake.get() & !Head::HALF;
     let window = if handshake != 0 { handshake } else { REORDERING };
     let fast = behind
         && peer.duplicates.get() >= 2
@@ -320,10 +320,19 @@ fn handshake<C: Clock>(flow: &Flow, side: Side, clock: &C) {
     let head = &flow.head;
     let (client, rule) = head.client();
     let server = &flow.hot[client.other().index() & 1];
-    if rule == ClientRule::Syn && side == client && server.bits.get() & bits::SYN != 0 {
-        let elapsed = clock.precise().saturating_sub(head.syn_time.get());
-        head.handshake.set(elapsed.max(1));
+    if rule != ClientRule::Syn || side != client {
+        return;
+    }
+    let answered = server.bits.get() & bits::SYN != 0;
+    if !answered && server.last.get() != 0 {
+        return;
+    }
+    let elapsed = clock.precise().saturating_sub(head.syn_time.get()).max(1);
+    if answered {
+        head.handshake.set(elapsed);
         head.handshakes.add(1);
+    } else {
+        head.handshake.set(elapsed | Head::HALF);
     }
 }
 

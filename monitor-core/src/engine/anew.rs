@@ -27,7 +27,7 @@ impl Flows {
         let reused = flow.head.reused.get();
         let id = Id(self.ids.0 + 1);
         let Some(entry) = self.table.entry_mut(slot).filter(|entry| entry.told < reused) else { return };
-        if matches!(entry.sighting, Sighting::Further(_)) {
+        if matches!(entry.sighting, Sighting::Further) {
             entry.told = reused;
             return;
         }
@@ -39,7 +39,7 @@ impl Flows {
                 let begun = Some(flow.head.syn_time.get()).filter(|at| *at != 0);
                 entry.begun = begun.unwrap_or_else(|| books.now());
                 entry.unwritten =
-                    earlier.unwritten.is_some().then(|| Unwritten::new(earlier.reading, entry.begun));
+                    earlier.unwritten.is_some().then(|| Unwritten::new(earlier.whole(), entry.begun));
             }
             entry.naming = Naming::default();
             entry.earlier = Some(Box::new(earlier));
@@ -69,6 +69,7 @@ impl Flows {
                     earlier.talk = Talk::new(self.ids);
                     earlier.naming = Naming::default();
                     earlier.reading = Reading::default();
+                    earlier.group = None;
                     earlier.told = connection;
                     entry.earlier = Some(Box::new(earlier));
                     self.anew.push(slot);

@@ -114,7 +114,7 @@ impl Books {
 
     /// Writes what came since the last record, if anything did: the flow goes on.
     pub(super) fn interim(&mut self, entry: &mut Entry) {
-        let (reading, now) = (entry.reading, self.now());
+        let (reading, now) = (entry.whole(), self.now());
         match &mut entry.unwritten {
             Some(unwritten) if unwritten.has_news(&reading) => self.write(entry, EndReason::Active),
             Some(unwritten) => unwritten.at = now,
@@ -133,7 +133,7 @@ impl Books {
             };
             AnyRecord::Flow(Box::new(record::write(entry, &unwritten, reason, &context)))
         });
-        unwritten.wrote(entry.reading, self.now());
+        unwritten.wrote(entry.whole(), self.now());
         entry.unwritten = Some(unwritten);
     }
 

@@ -1,13 +1,13 @@
 //! Payload of flows: what it says becomes records, and what is known of its flow.
 
-use monitor_common::abi::Flow;
+use monitor_common::abi::{Flow, Side, Transport};
 
 use super::{
     books::Books,
     flows::{Flows, packets},
 };
 use crate::{
-    flow::entry::{Coverage, Entry, Sighting},
+    flow::entry::{Entry, Sighting},
     payload::{Payload, Payloads, Place, Subject, Talk, Talks},
     record::AnyRecord,
 };
@@ -46,6 +46,7 @@ impl Flows {
         let packets = packets(flow);
         let is_ahead = |entry: &Entry| entry.told < connection || entry.was_replaced(flow, packets);
         if let Some(entry) = self.table.entry_mut(slot)
+            && entry.group.is_none()
             && entry.speaks(connection)
             && !is_ahead(entry)
         {
@@ -64,9 +65,12 @@ impl Flows {
             self.settle(books);
         }
         let Some(entry) = self.table.entry(slot) else { return false };
-        if let Sighting::Further(coverage) = entry.sighting {
-            // If it turns out to see more than the one that counts, what comes later is wanted.
-            return coverage != Coverage::NotMore;
+        if entry.sighting == Sighting::Further {
+            return self.sample_further(books, slot, payload);
+        }
+        // Elsewhere the side's packets are seen, too, and heard there.
+        if !self.is_voice(slot, payload.sender) {
+            return false;
         }
         if !self.turn_to(books, slot, connection) {
             return false;
@@ -77,6 +81,31 @@ impl Flows {
             Some(earlier) => books.hear(payloads, slot, earlier, payload),
             None => books.hear(payloads, slot, entry, payload),
         };
+        self.make_room(books, payload.time);
+        wanted
+    }
+
+    /// Whether what a side says is heard by this sighting of its flow: datagrams where most of its packets were
+    /// seen, of a stream whatever comes.
+    fn is_voice(&self, slot: u32, sender: Side) -> bool {
+        let Some(entry) = self.table.entry(slot) else { return false };
+        if entry.transport() == Transport::Tcp {
+            return true;
+        }
+        let first = if entry.is_representative() { Some(slot) } else { self.table.first(slot) };
+        let group = first.and_then(|first| self.table.entry(first)).and_then(|e| e.group.as_deref());
+        let (place, direction) = (entry.place(), entry.directions()[sender.index()]);
+        group.and_then(|group| group.fullest(sender)).is_none_or(|fullest| fullest == (place, direction))
+    }
+
+    /// Takes a payload of a further sighting: what the representative does not see, its flow hears here.
+    fn sample_further(&mut self, books: &mut Books, slot: u32, payload: &Payload<'_>) -> bool {
+        let Some(first) = self.table.first(slot).filter(|first| *first != slot) else { return false };
+        if !self.is_voice(slot, payload.sender) {
+            return false;
+        }
+        let Some(entry) = self.table.entry_mut(first).filter(|e| e.earlier.is_none()) else { return false };
+        let wanted = books.hear(&mut self.payloads, first, entry, payload);
         self.make_room(books, payload.time);
         wanted
     }

@@ -4,7 +4,7 @@ use monitor_common::abi;
 
 use super::Engine;
 use crate::{
-    host::{Interface, Listener, LocalNetwork},
+    host::{Device, Interface, Listener, LocalNetwork},
     label::ClientRule,
     network::Network,
 };
@@ -26,6 +26,13 @@ impl Surroundings<'_> {
     /// end at the next drain, for which its hooks may still be read.
     pub fn set_interfaces(&mut self, interfaces: &[Interface]) {
         self.0.books.interfaces.set_interfaces(interfaces);
+    }
+
+    /// How all network devices of the host are stacked, watched or not: what is told of a flow that several
+    /// see. None: nothing is known, and of what several saw of it the most counts.
+    pub fn set_devices(&mut self, devices: &[Device]) {
+        let Engine { flows, books } = &mut *self.0;
+        flows.devices_changed(books, devices);
     }
 
     /// The interface is gone, and so are its hook counters: another one may begin at 0 under the same

@@ -35,12 +35,25 @@ impl Engine {
         Some(self.books.view(id.slot, self.flows.entry(id)?))
     }
 
+    /// Names of the interfaces that a flow was seen on, each once: that of the sighting that counts first.
+    pub fn interfaces_of(&self, id: FlowId) -> Vec<&str> {
+        let mut names = Vec::new();
+        let first = self.flows.entry(id).and_then(|_| self.flows.table.first(id.slot));
+        for (_, entry) in first.into_iter().flat_map(|first| self.flows.table.sightings(first)) {
+            let name = self.books.interfaces.name(entry.attachment);
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
     /// Somebody looks at a flow. Returns it, its life, which may begin only now (there is none while too many are
     /// looked at), and the risks among which its own are.
     pub fn look_at(&mut self, id: FlowId) -> Option<(FlowView<'_>, Option<&Line>, &Risks)> {
         let entry = self.flows.table.entry_mut(id.slot).filter(|entry| entry.first == id.first)?;
         if self.books.ledger.live().is_on() {
-            let (bytes, now) = (entry.reading.bytes(), self.books.now());
+            let (bytes, now) = (entry.whole().bytes(), self.books.now());
             let timelines = self.books.ledger.live_mut().timelines_mut();
             entry.timeline = timelines.ask(entry.timeline, id, bytes, now).unwrap_or(entry.timeline);
         }
@@ -56,13 +69,14 @@ impl Books {
         let end = |side| Endpoint { ip: role::ip(&entry.key, side), port: entry.key.endpoint(side).1 };
         let transport = entry.transport();
         let service = self.config.services.name(transport, end(server).port);
-        let connection = &entry.connection;
+        let connection = entry.track.connection();
+        let whole = entry.whole();
         FlowView {
             id: entry.id(slot),
             record_id: entry.talk.id,
             interface: self.interfaces.name(entry.attachment),
             ifindex: entry.key.ifindex,
-            duplicate: matches!(entry.sighting, Sighting::Further(_)),
+            duplicate: matches!(entry.sighting, Sighting::Further),
             transport,
             protocol: entry.key.protocol,
             version: entry.key.version(),
@@ -77,15 +91,15 @@ impl Books {
             state: entry.state(),
             start: self.wall(entry.first),
             last: self.wall(entry.last),
-            sent: sent(entry.reading.side(client)),
-            received: sent(entry.reading.side(server)),
+            sent: sent(whole.side(client)),
+            received: sent(whole.side(server)),
             sent_direction: parties.direction(entry.view, client),
             sent_rate: entry.meters[client.index()].rate(&self.step),
             received_rate: entry.meters[server.index()].rate(&self.step),
             handshake_seconds: record::seconds(connection.handshake),
             first_response_seconds: record::seconds(connection.first_response),
-            client_rtt: record::round_trip(entry, entry.reading.side(server), server),
-            server_rtt: record::round_trip(entry, entry.reading.side(client), client),
+            client_rtt: record::round_trip(entry, whole.side(server), server),
+            server_rtt: record::round_trip(entry, whole.side(client), client),
         }
     }
 }

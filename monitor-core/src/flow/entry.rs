@@ -1,9 +1,14 @@
 //! What is known of the flow in one slot.
 
-use monitor_common::abi::{Flow, FlowKey, Side, Transport, View};
+use monitor_common::{
+    abi::{Direction, Flow, FlowKey, Side, Transport, View},
+    account,
+};
 
 use super::{
     FlowId,
+    devices::Place,
+    group::Group,
     naming::Naming,
     rate::Meter,
     reading::Reading,
@@ -21,6 +26,12 @@ pub(crate) struct Entry {
     pub(crate) key: FlowKey,
     /// Which of its directions passes which way: that of the key, unless something else knows better.
     pub(crate) view: View,
+    /// Where it is: see [`super::devices::Devices::domain`].
+    pub(crate) domain: u64,
+    /// Its packets are inside a tunnel.
+    pub(crate) inside: bool,
+    /// Several sightings of its flow, of which this is the representative.
+    pub(crate) group: Option<Box<Group>>,
     /// Index of the attachment that its hooks belong to.
     pub(crate) attachment: u32,
     /// Next sighting of the same 5-tuple: a slot.
@@ -56,6 +67,8 @@ pub(crate) struct Entry {
     /// What its records have not told; none unless records are written.
     pub(crate) unwritten: Option<Box<Unwritten>>,
     pub(crate) sighting: Sighting,
+    /// What was read of it so far is in the books.
+    pub(crate) entered: bool,
     /// Where its life is kept, see [`crate::live::Timelines`].
     pub(crate) timeline: u32,
     /// The server has sent something that an answering server sends.
@@ -67,21 +80,11 @@ pub(crate) struct Entry {
 pub(crate) enum Sighting {
     /// It was not yet compared with others.
     New,
-    /// Everything but the families of interfaces counts this one.
+    /// Everything but the families of interfaces counts its flow here; what several sightings see of it is put
+    /// together in [`Entry::group`].
     Representative,
     /// Another one is the representative.
-    Further(Coverage),
-}
-
-/// Whether a further sighting sees more of its flow than the representative, which may see one side alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Coverage {
-    /// Not compared yet.
-    Unknown,
-    /// The last drain found it so; that may be for a packet that came between the two readings.
-    More,
-    /// The representative sees both sides too.
-    NotMore,
+    Further,
 }
 
 impl Default for Entry {
@@ -97,6 +100,9 @@ impl Default for Entry {
         Self {
             key: FlowKey::default(),
             view: FlowKey::default().view(),
+            domain: 0,
+            inside: false,
+            group: None,
             attachment: 0,
             next: NONE,
             first: 0,
@@ -116,6 +122,7 @@ impl Default for Entry {
             naming: Naming::default(),
             unwritten: None,
             sighting: Sighting::New,
+            entered: false,
             timeline: NONE,
             answered: false,
         }
@@ -137,7 +144,22 @@ impl Entry {
     /// Whether what this connection of the slot says is read here: nothing of an earlier one is awaited, and no
     /// other sighting counts.
     pub(crate) const fn speaks(&self, connection: u32) -> bool {
-        self.told == connection && self.earlier.is_none() && !matches!(self.sighting, Sighting::Further(_))
+        self.told == connection && self.earlier.is_none() && !matches!(self.sighting, Sighting::Further)
+    }
+
+    /// Where it was seen.
+    pub(crate) const fn place(&self) -> Place {
+        Place { ifindex: self.key.ifindex, inside: self.inside }
+    }
+
+    /// Which way what each side sends passes there.
+    pub(crate) fn directions(&self) -> [Direction; 2] {
+        [Side::Lower, Side::Upper].map(|side| account::direction(self.view, side))
+    }
+
+    /// What was counted of the flow, wherever it was seen.
+    pub(crate) fn whole(&self) -> Reading {
+        self.group.as_ref().map_or(self.reading, |group| group.counted())
     }
 
     /// What tells it, in `slot`, from all others.
@@ -163,24 +185,39 @@ impl Entry {
         self.reading = reading;
         // A program says last when it saw the packet: of a new flow the beginning is known before.
         self.last = flow.hot[0].last.get().max(flow.hot[1].last.get()).max(self.first);
-        let answer = reading.side(self.parties.client.other());
         if self.key.protocol == 6 {
             self.connection = Connection::of(flow, self.parties.client);
-            self.answered = answer.payload_bytes != 0 || answer.tcp(TcpCounter::SynAck) != 0;
             for (rtt, timing) in self.rtt.iter_mut().zip(&flow.timing) {
                 *rtt = (timing.rtt_min.get(), timing.rtt_max.get());
             }
-        } else {
-            self.answered = answer.packets != 0;
         }
+        if self.group.is_none() {
+            self.is_answered(&reading);
+        }
+    }
+
+    /// Finds out whether the server has answered.
+    pub(crate) fn is_answered(&mut self, reading: &Reading) {
+        let answer = reading.side(self.parties.client.other());
+        self.answered = if self.key.protocol == 6 {
+            answer.payload_bytes != 0 || answer.tcp(TcpCounter::SynAck) != 0
+        } else {
+            answer.packets != 0
+        };
     }
 
     /// Follows the connection to the last reading, which gained `delta`. Returns the attempts that got
     /// a result.
     pub(crate) fn advance(&mut self, delta: &Reading) -> Results {
+        self.advance_to(self.connection, delta)
+    }
+
+    /// The same for what all sightings said.
+    #[inline]
+    pub(crate) fn advance_to(&mut self, connection: Connection, delta: &Reading) -> Results {
         if self.key.protocol != 6 {
             return Results::default();
         }
-        self.track.update(self.connection, delta, self.parties.client)
+        self.track.update(connection, delta, self.parties.client)
     }
 }

@@ -1,7 +1,10 @@
 //! Flows: what a slot says, read again and again.
 
+pub(crate) mod devices;
 pub(crate) mod entry;
 pub(crate) mod expiry;
+pub(crate) mod group;
+mod heaviest;
 pub(crate) mod naming;
 pub(crate) mod pressure;
 pub(crate) mod rate;

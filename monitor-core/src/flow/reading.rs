@@ -59,6 +59,46 @@ impl SideReading {
         }
     }
 
+    /// Adds what was gained.
+    pub(crate) fn add(&mut self, gained: &Self) {
+        self.packets = self.packets.wrapping_add(gained.packets);
+        self.bytes = self.bytes.wrapping_add(gained.bytes);
+        self.payload_bytes = self.payload_bytes.wrapping_add(gained.payload_bytes);
+        self.ip_bytes = self.ip_bytes.wrapping_add(gained.ip_bytes);
+        self.rtt_sum = self.rtt_sum.wrapping_add(gained.rtt_sum);
+        self.rtt_samples = self.rtt_samples.wrapping_add(gained.rtt_samples);
+        for (sum, n) in self.tcp.iter_mut().zip(&gained.tcp) {
+            *sum = sum.wrapping_add(*n);
+        }
+        self.fragments = self.fragments.wrapping_add(gained.fragments);
+    }
+
+    /// Each counter made by `rule` of the same counter of all `readings`. A sum that was read while it grew
+    /// may be below zero for a moment, and is 0 then.
+    pub(crate) fn combine(readings: &[Self], rule: impl Fn(&[u64]) -> u64) -> Self {
+        let mut values = Vec::with_capacity(readings.len());
+        let mut of = |get: &dyn Fn(&Self) -> u64| {
+            values.clear();
+            values.extend(readings.iter().map(|r| get(r)).map(|n| if n >> 63 == 0 { n } else { 0 }));
+            if values.iter().all(|n| *n == 0) { 0 } else { rule(&values) }
+        };
+        let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        let mut tcp = [0; TcpCounter::COUNT];
+        for (i, n) in tcp.iter_mut().enumerate() {
+            *n = narrow(of(&|r| r.tcp.get(i).copied().unwrap_or(0).into()));
+        }
+        Self {
+            packets: of(&|r| r.packets),
+            bytes: of(&|r| r.bytes),
+            payload_bytes: of(&|r| r.payload_bytes),
+            ip_bytes: of(&|r| r.ip_bytes),
+            rtt_sum: of(&|r| r.rtt_sum),
+            rtt_samples: narrow(of(&|r| r.rtt_samples.into())),
+            tcp,
+            fragments: narrow(of(&|r| r.fragments.into())),
+        }
+    }
+
     /// Mean round trip in seconds; `None` without a sample. A sample whose time another reading
     /// already took is none.
     pub(crate) fn mean_round_trip(&self) -> Option<f64> {
@@ -82,14 +122,16 @@ impl Reading {
         Self([self.0[0].since(&earlier.0[0]), self.0[1].since(&earlier.0[1])])
     }
 
+    /// Adds what was gained.
+    pub(crate) fn add(&mut self, gained: &Self) {
+        for (sum, gained) in self.0.iter_mut().zip(&gained.0) {
+            sum.add(gained);
+        }
+    }
+
     /// Bytes of both directions.
     pub(crate) const fn bytes(&self) -> u64 {
         self.0[0].bytes.wrapping_add(self.0[1].bytes)
-    }
-
-    /// Packets came from both sides.
-    pub(crate) const fn is_two_sided(&self) -> bool {
-        self.0[0].packets != 0 && self.0[1].packets != 0
     }
 
     /// One direction.

@@ -76,6 +76,11 @@ impl Unwritten {
         (&self.written, self.at)
     }
 
+    /// The flow is told together with other sightings: what was counted of it was `before` and is `whole` now.
+    pub(crate) fn rebase(&mut self, before: &Reading, whole: &Reading) {
+        self.written = whole.since(&before.since(&self.written));
+    }
+
     /// Whether packets came since the last record.
     pub(crate) fn has_news(&self, reading: &Reading) -> bool {
         *reading != self.written
@@ -92,13 +97,13 @@ pub(crate) struct Context<'a> {
 /// The record of what `entry` gained since its last one.
 pub(crate) fn write(entry: &Entry, unwritten: &Unwritten, reason: EndReason, at: &Context<'_>) -> FlowRecord {
     let (client, server) = (entry.parties.client, entry.parties.client.other());
-    let gained = entry.reading.since(&unwritten.written);
+    let gained = entry.whole().since(&unwritten.written);
     let facts = &unwritten.facts;
     let tcp = entry.key.protocol == 6;
     let identity = Identity::new(entry.talk.id, &entry.key, client, at.interface);
     let (application, application_source) = application(entry, at.services).unzip();
     let name = entry.talk.known.name.as_ref();
-    let connection = &entry.connection;
+    let connection = entry.track.connection();
     FlowRecord {
         start: Time::from_clock(entry.begun, at.wall_offset),
         end: Time::from_clock(entry.last, at.wall_offset),

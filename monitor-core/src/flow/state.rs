@@ -1,6 +1,6 @@
 //! TCP from the middle: the state of the current connection, and what became of each attempt.
 
-use monitor_common::abi::{Flow, Side, bits};
+use monitor_common::abi::{Flow, Head, Side, bits};
 
 use super::reading::Reading;
 use crate::label::{AttemptResult, TcpCounter, TcpState};
@@ -20,6 +20,8 @@ pub(crate) struct Connection {
     syn: bool,
     /// Duration of the current connection's handshake, ns; 0: not seen whole.
     pub(crate) handshake: u64,
+    /// The same where nothing of the server was seen, ns; 0: not seen.
+    half: u64,
     /// Time to the first response, ns; 0: not yet.
     pub(crate) first_response: u64,
 }
@@ -30,15 +32,62 @@ impl Connection {
         // A program that begins a new connection empties the times before it counts the reuse: read
         // the other way round, no old time is taken for the new connection's.
         let reused = flow.head.reused.get();
+        let handshake = flow.head.handshake.get();
+        let (whole, half) =
+            if handshake & Head::HALF == 0 { (handshake, 0) } else { (0, handshake & !Head::HALF) };
         Self {
             reused,
             handshakes: flow.head.handshakes.get(),
             client: flow.hot[client.index()].bits.get(),
             server: flow.hot[client.other().index()].bits.get(),
             syn: flow.head.syn_time.get() != 0,
-            handshake: flow.head.handshake.get(),
+            handshake: whole,
+            half,
             first_response: flow.head.first_response.get(),
         }
+        .completed()
+    }
+
+    /// The client's part of a handshake that was measured alone counts once the server's was seen.
+    const fn completed(mut self) -> Self {
+        if self.handshake == 0 && self.server_has(bits::SYN) {
+            self.handshake = self.half;
+        }
+        self
+    }
+
+    /// One connection, of which each sighting sees a part. The first of them says who the client is.
+    pub(crate) fn together<'a>(sightings: impl Iterator<Item = (Side, &'a Self)>) -> Self {
+        let mut whole = Self::default();
+        let mut client = None;
+        let mut one_sided = true;
+        for (side, part) in sightings {
+            let same = *client.get_or_insert(side) == side;
+            let (mine, peers) = if same { (part.client, part.server) } else { (part.server, part.client) };
+            whole.client |= mine;
+            whole.server |= peers;
+            whole.syn |= part.syn;
+            whole.reused = whole.reused.max(part.reused);
+            whole.handshakes = whole.handshakes.max(part.handshakes);
+            whole.half = whole.half.max(part.half);
+            if whole.handshake == 0 {
+                whole.handshake = part.handshake;
+            }
+            // Who sees one side alone cannot know who spoke first, or when.
+            if mine != 0 && peers != 0 {
+                one_sided = false;
+                let known = whole.first_response != 0 && whole.first_response != Head::NO_RESPONSE_TIME;
+                if !known && part.first_response != 0 {
+                    whole.first_response = part.first_response;
+                }
+            }
+        }
+        // Nor does it see that a close was acknowledged.
+        if one_sided && whole.both(bits::FIN) {
+            whole.client |= bits::FIN_ACKED;
+            whole.server |= bits::FIN_ACKED;
+        }
+        whole.completed()
     }
 
     const fn client_has(&self, bit: u8) -> bool {
@@ -156,6 +205,7 @@ impl Track {
                 handshakes: (now >> 32) as u32,
                 syn: has(kept::SYN),
                 handshake,
+                half: 0,
                 first_response,
             },
             first_had_syn: has(kept::FIRST_HAD_SYN),
@@ -223,7 +273,7 @@ impl Track {
         let pending = self.is_pending();
         let ended = u32::from(pending) + new - 1;
         let current = u32::from(now.handshake != 0);
-        let completed = now.handshakes.wrapping_sub(self.handshakes).saturating_sub(current).min(ended);
+        let completed = now.handshakes.saturating_sub(self.handshakes).saturating_sub(current).min(ended);
         self.handshakes = now.handshakes.wrapping_sub(current);
         self.handshake_counted = false;
         let mut left = ended - completed;
@@ -264,18 +314,6 @@ impl Track {
         pending
     }
 
-    /// Goes on for another sighting of the same flow, of which `earlier` was counted so far. Returns
-    /// a result that only this sighting knows.
-    pub(crate) fn inherit(&mut self, earlier: &Self) -> Option<AttemptResult> {
-        self.handshake_told |= earlier.handshake_told;
-        self.response_told |= earlier.response_told;
-        if earlier.is_pending() || earlier.attempts == 0 {
-            return self.result;
-        }
-        self.result = self.result.or(earlier.result);
-        None
-    }
-
     /// The handshake's duration, once a connection, ns.
     pub(crate) const fn take_handshake(&mut self) -> Option<u64> {
         if self.handshake_told || self.now.handshake == 0 {
@@ -291,7 +329,7 @@ impl Track {
             return None;
         }
         self.response_told = true;
-        if self.now.first_response == monitor_common::abi::Head::NO_RESPONSE_TIME {
+        if self.now.first_response == Head::NO_RESPONSE_TIME {
             return None;
         }
         Some(self.now.first_response)

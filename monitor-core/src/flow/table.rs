@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use monitor_common::abi::{Address, FlowKey};
 
-use super::entry::{Coverage, Entry, Sighting};
+use super::entry::{Entry, Sighting};
 
 /// No entry, no slot.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -36,7 +36,7 @@ impl Line {
 
 const _: () = assert!(size_of::<Line>() == 32);
 
-/// A 5-tuple, wherever it was seen.
+/// A 5-tuple in one layer 2 network, wherever it was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Tuple {
     lower: Address,
@@ -45,11 +45,14 @@ struct Tuple {
     upper_port: u16,
     protocol: u8,
     ip_version: u8,
+    domain: u64,
 }
 
 impl Tuple {
-    const fn of(key: &FlowKey) -> Self {
+    const fn of(entry: &Entry) -> Self {
+        let key: &FlowKey = &entry.key;
         Self {
+            domain: entry.domain,
             lower: key.lower,
             upper: key.upper,
             lower_port: key.lower_port,
@@ -154,8 +157,8 @@ impl Table {
     /// Finds out whether the flow of a slot is the first sighting of its 5-tuple. A new flow under
     /// the very key of an older one follows it (whose slot is about to be emptied) and counts.
     pub(crate) fn link(&mut self, slot: u32) -> bool {
-        let Some(key) = self.entry(slot).map(|e| e.key) else { return false };
-        let first = match self.tuples.entry(Tuple::of(&key)) {
+        let Some((key, tuple)) = self.entry(slot).map(|e| (e.key, Tuple::of(e))) else { return false };
+        let first = match self.tuples.entry(tuple) {
             hash_map::Entry::Vacant(vacant) => {
                 vacant.insert(slot);
                 None
@@ -188,7 +191,7 @@ impl Table {
             }
         };
         if let Some(e) = self.entry_mut(slot) {
-            e.sighting = if counts { Sighting::Representative } else { Sighting::Further(Coverage::Unknown) };
+            e.sighting = if counts { Sighting::Representative } else { Sighting::Further };
             e.next = next;
         }
         counts
@@ -196,21 +199,17 @@ impl Table {
 
     /// Slot of the sighting that counts for the 5-tuple of the flow in a slot.
     pub(crate) fn first(&self, slot: u32) -> Option<u32> {
-        self.tuples.get(&Tuple::of(&self.entry(slot)?.key)).copied()
+        self.tuples.get(&Tuple::of(self.entry(slot)?)).copied()
     }
 
-    /// Makes the further sighting in `slot` the one that counts instead of `first`.
-    pub(crate) fn swap(&mut self, first: u32, slot: u32) {
-        let Some((tuple, next)) = self.entry(slot).map(|e| (Tuple::of(&e.key), e.next)) else { return };
-        self.unchain(first, slot, next);
-        self.tuples.insert(tuple, slot);
-        if let Some(e) = self.entry_mut(first) {
-            e.sighting = Sighting::Further(Coverage::Unknown);
-        }
-        if let Some(e) = self.entry_mut(slot) {
-            e.sighting = Sighting::Representative;
-            e.next = first;
-        }
+    /// The sightings of the flow that counts in a slot, that one first.
+    pub(crate) fn sightings(&self, first: u32) -> impl Iterator<Item = (u32, &Entry)> {
+        let mut at = first;
+        std::iter::from_fn(move || {
+            let entry = self.entry(at)?;
+            let slot = std::mem::replace(&mut at, entry.next);
+            Some((slot, entry))
+        })
     }
 
     /// Takes the flow out of a slot; the slot's next reading is a new flow's. The entry that goes on
@@ -221,7 +220,7 @@ impl Table {
         let entry = self.entries.get_mut(index as usize).map(std::mem::take)?;
         *line = Line::FREE;
         self.free.push(index);
-        let tuple = Tuple::of(&entry.key);
+        let tuple = Tuple::of(&entry);
         let left = match self.tuples.get(&tuple).copied() {
             Some(first) if first == slot => {
                 if entry.next == NONE {

@@ -541,7 +541,9 @@ impl Counter {
             })
             .collect();
         let mut engine = self.state.engine();
+        let devices: Vec<_> = self.host.links.iter().map(|link| link.device.clone()).collect();
         engine.surroundings().set_interfaces(&interfaces);
+        engine.surroundings().set_devices(&devices);
         engine.surroundings().set_local_networks(&self.host.networks);
     }
 

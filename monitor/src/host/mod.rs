@@ -1,5 +1,6 @@
 //! The host as its kernel describes it: interfaces, addresses, listening sockets.
 
+mod device;
 mod filters;
 mod listeners;
 mod netlink;
@@ -8,7 +9,7 @@ mod promiscuous;
 use std::io;
 
 use monitor_common::abi::Direction;
-use monitor_core::host::{Listener, LocalNetwork};
+use monitor_core::host::{Device, Listener, LocalNetwork};
 use monitor_core::record::Text;
 
 use crate::config::types::Pattern;
@@ -40,6 +41,8 @@ pub struct Link {
     pub default_route: bool,
     /// Numbers of the programs at its XDP hooks.
     pub xdp: Vec<u32>,
+    /// What it is among others.
+    pub device: Device,
 }
 
 /// Ethernet, its 802 relatives and loopback: frames begin with a link header.
@@ -111,7 +114,13 @@ impl Watcher {
 
     /// How everything is now.
     pub fn read(&mut self) -> Result<Host, HostError> {
-        let (mut links, networks) = (netlink::links()?, netlink::networks()?);
+        let (mut links, addresses) = (netlink::links()?, netlink::networks()?);
+        for address in addresses.iter().filter(|address| address.routed) {
+            if let Some(link) = links.iter_mut().find(|link| link.ifindex == address.ifindex) {
+                link.device.addressed = true;
+            }
+        }
+        let networks = addresses.into_iter().map(|address| address.network).collect();
         if self.stale {
             self.leaves = netlink::default_routes()?;
             self.stale = false;
@@ -190,6 +199,7 @@ mod tests {
             software: false,
             default_route,
             xdp: Vec::new(),
+            device: Device::default(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use monitor_core::host::LocalNetwork;
+use monitor_core::host::{Device, DeviceKind, LocalNetwork};
 use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
@@ -14,7 +14,7 @@ use rustix::net::{
 
 use monitor_core::record::Text;
 
-use super::{HostError, Link};
+use super::{HostError, Link, device};
 
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
@@ -134,8 +134,17 @@ pub(super) fn links() -> Result<Vec<Link>, HostError> {
     Ok(links)
 }
 
+/// An address of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct InterfaceAddress {
+    pub(super) network: LocalNetwork,
+    pub(super) ifindex: u32,
+    /// It says something beyond its link.
+    pub(super) routed: bool,
+}
+
 /// All addresses.
-pub(super) fn networks() -> Result<Vec<LocalNetwork>, HostError> {
+pub(super) fn networks() -> Result<Vec<InterfaceAddress>, HostError> {
     let mut networks = Vec::new();
     dump(RTM_GETADDR, &[0; 8], "listing addresses", RTM_NEWADDR, &mut networks, |networks, m| {
         networks.extend(network(m));
@@ -262,7 +271,7 @@ fn next_message(bytes: &[u8]) -> Option<(u16, u16, &[u8], &[u8])> {
     Some((u16_at(bytes, 4)?, u16_at(bytes, 6)?, body, next))
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().map(|b| u16::from_ne_bytes(*b))
 }
 
@@ -299,13 +308,22 @@ fn link(message: &[u8]) -> Option<Link> {
         software: flags & 8 != 0,
         default_route: false,
         xdp: Vec::new(),
+        device: Device { ifindex, ..Device::default() },
     };
+    let mut abroad = false;
     for (kind, value) in attributes(message.get(16..)?) {
         match kind {
             // The kernel takes any bytes but spaces, slashes and colons.
             3 => link.name = Text::escaped(value.strip_suffix(&[0]).unwrap_or(value)).into_owned(),
             // IFLA_INFO_KIND: only devices that are made by software have one.
-            18 => link.software |= attributes(value).any(|(kind, _)| kind == 1),
+            18 => {
+                link.software |= attributes(value).any(|(kind, _)| kind == 1);
+                device::describe(&mut link.device, value);
+            }
+            // IFLA_LINK, IFLA_MASTER, IFLA_LINK_NETNSID: the index is one of another namespace.
+            5 => link.device.lower = u32_at(value, 0).filter(|lower| *lower != 0 && *lower != ifindex),
+            10 => link.device.master = u32_at(value, 0).filter(|master| *master != 0),
+            37 => abroad = true,
             // IFLA_XDP: IFLA_XDP_DRV_PROG_ID, IFLA_XDP_SKB_PROG_ID, IFLA_XDP_HW_PROG_ID.
             43 => {
                 let ids = attributes(value).filter(|(kind, _)| (5..=7).contains(kind));
@@ -314,12 +332,22 @@ fn link(message: &[u8]) -> Option<Link> {
             _ => {}
         }
     }
+    if abroad {
+        link.device.lower = None;
+    }
+    if link.loopback {
+        link.device.kind = DeviceKind::Loopback;
+    }
     (!link.name.is_empty()).then_some(link)
 }
 
 /// `struct ifaddrmsg`; `IFA_LOCAL` is our end of a point-to-point link, where `IFA_ADDRESS` is the peer's.
-fn network(message: &[u8]) -> Option<LocalNetwork> {
+fn network(message: &[u8]) -> Option<InterfaceAddress> {
+    /// `RT_SCOPE_LINK`; those beyond reach less far.
+    const LINK: u8 = 253;
     let prefix = *message.get(1)?;
+    let routed = *message.get(3)? < LINK;
+    let ifindex = u32_at(message, 4)?;
     let (mut address, mut local) = (None, None);
     for (kind, value) in attributes(message.get(8..)?) {
         match kind {
@@ -328,7 +356,8 @@ fn network(message: &[u8]) -> Option<LocalNetwork> {
             _ => {}
         }
     }
-    Some(LocalNetwork { address: local.or(address)?, prefix })
+    let network = LocalNetwork { address: local.or(address)?, prefix };
+    Some(InterfaceAddress { network, ifindex, routed })
 }
 
 fn ip(value: &[u8]) -> Option<IpAddr> {
@@ -384,7 +413,8 @@ mod tests {
             assert!(
                 networks()
                     .unwrap()
-                    .contains(&LocalNetwork { address: Ipv4Addr::LOCALHOST.into(), prefix: 8 })
+                    .iter()
+                    .any(|a| a.network == LocalNetwork { address: Ipv4Addr::LOCALHOST.into(), prefix: 8 })
             );
         }
     }

@@ -118,14 +118,18 @@ impl Flows {
         books.name(&mut entry, true);
         self.payloads.hand_over(&mut entry.talk, &mut heir.talk, next);
         heir.naming = std::mem::take(&mut entry.naming);
-        books.ledger.moved(entry.state(), None);
-        if let Some(result) = heir.track.inherit(&entry.track) {
-            books.ledger.attempt(heir, result);
-        }
-        books.ledger.moved(None, heir.state());
         books.interim(&mut entry);
+        // Whatever is known of the flow goes on, and what its sightings saw adds up as before.
+        heir.group = entry.group.take();
+        heir.track = entry.track;
+        heir.seen = entry.seen;
+        heir.parties = entry.parties;
+        heir.begun = entry.begun;
+        heir.told = entry.told;
+        heir.answered = entry.answered;
+        let whole = heir.whole();
         if let Some(unwritten) = &mut heir.unwritten {
-            unwritten.wrote(heir.reading, books.now());
+            unwritten.wrote(whole, books.now());
         }
         line.deadline = expiry::deadline(heir, &books.config.timeouts);
     }

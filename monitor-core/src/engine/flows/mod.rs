@@ -9,12 +9,14 @@ use super::{EngineConfig, books::Books};
 use crate::{
     flow::{
         FlowId,
-        entry::{Coverage, Entry, Sighting},
+        devices::Devices,
+        entry::{Entry, Sighting},
         expiry,
         pressure::Demand,
         reading::Reading,
         record::Unwritten,
         role::Host,
+        state::Connection,
         table::Table,
     },
     label::{EndReason, TcpCounter},
@@ -37,8 +39,10 @@ pub(super) struct Flows {
     pub(super) unnamed: Vec<(u32, u64)>,
     /// Slots whose 5-tuple began a new connection since samples were last read.
     pub(super) anew: Vec<u32>,
-    /// Slots of further sightings that see both sides of their flow and changed in this drain.
-    fuller: Vec<u32>,
+    /// How the host's devices are stacked.
+    pub(super) devices: Devices,
+    /// Slots of the flows with several sightings that changed since they were counted.
+    together: Vec<u32>,
     /// Beginnings of flows are noted by [`super::Engine::begins`], not when their slots are read.
     pub(super) noted_early: bool,
     /// What began lately.
@@ -57,7 +61,8 @@ impl Flows {
             fresh: Vec::new(),
             unnamed: Vec::new(),
             anew: Vec::new(),
-            fuller: Vec::new(),
+            devices: Devices::default(),
+            together: Vec::new(),
             noted_early: false,
             demand: Demand::default(),
             moved: None,
@@ -128,6 +133,8 @@ impl Flows {
             key,
             talk: Talk::new(self.ids),
             view: key.view(),
+            domain: self.devices.domain(&key, [flow.head.vlans[0].get(), flow.head.vlans[1].get()]),
+            inside: flow.head.tunnel.get() != 0,
             attachment: books.interfaces.attachment(key.ifindex),
             first: flow.head.first.get(),
             begun: flow.head.first.get(),
@@ -155,7 +162,7 @@ impl Flows {
     /// Takes a reading of a slot with a flow.
     fn read(&mut self, books: &mut Books, slot: u32, flow: &Flow, packets: [u64; 2]) {
         self.begin_anew(books, slot, flow);
-        let Self { table, host, fuller, moved, .. } = self;
+        let Self { table, host, moved, .. } = self;
         let Some((line, entry)) = table.pair(slot) else { return };
         if let Some(moved) = moved {
             moved.push(slot);
@@ -165,45 +172,54 @@ impl Flows {
         let reading = Reading::of(flow);
         let delta = reading.since(&entry.reading);
         let seen = flow.head.client();
-        if seen != entry.seen {
+        // Another sighting may have seen more of the beginning.
+        if seen != entry.seen && (entry.group.is_none() || seen.1 >= entry.seen.1) {
             entry.seen = seen;
             entry.parties = host.parties(&entry.key, seen, &books.config.services);
         }
         if books.config.records {
-            let (written, at) = (entry.reading, entry.begun);
+            let (written, at) = (entry.whole(), entry.begun);
             entry.unwritten.get_or_insert_with(|| Unwritten::new(written, at)).take(flow);
         } else {
             entry.unwritten = None;
         }
         entry.take(flow, reading);
-        for (meter, gained) in entry.meters.iter_mut().zip(&delta.0) {
-            meter.update(&books.step, gained.packets, gained.bytes);
-        }
         books.count_sighting(entry, &delta);
-        books.show(entry, slot, &delta);
-        if entry.sighting != Sighting::New {
-            let before = entry.state();
-            let results = entry.advance(&delta);
-            let state = entry.state();
-            if before != state
-                && let Some(state) = state
-            {
-                let now = books.now();
-                books.ledger.live_mut().timelines_mut().passed(entry.timeline, entry.id(slot), now, state);
+        books.report.changed += 1;
+        match entry.sighting {
+            Sighting::Representative if entry.group.is_none() => {
+                let connection = entry.connection;
+                Self::gained(books, slot, entry, connection, &delta);
             }
-            match entry.sighting {
-                Sighting::Representative => {
-                    books.count(entry, &delta, &results);
-                    books.ledger.moved(before, entry.state());
-                }
-                Sighting::Further(Coverage::Unknown | Coverage::More) if entry.reading.is_two_sided() => {
-                    fuller.push(slot);
-                }
-                _ => {}
+            Sighting::Further => {
+                books.meter(entry, &delta);
+                books.show(entry, slot, &delta);
+                let _ = entry.advance(&delta);
             }
+            // Counted when all sightings were read.
+            Sighting::Representative | Sighting::New => {}
         }
         line.deadline = expiry::deadline(entry, &books.config.timeouts);
-        books.report.changed += 1;
+        if entry.group.is_some() || entry.sighting == Sighting::Further {
+            self.seen_further(slot, &delta);
+        }
+    }
+
+    /// Counts what a flow gained, of whose connection this is known now.
+    fn gained(books: &mut Books, slot: u32, entry: &mut Entry, connection: Connection, delta: &Reading) {
+        books.meter(entry, delta);
+        books.show(entry, slot, delta);
+        let before = entry.state();
+        let results = entry.advance_to(connection, delta);
+        let state = entry.state();
+        if before != state
+            && let Some(state) = state
+        {
+            let now = books.now();
+            books.ledger.live_mut().timelines_mut().passed(entry.timeline, entry.id(slot), now, state);
+        }
+        books.count(entry, delta, &results);
+        books.ledger.moved(before, state);
     }
 
     /// A drain at `now` has ended: those who watch look at it.
@@ -219,6 +235,14 @@ impl Flows {
 }
 
 impl Books {
+    /// Follows the rates of a flow.
+    #[inline]
+    fn meter(&self, entry: &mut Entry, delta: &Reading) {
+        for (meter, gained) in entry.meters.iter_mut().zip(&delta.0) {
+            meter.update(&self.step, gained.packets, gained.bytes);
+        }
+    }
+
     /// Shows what a flow in `slot` gained to those who watch.
     #[inline]
     fn show(&mut self, entry: &Entry, slot: u32, delta: &Reading) {
@@ -233,7 +257,7 @@ impl Books {
             packets: sides.map(|side| side.packets.min(u64::from(u32::MAX)) as u32),
             retransmissions: sides.map(|side| if tcp { side.tcp(TcpCounter::Retransmissions) } else { 0 }),
         };
-        let (bytes, now) = (entry.reading.bytes(), self.now());
+        let (bytes, now) = (entry.whole().bytes(), self.now());
         self.ledger.live_mut().timelines_mut().gained(entry.timeline, entry.id(slot), bytes, now, sample);
     }
 }

@@ -1,98 +1,142 @@
 //! Which sighting of a flow counts, where several interfaces see it, and under which name.
 
 use super::{Books, Flows};
-use crate::flow::{
-    entry::{Coverage, Sighting},
-    expiry,
-    reading::SideReading,
-    state::Results,
-};
+use crate::flow::{entry::Sighting, expiry, group::Group, reading::Reading, state::Connection};
 
 impl Flows {
-    /// Finds out which of the new flows are further sightings of others, and counts those that are not.
+    /// Finds out which of the new flows are further sightings of others, counts those that are not, and what
+    /// flows gained that are seen in several places.
     pub(in crate::engine) fn settle(&mut self, books: &mut Books) {
         if !self.fresh.is_empty() {
             self.settle_fresh(books);
         }
-        if !self.fuller.is_empty() {
-            self.settle_fuller(books);
+        if !self.together.is_empty() {
+            self.settle_together(books);
         }
     }
 
     fn settle_fresh(&mut self, books: &mut Books) {
         let mut fresh = std::mem::take(&mut self.fresh);
         fresh.sort_unstable_by_key(|slot| (self.table.entry(*slot).map(|e| e.first), *slot));
-        for slot in fresh.drain(..) {
-            if self.table.entry(slot).is_none_or(|e| e.sighting != Sighting::New) {
-                continue;
+        fresh.retain(|slot| self.table.entry(*slot).is_some_and(|e| e.sighting == Sighting::New));
+        for slot in &fresh {
+            if self.table.link(*slot) {
+                self.unnamed.extend(self.table.entry(*slot).map(|e| (*slot, e.first)));
+            } else {
+                books.ledger.duplicate_began();
+                self.join(*slot, true);
             }
-            let counts = self.table.link(slot);
+        }
+        for slot in fresh.drain(..) {
             let Some((line, entry)) = self.table.pair(slot) else { continue };
             let inherited = entry.inherited.as_deref().copied();
             let delta = entry.reading.since(&inherited.unwrap_or_default());
-            let results = entry.advance(&delta);
+            entry.entered = true;
             line.deadline = expiry::deadline(entry, &books.config.timeouts);
-            if counts {
-                self.unnamed.push((slot, entry.first));
+            if entry.is_representative() {
                 books.ledger.flow_began(entry.transport(), inherited.is_none());
-                books.count(entry, &delta, &results);
                 books.ledger.moved(None, entry.state());
+                if entry.group.is_none() {
+                    let connection = entry.connection;
+                    Self::gained(books, slot, entry, connection, &delta);
+                    line.deadline = expiry::deadline(entry, &books.config.timeouts);
+                }
                 if !self.noted_early && inherited.is_none() {
                     books.ledger.reached(&entry.key, entry.parties, entry.first);
                 }
-            } else {
-                books.ledger.duplicate_began();
-                if entry.reading.is_two_sided() {
-                    self.fuller.push(slot);
+                if entry.group.is_some() {
+                    self.seen_further(slot, &delta);
                 }
+            } else {
+                books.meter(entry, &delta);
+                books.show(entry, slot, &delta);
+                let _ = entry.advance(&delta);
+                self.seen_further(slot, &delta);
             }
         }
         self.fresh = fresh;
     }
 
-    /// Where a flow's ways in and out are different interfaces and a third (a bond, a bridge) sees
-    /// both, that one counts: from then on, and all that came from the side which the first never saw.
-    fn settle_fuller(&mut self, books: &mut Books) {
-        let mut slots = std::mem::take(&mut self.fuller);
-        for slot in slots.drain(..) {
-            let Some(first) = self.table.first(slot).filter(|first| *first != slot) else { continue };
-            self.end_earlier(books, first);
-            let Some(mut earlier) = self.table.entry(first).cloned() else { continue };
-            let Some(entry) = self.table.entry_mut(slot) else { continue };
-            if earlier.reading.is_two_sided() {
-                entry.sighting = Sighting::Further(Coverage::NotMore);
-                continue;
-            }
-            if entry.sighting == Sighting::Further(Coverage::Unknown) {
-                entry.sighting = Sighting::Further(Coverage::More);
-                continue;
-            }
-            self.table.swap(first, slot);
-            let mut talk =
-                self.table.entry_mut(first).map(|e| std::mem::take(&mut e.talk)).unwrap_or_default();
-            let Some((line, entry)) = self.table.pair(slot) else { continue };
-            books.ledger.moved(earlier.state(), entry.state());
-            if let Some(result) = entry.track.inherit(&earlier.track) {
-                books.ledger.attempt(entry, result);
-            }
-            books.name(&mut earlier, true);
-            self.payloads.hand_over(&mut talk, &mut entry.talk, slot);
-            entry.naming = std::mem::take(&mut earlier.naming);
-            let mut unseen = entry.reading;
-            for (side, seen) in unseen.0.iter_mut().zip(&earlier.reading.0) {
-                if seen.packets != 0 {
-                    *side = SideReading::default();
-                }
-            }
-            books.count(entry, &unseen, &Results::default());
-            let written = entry.reading.since(&unseen);
+    /// The flow of a further sighting counts from now on by all of them; `new`: that sighting is.
+    fn join(&mut self, slot: u32, new: bool) {
+        let Some(first) = self.table.first(slot).filter(|first| *first != slot) else { return };
+        let further = self.table.entry(slot);
+        let seed = further.and_then(|e| {
+            Some((e.place(), e.directions(), e.inherited.as_deref().copied().filter(|_| new)?))
+        });
+        let Some(entry) = self.table.entry_mut(first) else { return };
+        let (place, directions) = (entry.place(), entry.directions());
+        let counted = if entry.entered {
+            entry.reading
+        } else {
+            entry.inherited.as_deref().copied().unwrap_or_default()
+        };
+        let before = entry.whole();
+        let group = entry.group.get_or_insert_with(|| Box::new(Group::new(place, directions, &counted)));
+        // What another engine counted is not counted again.
+        if let Some((place, directions, inherited)) = seed {
+            group.add(place, directions, &inherited);
+            let _ = group.take(&self.devices);
+            let whole = group.counted();
             if let Some(unwritten) = &mut entry.unwritten {
-                unwritten.wrote(written, books.now());
+                unwritten.rebase(if entry.entered { &before } else { &counted }, &whole);
             }
-            line.deadline = expiry::deadline(entry, &books.config.timeouts);
-            books.interim(&mut earlier);
         }
-        self.fuller = slots;
+    }
+
+    /// A sighting of a flow that has several gained this much.
+    pub(super) fn seen_further(&mut self, slot: u32, gained: &Reading) {
+        let Some(further) = self.table.entry(slot) else { return };
+        let (place, directions, seen) = (further.place(), further.directions(), further.seen);
+        let first = if further.is_representative() { Some(slot) } else { self.table.first(slot) };
+        let Some(first) = first else { return };
+        if self.table.entry(first).is_some_and(|e| e.group.is_none()) {
+            self.join(slot, false);
+        }
+        let Some(entry) = self.table.entry_mut(first) else { return };
+        let Some(group) = &mut entry.group else { return };
+        if !group.changed {
+            self.together.push(first);
+        }
+        group.add(place, directions, gained);
+        group.changed = true;
+        if seen.1 > entry.seen.1 {
+            entry.seen = seen;
+        }
+    }
+
+    fn settle_together(&mut self, books: &mut Books) {
+        let mut slots = std::mem::take(&mut self.together);
+        for slot in slots.drain(..) {
+            let parts = self.table.sightings(slot);
+            let connection = Connection::together(parts.map(|(_, e)| (e.parties.client, &e.connection)));
+            let Self { table, devices, host, moved, .. } = self;
+            let Some((line, entry)) = table.pair(slot) else { continue };
+            let Some(group) = entry.group.as_mut().filter(|group| group.changed) else { continue };
+            let delta = group.take(devices);
+            let whole = group.counted();
+            entry.parties = host.parties(&entry.key, entry.seen, &books.config.services);
+            entry.is_answered(&whole);
+            Self::gained(books, slot, entry, connection, &delta);
+            line.deadline = expiry::deadline(entry, &books.config.timeouts);
+            if let Some(moved) = moved {
+                moved.push(slot);
+            }
+        }
+        self.together = slots;
+    }
+
+    /// The devices of the host are stacked otherwise, perhaps.
+    pub(in crate::engine) fn devices_changed(&mut self, books: &mut Books, devices: &[crate::host::Device]) {
+        self.settle(books);
+        if !self.devices.set(devices) {
+            return;
+        }
+        for slot in self.table.slots() {
+            if let Some(group) = self.table.entry_mut(slot).and_then(|entry| entry.group.as_mut()) {
+                group.graph_changed(&self.devices);
+            }
+        }
     }
 
     /// Counts the flows that waited long enough for their names.

@@ -10,6 +10,7 @@ mod names;
 mod random;
 mod reach;
 mod records;
+mod several;
 mod table;
 mod tcp;
 mod world;
