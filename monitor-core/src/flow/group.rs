@@ -70,16 +70,14 @@ impl Group {
             self.changed = true;
             let direction = directions[side.index()];
             let found = self.seen.iter_mut().find(|s| s.place == place && s.direction == direction);
-            let seen = match found {
-                Some(seen) => seen,
-                None => {
-                    self.ways = None;
-                    self.seen.push(Seen { place, direction, counted: [SideReading::default(); 2] });
-                    let Some(last) = self.seen.last_mut() else { return };
-                    last
-                }
-            };
+            if let Some(seen) = found {
+                seen.counted[side.index()].add(gained);
+                continue;
+            }
+            self.ways = None;
+            let mut seen = Seen { place, direction, counted: [SideReading::default(); 2] };
             seen.counted[side.index()].add(gained);
+            self.seen.push(seen);
         }
     }
 

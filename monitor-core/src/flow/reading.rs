@@ -79,7 +79,7 @@ impl SideReading {
         let mut values = Vec::with_capacity(readings.len());
         let mut of = |get: &dyn Fn(&Self) -> u64| {
             values.clear();
-            values.extend(readings.iter().map(|r| get(r)).map(|n| if n >> 63 == 0 { n } else { 0 }));
+            values.extend(readings.iter().map(get).map(|n| if n >> 63 == 0 { n } else { 0 }));
             if values.iter().all(|n| *n == 0) { 0 } else { rule(&values) }
         };
         let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);

@@ -38,6 +38,7 @@ mod refusals;
 mod rights;
 mod risks;
 mod scarcity;
+mod several;
 mod soak;
 mod systemd;
 mod tasks;

@@ -222,6 +222,7 @@ fn packet(around: In) -> Packet {
 
 fn cases() -> Vec<Case> {
     use DeviceKind::{Bridge, Card, Inner, Loopback, Shared, Tunnel as End, Union, Vlan};
+    use Direction::{Receive, Transmit};
     let cards = [("eth0", Card), ("eth1", Card), ("eth2", Card), ("eth3", Card)];
     let forward = [rx(&["eth0"]), tx(&["eth1"])].concat();
     let bond = [("eth0", Card), ("eth1", Card), ("bond0", Union), ("v10", Vlan)];
@@ -243,13 +244,12 @@ fn cases() -> Vec<Case> {
     let veths = [("a0", Inner), ("a1", Inner), ("lo", Loopback)];
     let tag = |direction, name, id| tagged(direction, name, In::Tag(id));
     let vni = |direction, name| tagged(direction, name, In::Vxlan(7));
-    use Direction::{Receive, Transmit};
     vec![
         Case::new("one uplink, received", &cards, &[rx(&["eth0"])]),
         Case::new("two uplinks, packets sprayed", &cards, &[rx(&["eth0"]), rx(&["eth1"])]),
         Case::new("the path moves", &cards, &[rx(&["eth0"]), rx(&["eth1"])]).way(Way::Moves),
-        Case::new("router", &cards, &[forward.clone()]),
-        Case::new("router that drops one in ten", &cards, &[forward.clone()]).way(Way::Lossy),
+        Case::new("router", &cards, std::slice::from_ref(&forward)),
+        Case::new("router that drops one in ten", &cards, std::slice::from_ref(&forward)).way(Way::Lossy),
         Case::new(
             "router, two ways in, two out",
             &cards,
