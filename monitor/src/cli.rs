@@ -1,6 +1,7 @@
 //! The command line, and how the program ends.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -9,6 +10,8 @@ use nix::sys::signal::{SigSet, Signal};
 use crate::app;
 use crate::command::{self, CommandError};
 use crate::config::Overrides;
+use crate::confine;
+use crate::host::names;
 use crate::sink::list_fields;
 
 /// Counts every packet of a Linux host in the kernel, per flow.
@@ -62,6 +65,12 @@ enum Command {
     },
     /// Read capture files instead of a host, and print their flows.
     Pcap(command::pcap::Arguments),
+    /// Write manual pages, completions for shells and a sample of the config file into a directory: for packages.
+    Documents {
+        /// Where they go; made if it is not there.
+        directory: PathBuf,
+    },
+    /// Print the version, the commit, the kernel side inside and what it was built with.
     /// Prove from records that left hosts that none is missing, or print their schema.
     Records(command::records::Records),
     /// Print the version.
@@ -73,6 +82,8 @@ pub fn main() -> ExitCode {
     // A file that would grow beyond a limit (RLIMIT_FSIZE) is an error of its output, not the end of the process.
     // Whether it could be blocked is seen when that happens.
     let _ = SigSet::from(Signal::SIGXFSZ).thread_block();
+    names::keep_to_files_and_dns();
+    confine::raise();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
@@ -86,6 +97,8 @@ pub fn main() -> ExitCode {
         Command::Top(arguments) => command::top::run(&arguments),
         Command::Config { overrides, json } => command::config::print(&overrides, json),
         Command::Pcap(arguments) => command::pcap::run(&arguments),
+        Command::Documents { directory } => command::documents::write(Cli::command(), &directory),
+        Command::Version => command::version::print(),
         Command::Records(records) => command::records::run(&records),
         Command::Version => command::print(&Cli::command().render_version()),
     };

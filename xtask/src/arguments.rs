@@ -3,17 +3,21 @@
 use crate::attack;
 use crate::bench::{self, Bench};
 use crate::build::Profile;
+use crate::dist::{self, Arch};
 use crate::error::{Error, Usage};
 use crate::fuzz;
 use crate::kernels::{Extent, Plan};
 use crate::setup::Scope;
 use crate::soak;
+use crate::test_dist;
 
 /// What `cargo xtask help` prints.
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask TASK
 
-  run [-- ARGUMENTS]       set up, build and start `weir run` on this host (sudo only for packages and for that)
+  run [--release] [-- ARGUMENTS]
+                           set up, build and start `weir run` on this host (sudo only for packages and for that);
+                           release: build what runs fast, which takes longer
   demo [--seconds N]       a small network with real traffic, Weir on its hosts and Prometheus over them, until
                            Ctrl-C or so long: to look at boards, rules and pages
   test                     set up, then every check and test, those that need root too
@@ -23,7 +27,14 @@ Usage: cargo xtask TASK
                            record: writes down in docs/verifier.md how much the verifier walks
   test-systemd             the service's units under the systemd and kernels of three releases, in emulated machines
   build [--release]        the kernel side and the program around it
+  test-dist [--quick] [RELEASE…]
+                           what dist left: packages installed, started, upgraded under traffic and removed on fresh
+                           systems (Debian's releases) in emulated machines, image, chart, install.sh (quick:
+                           packages of the debug build, in directories)
   ebpf                     the kernel side alone
+  dist [--profile NAME | --binary PATH] [--arch NAME]
+                           what a release consists of, in target/dist: static programs, packages, images, sources, chart
+                           (binary: packages of a program that is built already)
   setup [--toolchain]      install what building and testing need (or building alone)
   bench [NAME…] [--quick] [-- ARGUMENTS]
                            datapath, live, drain, agent, scrape, race, page (as root), watch, dpi, pcap; without a name all
@@ -77,6 +88,10 @@ pub(crate) enum Command {
     TestSystemd,
     /// Measure.
     Bench { plan: bench::Plan },
+    /// Make a release.
+    Dist { plan: dist::Plan },
+    /// Test what a release consists of.
+    TestDist { plan: test_dist::Plan },
     /// Ask about the crates.
     Audit,
     /// Write the bill of materials.
@@ -116,6 +131,14 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
         "test" => none("test", &own).map(|()| Command::Test)?,
         "test-kernels" => Command::TestKernels { plan: plan(&own)? },
         "test-systemd" => none("test-systemd", &own).map(|()| Command::TestSystemd)?,
+        "dist" => Command::Dist { plan: dist_plan(own)? },
+        "test-dist" => {
+            let (quick, releases) = own.into_iter().partition::<Vec<_>, _>(|word| word == "--quick");
+            if let Some(option) = releases.iter().find(|word| word.starts_with('-')) {
+                return Err(usage(Usage::Argument { task: "test-dist", argument: option.clone() }));
+            }
+            Command::TestDist { plan: test_dist::Plan { quick: !quick.is_empty(), releases } }
+        }
         "audit" => none("audit", &own).map(|()| Command::Audit)?,
         "sbom" => none("sbom", &own).map(|()| Command::Sbom)?,
         "unsafe" => Command::Unsafe { check: flag("unsafe", "--check", &own)? },
@@ -146,6 +169,8 @@ impl Command {
             Self::TestKernels { .. } => "test-kernels",
             Self::TestSystemd => "test-systemd",
             Self::Bench { .. } => "bench",
+            Self::Dist { .. } => "dist",
+            Self::TestDist { .. } => "test-dist",
             Self::Audit => "audit",
             Self::Sbom => "sbom",
             Self::Unsafe { .. } => "unsafe",
@@ -239,6 +264,30 @@ fn fuzz_plan(words: Vec<String>) -> Result<fuzz::Plan, Error> {
     Ok(plan)
 }
 
+fn dist_plan(words: Vec<String>) -> Result<dist::Plan, Error> {
+    let mut plan = dist::Plan::default();
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        let mut value =
+            |argument| words.next().ok_or_else(|| usage(Usage::Missing { task: "dist", argument }));
+        match word.as_str() {
+            "--profile" => plan.profile = Some(value("a profile of cargo's after --profile")?),
+            "--binary" => plan.binary = Some(value("a program after --binary")?.into()),
+            "--arch" => {
+                let name = value("an architecture after --arch")?;
+                let arch = Arch::ALL.into_iter().find(|arch| arch.as_str() == name);
+                plan.arches.push(arch.ok_or(usage(Usage::Argument { task: "dist", argument: name }))?);
+            }
+            _ => return Err(usage(Usage::Argument { task: "dist", argument: word })),
+        }
+    }
+    // A program that is built was built in some profile.
+    match (&plan.binary, &plan.profile) {
+        (Some(_), Some(profile)) => Err(usage(Usage::Argument { task: "dist", argument: profile.clone() })),
+        _ => Ok(plan),
+    }
+}
+
 fn attack_plan(words: Vec<String>) -> Result<attack::Plan, Error> {
     let mut plan = attack::Plan::default();
     let mut words = words.into_iter();
@@ -323,6 +372,14 @@ mod tests {
         assert_eq!(read("attack --minutes 2 --flows 1000000"), Ok(Command::Attack { plan: attack }));
         let plan = soak::Plan { minutes: 60, rate: 1000 };
         assert_eq!(read("soak --minutes 60 --rate 1000"), Ok(Command::Soak { plan }));
+        let dist = dist::Plan { arches: vec![Arch::X86_64], ..dist::Plan::default() };
+        assert_eq!(read("dist --arch x86_64"), Ok(Command::Dist { plan: dist }));
+        let dist = dist::Plan { binary: Some("target/debug/weir".into()), ..dist::Plan::default() };
+        assert_eq!(read("dist --binary target/debug/weir"), Ok(Command::Dist { plan: dist }));
+        assert!(read("dist --binary a --profile b").is_err() && read("dist --arch vax").is_err());
+        let quick = test_dist::Plan { quick: true, releases: vec![] };
+        assert_eq!(read("test-dist --quick"), Ok(Command::TestDist { plan: quick }));
+        assert!(read("test-dist --slow").is_err());
         assert_eq!(read("boards"), Ok(Command::Boards { check: false }));
         assert_eq!(read("boards --check"), Ok(Command::Boards { check: true }));
         assert_eq!(read("test"), Ok(Command::Test));

@@ -1,7 +1,9 @@
 //! The kernel side, and the agent around it.
 
+use std::env;
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::process::Program;
@@ -24,6 +26,8 @@ const LINKER_VARIABLE: &str = if cfg!(target_endian = "big") {
 pub(crate) enum Profile {
     /// cargo's `dev`.
     Dev,
+    /// Compiles fast and counts as exactly: for the first run of a checkout.
+    First,
     /// cargo's `release`.
     Release,
 }
@@ -56,27 +60,71 @@ pub(crate) fn kernel_cargo(
     subcommand: &'static str,
 ) -> Result<Program, Error> {
     // A target directory of its own: another compiler, other flags, another lock.
+    let flags = RUSTFLAGS.iter().map(|flag| (*flag).to_owned());
+    let flags = flags.chain(mapped_paths(project).into_iter().map(|(from, to)| remap(&from, to)));
     Ok(compiler
         .cargo(subcommand)
         .args(["--quiet", "--release", "--package", "monitor-ebpf", "--bin", "weir-ebpf"])
         .args(["--target", TARGET, "-Z", "build-std=core"])
         .directory(project.root())
         .env("CARGO_TARGET_DIR", kernel_target(project))
-        .env("CARGO_ENCODED_RUSTFLAGS", RUSTFLAGS.join("\x1f"))
+        .env("CARGO_ENCODED_RUSTFLAGS", flags.collect::<Vec<_>>().join("\x1f"))
         .env(LINKER_VARIABLE, toolchain::linker(project, compiler.llvm())?))
+}
+
+/// Where sources lie on this machine, and what is said instead: the same sources make the same bytes anywhere.
+pub(crate) fn mapped_paths(project: &Project) -> Vec<(String, &'static str)> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+    let registries = home.and_then(|home| fs::read_dir(home.join("registry/src")).ok());
+    let mut mapped: Vec<_> = registries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|registry| (registry.path().display().to_string(), "/usr/src/crates"))
+        .collect();
+    mapped.sort();
+    mapped.insert(0, (project.root().display().to_string(), "/usr/src/weir"));
+    mapped
+}
+
+/// rustc's flag for one of them.
+pub(crate) fn remap(from: &str, to: &str) -> String {
+    format!("--remap-path-prefix={from}={to}")
 }
 
 /// Builds the agent with the object inside and returns where it is.
 pub(crate) fn agent(project: &Project, profile: Profile) -> Result<PathBuf, Error> {
-    let object = object(project)?;
-    let build =
-        project.cargo().args(["build", "--package", "monitor", "--bin", "weir"]).env(OBJECT_VARIABLE, object);
-    let (build, directory) = match profile {
-        Profile::Dev => (build, "debug"),
-        Profile::Release => (build.arg("--release"), "release"),
-    };
-    build.run()?;
+    agent_with(project, profile, &object(project)?)
+}
+
+/// The same with an object that is built.
+pub(crate) fn agent_with(project: &Project, profile: Profile, object: &Path) -> Result<PathBuf, Error> {
+    let build = project.cargo().args(["build", "--package", "monitor", "--bin", "weir", "--profile"]);
+    build.arg(profile.as_str()).env(OBJECT_VARIABLE, object).run()?;
+    let directory = if profile == Profile::Dev { "debug" } else { profile.as_str() };
     Ok(project.target().join(directory).join("weir"))
+}
+
+/// Builds the crates that the agent is made of while the kernel side is made. If that fails, the agent's own build
+/// says why.
+pub(crate) fn crates_ahead(project: &Project, profile: Profile) {
+    let mut crates = project.cargo().args(["build", "--quiet", "--profile", profile.as_str()]);
+    for name in ["monitor-core", "monitor"] {
+        crates = crates.args(["--package", name]);
+    }
+    let _ = crates.arg("--lib").without(&[OBJECT_VARIABLE]).probe();
+}
+
+impl Profile {
+    /// cargo's name of it.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::First => "first",
+            Self::Release => "release",
+        }
+    }
 }
 
 /// A cargo command line (`test`, `bench`) whose programs run as root, while cargo and what it writes

@@ -8,6 +8,7 @@ mod boards;
 mod build;
 mod check;
 mod demo;
+mod dist;
 mod error;
 mod fuzz;
 mod kernels;
@@ -24,6 +25,7 @@ mod setup;
 mod skips;
 mod soak;
 mod suite;
+mod test_dist;
 mod toolchain;
 mod tools;
 mod version;
@@ -68,6 +70,8 @@ fn dispatch(command: Command) -> Result<(), Error> {
         Command::Test => suite::run(&project),
         Command::TestKernels { plan } => kernels::run(&project, plan),
         Command::TestSystemd => kernels::run_systemd(&project),
+        Command::Dist { plan } => dist::run(&project, &plan),
+        Command::TestDist { plan } => test_dist::run(&project, &plan),
         Command::Audit => audit::run(&project),
         Command::Sbom => sbom::run(&project).map(|path| println!("{}", path.display())),
         Command::Unsafe { check: true } => check::unsafe_code::check(&project),

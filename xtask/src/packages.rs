@@ -112,6 +112,34 @@ pub(crate) fn tests() -> Vec<Package> {
     all
 }
 
+/// What packages and images are made with.
+pub(crate) fn dist() -> Vec<Package> {
+    vec![
+        program("rpm", "makes packages for systems that have RPM", "rpmbuild"),
+        program("xz-utils", "packs packages", "xz"),
+        program("binutils", "splits symbols off programs", "objcopy"),
+        file("ca-certificates", "certificates of the image", "/etc/ssl/certs/ca-certificates.crt"),
+    ]
+}
+
+/// What packages, images and the chart are tested with.
+pub(crate) fn dist_tests() -> Vec<Package> {
+    vec![
+        program("debootstrap", "fresh systems to install on", "debootstrap"),
+        program("cpio", "packs those systems for the kernel", "cpio"),
+        program("podman", "runs the image", "podman"),
+        program("runc", "runs it by specifications", "runc"),
+    ]
+}
+
+/// What builds the program for 64-bit ARM.
+pub(crate) fn cross() -> Vec<Package> {
+    vec![
+        program("gcc-aarch64-linux-gnu", "links Rust programs for 64-bit ARM", "aarch64-linux-gnu-gcc"),
+        file("libc6-dev-arm64-cross", "its C library", "/usr/aarch64-linux-gnu/lib/libc.a"),
+    ]
+}
+
 /// Packages whose services apt would start, and these services.
 const SERVICES: [(&str, &str); 6] = [
     ("prometheus", "prometheus"),
@@ -314,7 +342,8 @@ mod tests {
     #[test]
     fn every_package_stands_once_and_says_why() {
         let llvm = crate::toolchain::linker_llvms(0).next().unwrap();
-        let all: Vec<Package> = [compiler(), vec![linter()], linker(llvm), tests()].concat();
+        let all: Vec<Package> =
+            [compiler(), vec![linter()], linker(llvm), tests(), dist(), dist_tests(), cross()].concat();
         let names: HashSet<_> = names(&all).into_iter().collect();
         assert_eq!(names.len(), all.len());
         assert!(all.iter().all(|package| !package.why.is_empty()));

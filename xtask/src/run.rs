@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::thread;
 
 use crate::build::{self, Profile};
 use crate::error::Error;
@@ -10,9 +11,22 @@ use crate::project::Project;
 use crate::setup::{self, Scope};
 
 /// Sets up, builds as the calling user, and becomes `weir run` as root.
+///
+/// What compiles fast is built, unless `--release` comes first: whoever tries it wants to see it, not to wait.
 pub(crate) fn run(project: &Project, arguments: &[String]) -> Result<(), Error> {
-    setup::run(project, Scope::Toolchain)?;
-    let weir = build::agent(project, Profile::Release)?;
+    let (profile, arguments) = match arguments {
+        [first, rest @ ..] if first == "--release" => (Profile::Release, rest),
+        all => (Profile::First, all),
+    };
+    if profile == Profile::First {
+        eprintln!("xtask builds what compiles fast; `cargo xtask run --release` builds what runs fast");
+    }
+    // Packages, bpf-linker and the kernel side on one thread, the crates of the agent on another.
+    let object = thread::scope(|scope| {
+        scope.spawn(|| build::crates_ahead(project, profile));
+        setup::run(project, Scope::Toolchain).and_then(|()| build::object(project))
+    })?;
+    let weir = build::agent_with(project, profile, &object)?;
     let mut program = Program::new(weir).arg("run").args(arguments);
     // Settings may come from the environment, which sudo drops.
     for (name, value) in env::vars_os().filter(|(name, _)| is_setting(name)) {

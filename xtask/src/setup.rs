@@ -39,6 +39,7 @@ pub(crate) fn run(project: &Project, scope: Scope) -> Result<(), Error> {
         Scope::Demo => wanted.extend(packages::demo()),
         Scope::Everything => {
             wanted.extend(packages::tests());
+            wanted.extend(packages::dist());
             wanted.extend(compiler.is_debians().then(packages::linter));
         }
     }

@@ -16,6 +16,7 @@ use crate::python::{self, PYTHON_VARIABLE};
 use crate::sbom;
 use crate::setup::{self, Scope};
 use crate::skips::{self, Skips};
+use crate::test_dist;
 use crate::toolchain::Compiler;
 
 /// The feature of `monitor` that its tests of the kernel side need.
@@ -176,6 +177,14 @@ fn kernel_steps(project: &Project, report: &mut Report) {
     report.step("tests that need root, as root", || match &object {
         None => Ok(Outcome::Skipped("the kernel side did not build")),
         Some(object) => root_tests(project, object).map(passed),
+    });
+    report.step("packages of the debug build", || match &object {
+        None => Ok(Outcome::Skipped("the kernel side did not build")),
+        // The tests have built the program.
+        Some(object) => {
+            let program = build::agent_with(project, build::Profile::Dev, object)?;
+            test_dist::quick(project, &program, object).map(passed)
+        }
     });
     report.step("oldest and newest kernel", || match &object {
         None => Ok(Outcome::Skipped("the kernel side did not build")),

@@ -139,7 +139,15 @@ impl Counter {
         }
         let pins = config.pin.as_deref().map(PinLock::take).transpose()?;
         let cells = cells_for(host.links.len() as u32);
-        let mut source = Source::open(ebpf::Options { cells, ..settings::source(&config) })?;
+        let options = ebpf::Options { cells, ..settings::source(&config) };
+        if let Some(directory) = config.pin.as_deref().filter(|_| config.pin_replace)
+            && let Err(ebpf::Error::PinnedOtherwise { what, .. }) = ebpf::find_pins(&options)
+        {
+            let locked = named.iter().map(|(link, _)| link).chain(waiting.iter().map(|w| &w.link));
+            ebpf::end_pins(directory, &locked.collect::<Vec<_>>())?;
+            state.events.emit(&Event::PinsReplaced { what: &what });
+        }
+        let mut source = Source::open(options)?;
         let mut engine = state.engine();
         if source.is_pinned() {
             engine.succession().keep_watermarks();

@@ -2,11 +2,13 @@
 
 pub mod check;
 pub mod config;
+pub mod documents;
 pub mod flows;
 pub mod pcap;
 pub mod records;
 pub mod top;
 pub mod unpin;
+pub mod version;
 
 use std::fmt::Display;
 use std::io;
@@ -92,6 +94,14 @@ pub enum CommandError {
     NotReady {
         /// What.
         missing: String,
+    },
+    /// A document cannot be written.
+    #[error("writing {}: {source}", path.display())]
+    Document {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
     },
     /// Owners of addresses cannot be read.
     #[error(transparent)]

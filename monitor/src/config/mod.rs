@@ -4,6 +4,7 @@ mod error;
 mod layers;
 pub mod outputs;
 mod print;
+mod sample;
 pub mod secret;
 mod settings;
 pub mod types;
@@ -22,6 +23,7 @@ use crate::systemd;
 pub use error::{ConfigError, ConflictReason};
 pub use layers::{Effective, Layers, Source, nearest};
 pub use print::{json, table};
+pub use sample::sample;
 pub use settings::{Config, Reload, SETTINGS, Setting};
 use value::Shape;
 

@@ -129,6 +129,8 @@ settings! {
     max_flows: Number<16, 16_777_216> = "max-flows", "N", "131072", Restart;
     /// Keep programs and tables in this directory of a BPF file system, such as `/sys/fs/bpf/weir`: they count on while no instance runs, and the next one goes on from there; `weir unpin` ends it. Takes 640 bytes a flow and 8 MiB more.
     pin: Option<PathBuf> = "pin", "DIR", "", Restart;
+    /// Pins of another version, or of other settings, are ended and counting begins anew, where they would be refused: event `pins_replaced`. For upgrades that nobody watches; it must stand beside `pin`.
+    pin_replace: bool = "pin-replace", "BOOL", "false", Restart;
     /// Time between two readings of the kernel table.
     drain_interval: Period<100, 60_000> = "drain-interval", "TIME", "1s", Live;
 

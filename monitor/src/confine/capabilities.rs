@@ -27,6 +27,17 @@ pub(super) fn held() -> CapabilitySet {
     capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.permitted)
 }
 
+/// Puts all capabilities of this thread into effect: those that come with a program's file, as in a container without
+/// root, are held and not in effect.
+pub fn raise() {
+    // Where nothing is held, or it cannot be told, what needs a capability says so.
+    if let Ok(sets) = capabilities(None)
+        && sets.effective != sets.permitted
+    {
+        let _ = set_capabilities(None, CapabilitySets { effective: sets.permitted, ..sets });
+    }
+}
+
 /// Their names; those that Weir has no use for stand as one.
 pub(super) fn names(rights: CapabilitySet) -> Vec<&'static str> {
     let mut names: Vec<_> =

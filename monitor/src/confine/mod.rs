@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::thread::CapabilitySet;
 
+pub use capabilities::raise;
 pub use files::Landlock;
 pub use reader::Reader;
 pub use user::{Identity, User, UserError};

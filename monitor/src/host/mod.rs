@@ -3,6 +3,7 @@
 mod device;
 mod filters;
 mod listeners;
+pub mod names;
 mod netlink;
 mod promiscuous;
 

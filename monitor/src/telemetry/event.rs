@@ -363,6 +363,14 @@ events! {
         => info!(event, interfaces, "going on from the pins of an earlier instance");
         show (Info, "counting goes on from the pins of an earlier instance".to_owned());
 
+    /// Pins that could not be gone on from were ended: what passed until the next interface was counted is in no number.
+    PinsReplaced = "pins_replaced" {
+        /// What they differ in.
+        what: &'a str,
+    }
+        => warn!(event, what, "pins of another version or other settings were ended; counting begins anew");
+        show (Warning, format!("pins that differ in {what} were ended; counting begins anew"));
+
     /// An interface is counted no more: it is gone, or no longer meant.
     Detached = "detached" {
         /// Its name.

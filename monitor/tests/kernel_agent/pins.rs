@@ -275,6 +275,25 @@ fn pins_of_another_version_size_or_setting_are_refused_and_left_alone() {
 }
 
 #[test]
+fn pins_of_another_size_are_replaced_where_that_is_asked_for_and_a_metric_tells() {
+    let (here, _there) = cable();
+    let bpf = BpfFs::new();
+    let pins = flag(&bpf);
+    Agent::start(&here, &["--interface=eth0", &pins, "--pin-replace"]).stop(Signal::SIGTERM);
+    // Nothing to replace: the same pins are gone on from.
+    let agent = Agent::start(&here, &["--interface=eth0", &pins, "--pin-replace"]);
+    assert_eq!(agent.page().sum("weir_events_total", &[("event", "pins_replaced")]), 0.0);
+    agent.stop(Signal::SIGTERM);
+    let agent = Agent::start(&here, &["--interface=eth0", &pins, "--pin-replace", "--max-flows=1000"]);
+    agent.wait_for_sum("weir_events_total", &[("event", "pins_replaced")], 1.0);
+    assert_eq!(agent.page().sum("weir_events_total", &[("event", "taken_over")]), 0.0);
+    assert_eq!(programs(&here, "eth0").len(), 2, "those of the first are gone");
+    // Its own pins stay as those of the first did.
+    agent.stop(Signal::SIGTERM);
+    assert!(bpf.pins().join("SLOTS").exists() && programs(&here, "eth0").len() == 2);
+}
+
+#[test]
 fn unpin_ends_what_nobody_uses_and_nothing_else() {
     let (here, _there) = cable();
     let bpf = BpfFs::new();

@@ -83,6 +83,12 @@ fn sources(suites: &[(Site, &str)], sites: &str) -> Option<String> {
         .collect()
 }
 
+/// Where this machine's apt gets releases of Debian from.
+pub(super) fn mirror() -> Option<String> {
+    let sites = Program::new("apt-get").args(["indextargets", "--format", "$(SITE)"]).probe()?;
+    Site::Main.of(&sites).map(str::to_owned)
+}
+
 /// What the archive is signed with.
 pub(crate) const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 

@@ -5,6 +5,7 @@ mod archive;
 mod cpio;
 mod emulator;
 mod guest;
+pub(crate) mod life;
 mod programs;
 mod report;
 mod systemd;
@@ -21,7 +22,7 @@ use crate::setup::{self, Scope};
 use crate::suite::ROOT_FEATURE;
 
 pub(crate) use archive::KEYRING;
-use archive::{Archive, Kernel, Series};
+use archive::{Archive, Kernel, MODULES, Series};
 use emulator::Emulator;
 use guest::{Built, Guest};
 use report::{Counts, KERNEL, Run};

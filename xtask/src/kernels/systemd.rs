@@ -39,7 +39,7 @@ const ROOT: &str = "/root";
 
 /// The first process. The kernel's first root cannot be exchanged, and services have roots of their own: so
 /// another one is put over it.
-const INIT: &str = r"#!/bin/sh
+pub(super) const INIT: &str = r"#!/bin/sh
 export PATH=/bin
 for module in MODULES; do
   if [ -e /modules/$module.ko ]; then insmod /modules/$module.ko; fi
@@ -50,7 +50,7 @@ mount --move . /
 exec busybox chroot . /lib/systemd/systemd --unit=weir-test.target --show-status=false
 ";
 
-const TARGET: &str = "\
+pub(super) const TARGET: &str = "\
 [Unit]
 Requires=basic.target weir-test.service
 AllowIsolate=yes

@@ -36,7 +36,7 @@ pub use error::Error;
 pub use expedite::Hurry;
 pub use limits::raise_descriptors;
 pub use object::{is_embedded, object_bytes};
-pub use pin::{Removed, make as make_pins, remove as remove_pins};
+pub use pin::{Removed, end as end_pins, make as make_pins, remove as remove_pins};
 pub use samples::{LostSamples, Sample};
 pub use stats::{MapStats, ProgramStats};
 

@@ -35,7 +35,7 @@ use crate::files::{Directory, Refusal};
 pub(super) use layout::{Found, MAPS, cells};
 pub(super) use links::TcLink;
 pub(super) use recover::recover;
-pub use remove::{Removed, remove};
+pub use remove::{Removed, end, remove};
 use state::State;
 
 /// The maps that only user space knows.

@@ -27,9 +27,26 @@ pub struct Removed {
 /// `interfaces` as well, which must be locked. What was counted and not told is given up. Refuses a directory in which
 /// nothing of ours is, and leaves in it what is not.
 pub fn remove(directory: &Path, interfaces: &[&Link]) -> Result<Removed, Error> {
-    let mut removed = Removed::default();
     let is_there = directory.exists();
-    if is_there {
+    let removed = end(directory, interfaces)?;
+    if removed == Removed::default() {
+        return Err(Error::NothingPinned { directory: directory.to_owned() });
+    }
+    if is_there
+        && let Err(e) = fs::remove_dir(directory)
+        // Somebody else's pins are in it, or it is a mount point.
+        && e.kind() != io::ErrorKind::DirectoryNotEmpty
+        && e.raw_os_error() != Some(libc::EBUSY)
+    {
+        return Err(failed("removing", directory)(e));
+    }
+    Ok(removed)
+}
+
+/// The same, and the directory stays, for pins that come in their place.
+pub fn end(directory: &Path, interfaces: &[&Link]) -> Result<Removed, Error> {
+    let mut removed = Removed::default();
+    if directory.exists() {
         on_bpf_file_system(directory)?;
         if layout::find(directory)? != Found::Nothing {
             removed = clear(directory)?;
@@ -43,17 +60,6 @@ pub fn remove(directory: &Path, interfaces: &[&Link]) -> Result<Removed, Error> 
                 clsact::Place { ifindex: interface.ifindex, interface: &interface.name, hook, program };
             removed.filters += place.unpin(directory)?;
         }
-    }
-    if removed == Removed::default() {
-        return Err(Error::NothingPinned { directory: directory.to_owned() });
-    }
-    if is_there
-        && let Err(e) = fs::remove_dir(directory)
-        // Somebody else's pins are in it, or it is a mount point.
-        && e.kind() != io::ErrorKind::DirectoryNotEmpty
-        && e.raw_os_error() != Some(libc::EBUSY)
-    {
-        return Err(failed("removing", directory)(e));
     }
     Ok(removed)
 }
