@@ -1,5 +1,7 @@
 //! `weir version`: which build this is, for reports of faults and for whoever checks a release.
 
+use std::fmt::Write as _;
+
 use super::CommandError;
 use crate::source::ebpf;
 
@@ -29,7 +31,11 @@ fn text() -> String {
 /// SHA-256 in hexadecimal, as `sha256sum` prints it.
 fn digest(bytes: &[u8]) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    digest.as_ref().iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// What was decided when this was built.
