@@ -70,10 +70,9 @@ enum Command {
         /// Where they go; made if it is not there.
         directory: PathBuf,
     },
-    /// Print the version, the commit, the kernel side inside and what it was built with.
     /// Prove from records that left hosts that none is missing, or print their schema.
     Records(command::records::Records),
-    /// Print the version.
+    /// Print the version, the commit, the kernel side inside and what it was built with.
     Version,
 }
 
@@ -98,9 +97,8 @@ pub fn main() -> ExitCode {
         Command::Config { overrides, json } => command::config::print(&overrides, json),
         Command::Pcap(arguments) => command::pcap::run(&arguments),
         Command::Documents { directory } => command::documents::write(Cli::command(), &directory),
-        Command::Version => command::version::print(),
         Command::Records(records) => command::records::run(&records),
-        Command::Version => command::print(&Cli::command().render_version()),
+        Command::Version => command::version::print(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
