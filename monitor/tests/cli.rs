@@ -65,7 +65,10 @@ fn help_lists_the_commands_and_succeeds() {
 
 #[test]
 fn version_is_that_of_the_package() {
-    assert_eq!(text(&run(&["version"]).stdout).trim(), format!("weir {}", env!("CARGO_PKG_VERSION")));
+    let version = text(&run(&["version"]).stdout);
+    let kinds = "json, csv, parquet, ipfix, otlp, clickhouse, kafka, nats";
+    assert!(version.starts_with(&format!("weir {}\n", env!("CARGO_PKG_VERSION"))), "{version}");
+    assert!(version.ends_with(&format!("\noutputs: {kinds}\n")), "{version}");
 }
 
 #[test]

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use super::CommandError;
+use crate::config::outputs::Destination;
 use crate::source::ebpf;
 
-/// Version, commit, the kernel side inside and what the build can do; a line each.
+/// Version, commit, the kernel side inside, what the build can do and the outputs that it has; a line each.
 ///
 /// # Errors
 /// When standard output cannot be written to.
@@ -21,10 +22,11 @@ fn text() -> String {
         format!("ABI {}, sha256:{}", monitor_common::abi::VERSION, digest(kernel))
     };
     format!(
-        "weir {}\ncommit: {}\nkernel side: {kernel_side}\nfeatures: {}\n",
+        "weir {}\ncommit: {}\nkernel side: {kernel_side}\nfeatures: {}\noutputs: {}\n",
         env!("CARGO_PKG_VERSION"),
         option_env!("WEIR_COMMIT").unwrap_or("not told to this build"),
-        features().join(", ")
+        features().join(", "),
+        Destination::KINDS.join(", ")
     )
 }
 
@@ -57,9 +59,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_build_says_what_it_is_in_four_lines() {
+    fn a_build_says_what_it_is_in_five_lines() {
         let text = text();
-        assert_eq!(text.lines().count(), 4, "{text}");
+        assert_eq!(text.lines().count(), 5, "{text}");
         assert!(text.starts_with(concat!("weir ", env!("CARGO_PKG_VERSION"), "\ncommit: ")), "{text}");
         assert!(text.contains("pcap"), "{text}");
     }

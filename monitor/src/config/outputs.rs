@@ -75,7 +75,7 @@ pub struct Files {
 
 impl Destination {
     /// The kinds.
-    const KINDS: &'static [&'static str] =
+    pub const KINDS: &'static [&'static str] =
         &["json", "csv", "parquet", "ipfix", "otlp", "clickhouse", "kafka", "nats"];
 
     /// The kind, as in the configuration and in metrics.

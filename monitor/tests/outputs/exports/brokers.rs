@@ -13,7 +13,7 @@ fn numbers(lines: &[Value]) -> BTreeSet<(String, u64)> {
 }
 
 /// What `weir records check` says of lines, and whether all is there.
-fn check(lines: &[Value]) -> (String, bool) {
+pub(super) fn check(lines: &[Value]) -> (String, bool) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("records.json");
     let text: Vec<String> = lines.iter().map(Value::to_string).collect();
@@ -52,14 +52,14 @@ impl Nats {
     }
 }
 
-struct NatsServer {
+pub(super) struct NatsServer {
     port: u16,
     _peer: Peer,
-    directory: tempfile::TempDir,
+    pub(super) directory: tempfile::TempDir,
 }
 
 impl NatsServer {
-    fn start() -> Option<Self> {
+    pub(super) fn start() -> Option<Self> {
         if !has("nats-server") {
             return None;
         }
@@ -72,12 +72,12 @@ impl NatsServer {
         Some(Self { port, _peer: peer, directory })
     }
 
-    fn output(&self, more: &str) -> String {
+    pub(super) fn output(&self, more: &str) -> String {
         let spool = self.directory.path().join("spool");
         format!("kind=nats,to=127.0.0.1:{},spool={}{more}", self.port, spool.display())
     }
 
-    fn make_stream(&self) {
+    pub(super) fn make_stream(&self) {
         let made = Nats::connect(self.port).ask(
             "$JS.API.STREAM.CREATE.WEIR",
             r#"{"name":"WEIR","subjects":["weir.>"],"storage":"file","duplicate_window":120000000000}"#,
@@ -85,8 +85,14 @@ impl NatsServer {
         assert!(made.get("error").is_none(), "{made}");
     }
 
+    /// How many messages its stream has had.
+    pub(super) fn last(&self) -> u64 {
+        let info = Nats::connect(self.port).ask("$JS.API.STREAM.INFO.WEIR", "");
+        info["state"]["last_seq"].as_u64().unwrap()
+    }
+
     /// All that its stream has.
-    fn stored(&self) -> Vec<Value> {
+    pub(super) fn stored(&self) -> Vec<Value> {
         use base64::Engine as _;
         let mut nats = Nats::connect(self.port);
         let info = nats.ask("$JS.API.STREAM.INFO.WEIR", "");

@@ -192,3 +192,112 @@ fn ipfix_over_udp_is_what_json_says_to_nfdump_and_tshark() {
     assert_eq!(octets, all, "{rows:?}");
     assert!(rows.iter().all(|row| row[3].is_empty()), "{rows:?}");
 }
+
+/// Records of flows in messages that stand one after the other: their sequence numbers tell (RFC 7011, 3.1).
+pub(super) fn records_of(mut bytes: &[u8]) -> u64 {
+    let mut flows = 0;
+    while bytes.len() >= 16 {
+        let length = usize::from(u16::from_be_bytes([bytes[2], bytes[3]]));
+        let Some((message, rest)) = bytes.split_at_checked(length) else { break };
+        flows += data_records(message).1;
+        bytes = rest;
+    }
+    flows
+}
+
+/// The sequence number of a message, its records of flows, and all its records of data. Flows have a length that the
+/// fields of a variable one make; so they are counted by walking over them.
+fn data_records(message: &[u8]) -> (u32, u64, u64) {
+    let sequence = u32::from_be_bytes(message[8..12].try_into().unwrap());
+    let (mut flows, mut all, mut at) = (0, 0, 16);
+    while at + 4 <= message.len() {
+        let half = |at: usize| usize::from(u16::from_be_bytes([message[at], message[at + 1]]));
+        let (set, end) = (half(at), at + half(at + 2));
+        let mut place = at + 4;
+        while set >= 256 && place < end {
+            // Bytes of the fixed part before the texts, as many texts, and bytes behind them.
+            let (before, texts, behind) = match set {
+                256 => (8 + 48 + 81, 6, 16),
+                257 => (32 + 48 + 81, 6, 16),
+                _ => (4 + 24, 1, 0),
+            };
+            place += before;
+            for _ in 0..texts {
+                place += 1 + usize::from(message[place]);
+            }
+            place += behind;
+            all += 1;
+            flows += u64::from(set != 258);
+        }
+        at = end;
+    }
+    (sequence, flows, all)
+}
+
+#[test]
+fn the_sequence_of_ipfix_counts_records_across_runs_and_begins_anew_with_each_connection() {
+    let mut relay = Relay::new();
+    let directory = tempfile::tempdir().unwrap();
+    let spool = directory.path().join("spool");
+    let records = records();
+    let flows = expected(&records).len() as u64;
+    let text = format!("kind=ipfix,to=127.0.0.1:{},spool={},mtu=600", relay.port(), spool.display());
+    for _ in 0..3 {
+        let run = Run::start(std::slice::from_ref(&text));
+        run.send(&records);
+        run.wait("ipfix", flows);
+        run.end();
+        relay.pass(&[]);
+    }
+    let mut next = 0;
+    let mut seen = 0;
+    for message in &relay.messages {
+        let (sequence, of_flows, all) = data_records(message);
+        assert_eq!(u64::from(sequence), next);
+        next += all;
+        seen += of_flows;
+    }
+    assert_eq!(seen, 3 * flows);
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let text = format!(
+        "kind=ipfix,transport=tcp,to=127.0.0.1:{port},spool={}",
+        directory.path().join("tcp").display()
+    );
+    for _ in 0..2 {
+        let run = Run::start(std::slice::from_ref(&text));
+        run.send(&records);
+        let (mut stream, _) = listener.accept().unwrap();
+        run.wait("ipfix", flows);
+        run.end();
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut stream, &mut bytes).unwrap();
+        assert_eq!((&bytes[8..12], records_of(&bytes)), (&[0; 4][..], flows));
+    }
+}
+
+#[test]
+fn netflow_9_is_what_json_says_to_nfdump_and_tshark() {
+    if !has("nfcapd") || !has("tshark") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let (mut peer, port) = nfcapd(directory.path());
+    let mut relay = Relay::new();
+    let records = records();
+    let spool = directory.path().join("spool");
+    let text = format!("kind=ipfix,version=9,to=127.0.0.1:{},spool={}", relay.port(), spool.display());
+    let run = Run::start(&[text]);
+    run.send(&records);
+    run.wait("ipfix", expected(&records).len() as u64);
+    run.end();
+    relay.pass(&[port]);
+    peer.end();
+    let said = fs::read_to_string(directory.path().join("nfcapd.log")).unwrap();
+    let capture = directory.path().join("v9.pcap");
+    relay.capture(&capture);
+    let rows = tshark(&capture, &["cflow.version", "_ws.malformed", "_ws.expert.message"]);
+    assert!(rows.iter().all(|row| row[0] == "9" && row[1].is_empty()), "{rows:?}");
+    assert_eq!(nfdump(&directory.path().join("flows")), expected(&records), "{said}");
+}

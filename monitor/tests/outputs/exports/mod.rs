@@ -2,6 +2,7 @@
 
 mod brokers;
 mod collectors;
+mod faults;
 mod lake;
 mod traces;
 

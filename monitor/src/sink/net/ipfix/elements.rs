@@ -52,7 +52,7 @@ pub(super) const V6: [Element; 2] = [
 ];
 
 /// What follows the addresses in both versions.
-pub(super) const COMMON: [Element; 10] = [
+pub(super) const COMMON: [Element; 9] = [
     of(7, 2, |flow, out| out.extend(flow.identity.client_port.to_be_bytes())),
     of(11, 2, |flow, out| out.extend(flow.identity.server_port.to_be_bytes())),
     of(4, 1, |flow, out| out.push(flow.identity.transport.0)),
@@ -60,7 +60,6 @@ pub(super) const COMMON: [Element; 10] = [
     of(2, 8, |flow, out| out.extend(flow.sent.packets.to_be_bytes())),
     of(152, 8, |flow, out| out.extend((flow.start.0 / 1_000_000).to_be_bytes())),
     of(153, 8, |flow, out| out.extend((flow.end.0 / 1_000_000).to_be_bytes())),
-    of(148, 8, |flow, out| out.extend(flow.identity.id.0.to_be_bytes())),
     of(136, 1, |flow, out| out.push(end_reason(flow.end_reason))),
     of(58, 2, |flow, out| out.extend(flow.vlans.0.first().copied().unwrap_or(0).to_be_bytes())),
 ];
@@ -73,7 +72,9 @@ pub(super) const VERSION_9: [Element; 3] = [
 ];
 
 /// What IPFIX has besides.
-pub(super) const VERSION_10: [Element; 25] = [
+pub(super) const VERSION_10: [Element; 27] = [
+    // Not of version 9, where collectors take it for the mark of an event of a firewall.
+    of(148, 8, |flow, out| out.extend(flow.identity.id.0.to_be_bytes())),
     from(REVERSE, 1, 8, |flow, out| out.extend(flow.received.ip_bytes.to_be_bytes())),
     from(REVERSE, 2, 8, |flow, out| out.extend(flow.received.packets.to_be_bytes())),
     of(352, 8, |flow, out| out.extend(flow.sent.bytes.to_be_bytes())),
@@ -100,6 +101,7 @@ pub(super) const VERSION_10: [Element; 25] = [
     from(NTOP, 188, VARIABLE, |flow, out| text(named(flow, is_tls), out)),
     from(CESNET, 808, VARIABLE, |flow, out| text(named(flow, is_tls), out)),
     of(231, 8, |flow, out| out.extend(flow.sent.payload_bytes.to_be_bytes())),
+    of(232, 8, |flow, out| out.extend(flow.received.payload_bytes.to_be_bytes())),
 ];
 
 const fn is_tls(source: NameSource) -> bool {
