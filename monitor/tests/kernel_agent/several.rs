@@ -7,12 +7,16 @@ use std::{
     time::Duration,
 };
 
+use nix::sys::signal::Signal;
+
 use crate::{
     agent::{Agent, Running, plain},
+    bpffs::BpfFs,
     exposition::Page,
     frames::{self, Raw},
     names::wait_for_listener,
     netns::{DEADLINE, Namespace},
+    pins::flag,
 };
 
 /// TCP flags.
@@ -229,6 +233,27 @@ fn a_path_that_moves_and_one_that_is_sprayed_lose_nothing() {
     assert_once(&agent, &[&uplinks.server]);
     connection(&uplinks.client, &uplinks.server, SERVER, 8081, 1_000_000, || ());
     assert_once(&agent, &[&uplinks.server]);
+}
+
+#[test]
+fn an_instance_that_goes_on_counts_what_came_since_on_all_interfaces_together() {
+    let (uplinks, bpf) = (Uplinks::new(), BpfFs::new());
+    let first = Agent::start(&uplinks.client, &[&flag(&bpf)]);
+    let datagrams = Datagrams::new(&uplinks.client, CLIENT, &uplinks.server, SERVER);
+    datagrams.exchange(50);
+    uplinks.out(1);
+    datagrams.exchange(70);
+    assert_once(&first, &[&uplinks.server]);
+    first.stop(Signal::SIGTERM);
+    datagrams.exchange(30);
+    uplinks.out(0);
+    let second = Agent::start(&uplinks.client, &[&flag(&bpf)]);
+    datagrams.exchange(40);
+    second.wait_for_sum("weir_flow_io_packets_total", &[], 2.0 * 70.0);
+    let page = second.wait_for_drains();
+    assert_eq!(page.sum("weir_flow_io_packets_total", &[]), 2.0 * 70.0);
+    let of_all = page.sum("weir_network_io_packets_total", &[("transport", "udp")]);
+    assert_eq!(of_all, 2.0 * 190.0, "of interfaces all are carried");
 }
 
 #[test]

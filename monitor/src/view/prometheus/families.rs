@@ -52,7 +52,7 @@ families! {
     FLOWS_LET_GO = Counter "weir_flows_let_go";
     /// 1: the last reading found the flow table short of room, and flows make it before their time.
     FLOW_TABLE_PRESSURE = Gauge "weir_flow_table_pressure";
-    /// Flows seen on a second interface and counted on the first.
+    /// Further sightings of flows: on another interface, or in and out of one. Each packet counts once.
     DUPLICATE_FLOWS = Counter "weir_duplicate_flows";
 
     /// Bytes on the wire of TCP, UDP and SCTP flows, each flow counted once: all that weir_service_io_bytes_total has by key.
