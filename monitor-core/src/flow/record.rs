@@ -10,6 +10,7 @@ use super::{
     reading::{Reading, SideReading},
 };
 use crate::{
+    application::Application,
     label::EndReason,
     record::{
         ApplicationSource, BySide, FlowRecord, Identity, Peer, RoundTrip, TcpTraffic, Text, Time, Traffic,
@@ -134,6 +135,8 @@ pub(crate) fn write(entry: &Entry, unwritten: &Unwritten, reason: EndReason, at:
         domain: name.and_then(|name| name.domain()).map(Text::from),
         application: application.map(Text::from),
         application_source,
+        proxied_client_ip: entry.talk.known.proxied.map(|(address, _)| address),
+        proxied_client_port: entry.talk.known.proxied.map(|(_, port)| port),
     }
 }
 
@@ -151,7 +154,11 @@ pub(crate) fn application<'a>(
     if let Some(application) = entry.talk.known.application {
         return Some((application.as_str(), ApplicationSource::Wire));
     }
-    (!service.is_empty()).then_some((service, ApplicationSource::Port))
+    if service.is_empty() || entry.talk.known.refuted {
+        return None;
+    }
+    let word = Application::of_service(service).map_or(service, |known| known.as_str());
+    Some((word, ApplicationSource::Port))
 }
 
 /// A duration that a slot holds as nanoseconds, with 0 for none.

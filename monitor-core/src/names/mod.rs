@@ -31,6 +31,17 @@ pub struct Known {
     pub name: Option<Name>,
     /// What it speaks.
     pub application: Option<Application>,
+    /// Its bytes are not what its server's port is registered for.
+    pub refuted: bool,
+    /// Address and port of the client in whose name a proxy opened it, by a header of the PROXY protocol.
+    pub proxied: Option<(IpAddr, u16)>,
+}
+
+impl Known {
+    /// Whether what it speaks is not known, or only what came before that.
+    pub const fn is_open(&self) -> bool {
+        matches!(self.application, None | Some(Application::Proxy | Application::Stun))
+    }
 }
 
 /// A name and where it comes from.

@@ -7,5 +7,6 @@
 pub mod dns;
 pub mod http;
 pub mod http2;
+pub mod proxy;
 pub mod quic;
 pub mod tls;

@@ -63,7 +63,7 @@ impl Context<'_> {
 
     /// The flow speaks this, unless something that says more is known.
     pub(super) const fn speaks(&mut self, application: Application) {
-        if self.known.application.is_none() {
+        if self.known.is_open() {
             self.known.application = Some(application);
         }
     }

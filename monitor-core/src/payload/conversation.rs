@@ -12,9 +12,9 @@ use super::{
     protocol::{self, Begins, Opening, Protocol, Step},
 };
 use crate::{
-    application::{self, Application},
+    application::{self, Application, Sight},
     finding::Watch,
-    parse::http::Dialect,
+    parse::{http::Dialect, proxy},
     reassembly::{Assembler, GivenUp},
     record::Text,
 };
@@ -25,6 +25,9 @@ const UNCLEAR_MAX: usize = 64;
 /// Most segments that are kept when a flow was found in its middle and says nothing that is known: what stands
 /// before them may come late.
 const HELD_BACK: u8 = 3;
+
+/// Segments of a direction in which its application is looked for.
+const LOOKS: u8 = 4;
 
 /// A flow in which there is something to read.
 #[derive(Debug)]
@@ -61,6 +64,8 @@ struct Beginning {
     kept: u8,
     /// Sequence number up to which they were looked at.
     looked: u32,
+    /// Times that its application was looked for.
+    looks: u8,
 }
 
 /// Bytes that can be read.
@@ -264,6 +269,17 @@ impl Conversation {
     /// Looks for what bytes begin: the stream's, or a segment's in its middle.
     fn find(&mut self, to: &mut Context<'_>, ready: Ready<'_>) -> usize {
         let mut side = self.search.as_ref().map_or_else(Beginning::default, |s| s.sides[to.sender.index()]);
+        if !side.passed && side.kept == 0 {
+            match proxy::read(ready.bytes) {
+                proxy::Read::No => {}
+                proxy::Read::Unclear => return 0,
+                proxy::Read::Header { length, source } => {
+                    to.speaks(Application::Proxy);
+                    to.known.proxied = source.or(to.known.proxied);
+                    return self.rest(to, ready, length);
+                }
+            }
+        }
         let opening = |bytes, first| Opening {
             transport: Transport::Tcp,
             bytes,
@@ -299,7 +315,7 @@ impl Conversation {
             Begins::Unclear if all < UNCLEAR_MAX => return 0,
             Begins::Unclear | Begins::No | Begins::Message(_) => {}
         }
-        self.look(to, fresh);
+        self.look(to, fresh, &mut side);
         side.passed |= ready.anchored || side.kept + 1 >= HELD_BACK;
         (side.kept, side.looked) = if side.passed { (0, 0) } else { (side.kept + 1, ready.end) };
         self.search.get_or_insert_default().sides[to.sender.index()] = side;
@@ -307,15 +323,21 @@ impl Conversation {
     }
 
     /// Looks at bytes that nobody reads.
-    fn look(&mut self, to: &mut Context<'_>, bytes: &[u8]) {
+    fn look(&mut self, to: &mut Context<'_>, bytes: &[u8], side: &mut Beginning) {
         if bytes.is_empty() {
             return;
         }
-        if to.known.application.is_none() {
-            to.known.application = application::detect(Transport::Tcp, bytes, to.ports());
-            if matches!(to.known.application, Some(Application::Tls | Application::Ssh)) {
-                self.done = 3;
-            }
+        if to.known.is_open() && side.looks < LOOKS {
+            side.looks += 1;
+            let found = application::recognise(Transport::Tcp, &Sight::of(bytes, to.ports()));
+            to.known.application = found.or(to.known.application);
+        }
+        // Of a connection that was found in its middle the hello may come late.
+        let early = !side.passed && side.kept + 1 < HELD_BACK && !self.stream(to.sender).is_anchored();
+        if matches!(to.known.application, Some(Application::Ssh))
+            || (matches!(to.known.application, Some(Application::Tls)) && !early)
+        {
+            self.done = 3;
         }
         let client = to.flow.client;
         let watch = &mut self.search.get_or_insert_default().watch;

@@ -26,7 +26,9 @@ pub(super) fn begins(opening: &Opening<'_>) -> Begins {
         (Some(kind), Transport::Tcp) => {
             Begins::Yes(Box::new(Messages { kind, streams: [Stream::midway(), Stream::midway()] }))
         }
-        (Some(kind), _) => Begins::Message(kind),
+        (Some(kind), _) if Message::new(opening.bytes).is_ok_and(|message| !message.is_noise()) => {
+            Begins::Message(kind)
+        }
         (None, Transport::Udp)
             if opening.first
                 && ports.0 != NETBIOS_NAMES
@@ -37,6 +39,11 @@ pub(super) fn begins(opening: &Opening<'_>) -> Begins {
         }
         _ => Begins::No,
     }
+}
+
+/// Whether a datagram between these ports is expected to be a message.
+pub(super) const fn is_expected(ports: (u16, u16)) -> bool {
+    dns::kind(ports.0, ports.1).is_some()
 }
 
 /// Messages over TCP.

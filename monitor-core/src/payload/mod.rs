@@ -31,7 +31,7 @@ use self::{
     protocol::{Begins, Opening},
 };
 use crate::{
-    application::{self, Application},
+    application::Application,
     names::{CacheConfig, Name, NameCache, PublicNames},
     parse::{
         dns::{MatchConfig, QueryTable},
@@ -45,7 +45,7 @@ use crate::{
 const PROBES_MAX: u8 = 64;
 
 /// Datagrams of a flow that are looked at for its application, and on unknown ports for DNS.
-const DATAGRAMS: u8 = 4;
+const DATAGRAMS: u8 = 8;
 
 /// How payload is read and how much may be held of it.
 #[derive(Clone, Debug)]
@@ -240,7 +240,7 @@ impl Payloads {
             conversation
         } else {
             let early =
-                talk.datagrams < DATAGRAMS && matches!(talk.known.application, None | Some(Application::Dns));
+                talk.datagrams < DATAGRAMS && (talk.known.is_open() || talk.known.application == Some(Application::Dns));
             let ports = [payload.sender, payload.sender.other()].map(|side| flow.key.endpoint(side).1);
             let opening = Opening {
                 transport: Transport::Udp,
@@ -257,9 +257,8 @@ impl Payloads {
                 }
                 Begins::No | Begins::Unclear => {
                     talk.pass(payload.sender);
-                    if early && talk.known.application.is_none() {
-                        let found = application::detect(Transport::Udp, payload.bytes, opening.ports);
-                        talk.known.application = found;
+                    if early && talk.known.is_open() {
+                        talk.recognise(payload, opening.ports);
                     }
                     return;
                 }

@@ -1,9 +1,14 @@
 //! What is kept of each flow's payload.
 
-use monitor_common::abi::Side;
+use monitor_common::abi::{Side, Transport};
 
-use super::{DATAGRAMS, PROBES_MAX, Place, conversation::Conversation};
-use crate::{finding::Told, names::Known, record::Id};
+use super::{DATAGRAMS, PROBES_MAX, Payload, Place, conversation::Conversation, dns};
+use crate::{
+    application::{self, Sight},
+    finding::Told,
+    names::Known,
+    record::Id,
+};
 
 /// What was made of a flow's payload so far. A flow that said nothing, or of which enough is known, has no
 /// conversation: this is all that it costs.
@@ -21,6 +26,8 @@ pub struct Talk {
     pub(super) enough: u8,
     /// Its first packet was looked at.
     pub(super) heard: bool,
+    /// The beginning of the last datagram that may be of a media stream, by side.
+    media: [Option<Box<[u8; 12]>>; 2],
     /// Datagrams that began nothing, by side.
     probes: [u8; 2],
     /// The same of both.
@@ -30,7 +37,18 @@ pub struct Talk {
 /// A copy knows what is known; who goes on reading is the original.
 impl Clone for Talk {
     fn clone(&self) -> Self {
-        Self { known: self.known.clone(), conversation: None, ..*self }
+        Self {
+            id: self.id,
+            known: self.known.clone(),
+            conversation: None,
+            starts: self.starts,
+            told: self.told,
+            enough: self.enough,
+            heard: self.heard,
+            media: [None, None],
+            probes: self.probes,
+            datagrams: self.datagrams,
+        }
     }
 }
 
@@ -49,6 +67,20 @@ impl Talk {
     /// Whether it has the conversation of a place.
     pub fn is_at(&self, place: Place) -> bool {
         self.conversation.as_ref().is_some_and(|conversation| conversation.place == place.at)
+    }
+
+    /// Looks for what a datagram says that nobody reads.
+    pub(super) fn recognise(&mut self, payload: &Payload<'_>, ports: (u16, u16)) {
+        let media = &mut self.media[payload.sender.index()];
+        let before = media.as_deref().copied();
+        let sight = Sight { bytes: payload.bytes, length: payload.length as usize, ports, before };
+        let found = application::recognise(Transport::Udp, &sight);
+        self.known.refuted |= found.is_none() && dns::is_expected(ports);
+        self.known.application = found.or(self.known.application);
+        *media = match payload.bytes.first_chunk() {
+            Some(first) if first[0] >> 6 == 2 && self.known.is_open() => Some(Box::new(*first)),
+            _ => None,
+        };
     }
 
     /// A datagram began nothing.

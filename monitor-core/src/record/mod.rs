@@ -181,6 +181,10 @@ record! {
         application: Option<Text>;
         /// How the application is known.
         application_source: Option<ApplicationSource>;
+        /// Address of the client in whose name a proxy opened the connection, by its PROXY protocol header.
+        proxied_client_ip: Option<IpAddr>;
+        /// Its port.
+        proxied_client_port: Option<u16>;
     }
 }
 

@@ -41,6 +41,8 @@ pub(crate) fn small() -> FlowRecord {
         domain: None,
         application: None,
         application_source: None,
+        proxied_client_ip: None,
+        proxied_client_port: None,
     }
 }
 
@@ -90,6 +92,8 @@ pub(crate) fn full() -> FlowRecord {
         domain: Some(Text::from("example.com")),
         application: Some(Text::from("http")),
         application_source: Some(ApplicationSource::Wire),
+        proxied_client_ip: None,
+        proxied_client_port: None,
         ..small()
     }
 }

@@ -84,6 +84,20 @@ impl<'a> Message<'a> {
         Ok(Self { bytes, header })
     }
 
+    /// Whether nothing says that these bytes are a message: it asks and answers nothing that could be read, or a
+    /// header stands alone that announces more. A message that is damaged further on is one.
+    pub fn is_noise(&self) -> bool {
+        let announced = self.header.iter().skip(2).any(|count| *count != 0);
+        let first = self.entries().next();
+        match (announced, self.bytes.len()) {
+            // An error may repeat nothing of its query.
+            (false, Message::HEADER..) => !self.is_response() || self.opcode() > 6,
+            (true, Message::HEADER) => !self.is_truncated(),
+            (true, 13..) => first.is_none_or(|entry| entry.is_err()) && (self.opcode() > 6 || self.flags() & 0x40 != 0),
+            _ => true,
+        }
+    }
+
     /// Identifier.
     pub const fn id(&self) -> u16 {
         self.header[0]

@@ -48,6 +48,8 @@ fn flow(bytes: u64) -> AnyRecord {
         name_source: Some(NameSource::Sni),
         application: None,
         application_source: None,
+        proxied_client_ip: None,
+        proxied_client_port: None,
     }))
 }
 

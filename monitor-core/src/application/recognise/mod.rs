@@ -1,0 +1,77 @@
+//! Recognisers: one a protocol, in families, each from the protocol's specification.
+//!
+//! A recogniser looks at the first payloads of a direction, no more than a few of them, and says yes only where
+//! lengths, versions, checksums or fixed words agree. A port alone never suffices here; some protocols have so few
+//! marks that theirs is wanted beside the bytes. The order of the list is that of certainty: fixed words first.
+
+mod asn1;
+mod crypto;
+mod data;
+mod directory;
+mod files;
+mod industry;
+mod media;
+mod messaging;
+mod network;
+mod observe;
+mod plain;
+mod remote;
+mod sight;
+
+#[cfg(test)]
+mod tests;
+
+use monitor_common::abi::Transport;
+
+use super::Application;
+pub use sight::Sight;
+
+/// Says whether bytes are a protocol's; `None`: too few bytes to be.
+type Check = fn(&Sight<'_>) -> Option<bool>;
+
+/// One way in which a protocol is recognised.
+struct Recogniser {
+    application: Application,
+    transport: Transport,
+    is: Check,
+}
+
+/// Over TCP.
+const fn tcp(application: Application, is: Check) -> Recogniser {
+    Recogniser { application, transport: Transport::Tcp, is }
+}
+
+/// In datagrams.
+const fn udp(application: Application, is: Check) -> Recogniser {
+    Recogniser { application, transport: Transport::Udp, is }
+}
+
+/// All families.
+const FAMILIES: [&[Recogniser]; 10] = [
+    crypto::ALL,
+    data::ALL,
+    messaging::ALL,
+    directory::ALL,
+    files::ALL,
+    remote::ALL,
+    network::ALL,
+    observe::ALL,
+    industry::ALL,
+    media::ALL,
+];
+
+/// What a payload says. Ports of sender and receiver only support what the bytes say.
+pub fn recognise(transport: Transport, sight: &Sight<'_>) -> Option<Application> {
+    let plain = match transport {
+        Transport::Tcp => plain::stream(sight.bytes),
+        Transport::Udp => plain::datagram(sight.bytes, sight.ports),
+        _ => return None,
+    };
+    plain.or_else(|| {
+        FAMILIES
+            .into_iter()
+            .flatten()
+            .find(|one| one.transport == transport && (one.is)(sight) == Some(true))
+            .map(|one| one.application)
+    })
+}
