@@ -218,3 +218,23 @@ label_enum! {
         Ports = "ports",
     }
 }
+
+label_enum! {
+    /// Behaviour over many flows.
+    DetectionKind {
+        /// Contacts that mostly fail, of many hosts or ports.
+        Scan = "scan",
+        /// Sessions in which passwords are tried.
+        PasswordGuessing = "password_guessing",
+        /// Connections at intervals, as programs make them that wait for commands.
+        Beacon = "beacon",
+        /// Data inside a protocol that is there for something else.
+        Tunnel = "tunnel",
+        /// More packets than their receiver answers.
+        Flood = "flood",
+        /// More bytes sent than usual.
+        Upload = "upload",
+        /// The first contact with a domain.
+        New = "new",
+    }
+}

@@ -5,6 +5,7 @@
 //! offline), so that a live host and a capture file go through the same code.
 
 pub mod application;
+pub mod detection;
 pub mod engine;
 pub mod fanout;
 pub mod filter;

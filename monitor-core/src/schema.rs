@@ -310,6 +310,8 @@ mod tests {
             });
             let who: &[_] = if *kind == "fanout" {
                 &["source"]
+            } else if *kind == "detection" {
+                &["source_ip", "first_flow"]
             } else {
                 &["client_ip", if *kind == "dns" { "flow_id" } else { "id" }]
             };

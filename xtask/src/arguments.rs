@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use crate::attack;
 use crate::bench::{self, Bench};
 use crate::build::Profile;
@@ -52,6 +54,11 @@ Usage: cargo xtask TASK
   attack [--minutes N] [--flows N]
                            an agent with 118,000 flows (unless told) under clients that reset, do not read, crowd and
                            watch, as root, for 5 minutes unless told: what scrapes, drains and a stop take
+  applications LIST        which applications are named in captures, by bytes or by port: LIST has the path of a
+                           capture, a tab and the words of its application (commas between them) on each line
+  detect LABELS [DIRECTORY…]
+                           precision and recall of detections, into docs/detections.md: LABELS has the path of a
+                           capture, a tab and the kinds in it on each line; captures in the directories have none
   audit                    licences, sources, withdrawn releases, advisories of the crates that Weir is made of
   sbom                     write them down in CycloneDX's form: target/weir.cdx.json
   unsafe [--check]         write docs/unsafe.md, the list of unsafe code (check: compare it instead)
@@ -92,6 +99,10 @@ pub(crate) enum Command {
     Dist { plan: dist::Plan },
     /// Test what a release consists of.
     TestDist { plan: test_dist::Plan },
+    /// Name the applications of captures.
+    Applications { list: PathBuf },
+    /// Measure detections on captures.
+    Detect { labels: PathBuf, negatives: Vec<PathBuf> },
     /// Ask about the crates.
     Audit,
     /// Write the bill of materials.
@@ -139,6 +150,15 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
             }
             Command::TestDist { plan: test_dist::Plan { quick: !quick.is_empty(), releases } }
         }
+        "applications" => {
+            let (list, more) = first("applications", "the path of a list", own)?;
+            none("applications", &more)?;
+            Command::Applications { list }
+        }
+        "detect" => {
+            let (labels, more) = first("detect", "the path of a list", own)?;
+            Command::Detect { labels, negatives: more.into_iter().map(PathBuf::from).collect() }
+        }
         "audit" => none("audit", &own).map(|()| Command::Audit)?,
         "sbom" => none("sbom", &own).map(|()| Command::Sbom)?,
         "unsafe" => Command::Unsafe { check: flag("unsafe", "--check", &own)? },
@@ -171,6 +191,8 @@ impl Command {
             Self::Bench { .. } => "bench",
             Self::Dist { .. } => "dist",
             Self::TestDist { .. } => "test-dist",
+            Self::Applications { .. } => "applications",
+            Self::Detect { .. } => "detect",
             Self::Audit => "audit",
             Self::Sbom => "sbom",
             Self::Unsafe { .. } => "unsafe",
@@ -180,6 +202,17 @@ impl Command {
             Self::Attack { .. } => "attack",
         }
     }
+}
+
+/// The path that a task wants first, and what follows it.
+fn first(
+    task: &'static str,
+    argument: &'static str,
+    words: Vec<String>,
+) -> Result<(PathBuf, Vec<String>), Error> {
+    let mut words = words.into_iter();
+    let path = words.next().map(PathBuf::from).ok_or_else(|| usage(Usage::Missing { task, argument }))?;
+    Ok((path, words.collect()))
 }
 
 /// What stands before and what stands after `--`.

@@ -6,6 +6,7 @@ mod audit;
 mod bench;
 mod boards;
 mod build;
+mod captures;
 mod check;
 mod demo;
 mod dist;
@@ -72,6 +73,8 @@ fn dispatch(command: Command) -> Result<(), Error> {
         Command::TestSystemd => kernels::run_systemd(&project),
         Command::Dist { plan } => dist::run(&project, &plan),
         Command::TestDist { plan } => test_dist::run(&project, &plan),
+        Command::Applications { list } => captures::applications(&project, &list),
+        Command::Detect { labels, negatives } => captures::detect(&project, &labels, &negatives),
         Command::Audit => audit::run(&project),
         Command::Sbom => sbom::run(&project).map(|path| println!("{}", path.display())),
         Command::Unsafe { check: true } => check::unsafe_code::check(&project),

@@ -7,6 +7,7 @@ use monitor_common::{
 
 use super::{DrainReport, EngineConfig, HookReading, Interfaces, Ledger, Outbox};
 use crate::{
+    detection::Detector,
     flow::{
         entry::Entry,
         rate::Step,
@@ -29,12 +30,14 @@ pub(super) struct Books {
     pub(super) ledger: Ledger,
     pub(super) interfaces: Interfaces,
     pub(super) outbox: Outbox,
+    pub(super) detection: Detector,
 }
 
 impl Books {
     pub(super) fn new(config: EngineConfig, now: u64) -> Self {
         Self {
             ledger: Ledger::new(&config, now),
+            detection: Detector::new(config.detection.clone()),
             config,
             step: Step::first(now),
             report: DrainReport::default(),
@@ -46,6 +49,7 @@ impl Books {
     /// Goes on with another configuration; what was counted stays.
     pub(super) fn reconfigure(&mut self, config: EngineConfig) {
         self.ledger.reconfigure(&self.config, &config, self.step.now());
+        self.detection.reconfigure(&config.detection);
         self.config = config;
     }
 
@@ -77,6 +81,7 @@ impl Books {
         let mut report = std::mem::take(&mut self.report);
         self.interfaces.after(after, &mut report);
         self.ledger.fanout_mut().expire(now);
+        self.detection.advance(now);
         let wall = self.wall(now);
         self.ledger.end_drain(&self.step, wall);
         report
@@ -99,6 +104,7 @@ impl Books {
     pub(super) fn count(&mut self, entry: &mut Entry, delta: &Reading, results: &Results) {
         let now = self.now();
         self.ledger.count(entry, delta, results, &self.config, now);
+        self.gained(entry, delta);
     }
 
     /// Counts by name what a flow has gained, once it is settled which one it is; `end`: it must be now.
@@ -109,6 +115,7 @@ impl Books {
 
     /// Writes the last record of a flow.
     pub(super) fn last(&mut self, entry: &mut Entry, reason: EndReason) {
+        self.contact(entry);
         self.write(entry, reason);
     }
 
@@ -139,9 +146,10 @@ impl Books {
 
     /// Counts and queues the records that payload gave.
     pub(super) fn tell(&mut self, payloads: &mut Payloads) {
-        let Self { config, ledger, outbox, .. } = self;
-        let mut said = std::mem::take(&mut outbox.said);
+        let mut said = std::mem::take(&mut self.outbox.said);
         for record in said.drain(..) {
+            self.said(&record);
+            let Self { config, ledger, outbox, .. } = self;
             payloads.count(&record);
             ledger.live_mut().said(&record);
             if let AnyRecord::Finding(finding) = &record
@@ -153,7 +161,7 @@ impl Books {
                 outbox.record(config.record_queue, || record);
             }
         }
-        outbox.said = said;
+        self.outbox.said = said;
     }
 
     /// A drain at `now` has ended: those who watch look at what it brought.

@@ -47,6 +47,12 @@ impl Engine {
         flows.leave(books, slot, reason);
     }
 
+    /// The capture has ended, and all its flows.
+    pub(crate) fn conclude(&mut self) {
+        self.books.detection.finish();
+        self.books.tell_detections(false);
+    }
+
     /// Gives up waiting for responses of DNS alone: of a capture, time is no reason to forget a hello.
     pub(crate) fn expire_queries(&mut self, now: u64) {
         self.flows.payloads.expire_queries(now);

@@ -1,7 +1,8 @@
 //! What an engine is told.
 
 use crate::{
-    fanout::FanoutConfig, flow::Timeouts, payload::PayloadConfig, services::ServiceTable, totals::Budgets,
+    detection::DetectionConfig, fanout::FanoutConfig, flow::Timeouts, payload::PayloadConfig,
+    services::ServiceTable, totals::Budgets,
 };
 
 /// How an engine counts. All of it may change while it runs: [`super::Engine::reconfigure`].
@@ -19,6 +20,8 @@ pub struct EngineConfig {
     pub peers: bool,
     /// Which sources reach unusually many hosts or ports.
     pub fanout: FanoutConfig,
+    /// What behaviour over many flows is told of.
+    pub detection: DetectionConfig,
     /// What turns a time of the flow clock into nanoseconds since the Unix epoch.
     pub wall_offset: i64,
     /// Whether records are written.
@@ -41,6 +44,7 @@ impl Default for EngineConfig {
             max_flows: 131_072,
             peers: false,
             fanout: FanoutConfig::default(),
+            detection: DetectionConfig::default(),
             wall_offset: 0,
             records: false,
             live: None,

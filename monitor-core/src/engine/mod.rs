@@ -13,6 +13,7 @@ mod books;
 mod capture;
 mod carry;
 mod config;
+mod detect;
 mod flows;
 mod interfaces;
 mod ledger;
@@ -21,12 +22,13 @@ mod payload;
 mod surroundings;
 mod view;
 
-use monitor_common::abi::{Direction, Flow, HookCounters};
+use monitor_common::abi::{CoarseCounters, CoarseKey, Direction, Flow, HookCounters, IpVersion, Transport};
 
 pub use crate::flow::Timeouts;
 pub use crate::label::EndReason;
 pub use crate::totals::Budgets;
 use crate::{
+    detection::Detector,
     live::Marks,
     payload::{Payload, Payloads, Talks},
 };
@@ -164,6 +166,7 @@ impl Engine {
         let mut report = books.end_drain(now, after);
         // Of a capture nobody takes them: records suffice.
         books.tell_fanout(!flows.noted_early);
+        books.tell_detections(!flows.noted_early);
         flows.watch(books, now);
         report.live = flows.table.len() as u32;
         report
@@ -173,6 +176,29 @@ impl Engine {
     pub fn shutdown(&mut self, now: u64) {
         self.books.step_to(now);
         self.flows.shutdown(&mut self.books);
+        self.books.detection.finish();
+        self.books.tell_detections(false);
+    }
+
+    /// What looks for behaviour over many flows.
+    pub const fn detection(&self) -> &Detector {
+        &self.books.detection
+    }
+
+    /// What the coarse table of the kernel holds now: packets that found no slot, by server. Detections are told
+    /// what came since the last call.
+    pub fn set_coarse(&mut self, entries: Vec<(CoarseKey, CoarseCounters)>) {
+        let Books { ledger, detection, step, .. } = &mut self.books;
+        for (key, counters) in &entries {
+            let packets = counters.packets.saturating_sub(ledger.overflow_of(key));
+            if packets != 0 {
+                let server =
+                    key.server.to_ip(if key.ip_version == 6 { IpVersion::V6 } else { IpVersion::V4 });
+                let transport = Transport::from_protocol(key.protocol);
+                detection.overflowed(server, transport, packets, step.now());
+            }
+        }
+        ledger.set_coarse(entries);
     }
 
     /// All sums of flows.

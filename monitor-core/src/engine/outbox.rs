@@ -3,12 +3,12 @@
 use crate::{
     fanout::Detection,
     live::Surge,
-    record::{AnyRecord, FindingRecord},
+    record::{AnyRecord, DetectionRecord, FindingRecord},
 };
 
 /// Risks that wait to be taken, and surges.
 const FINDINGS: usize = 64;
-/// Sources of fan-out that wait to be taken.
+/// Sources of fan-out that wait to be taken, and detections.
 const DETECTIONS: usize = 1024;
 
 /// What waits to be taken.
@@ -19,6 +19,7 @@ pub struct Outbox {
     /// Records of payload on their way into the queue.
     pub(super) said: Vec<AnyRecord>,
     detections: Vec<Detection>,
+    behaviour: Vec<DetectionRecord>,
     risks: Vec<FindingRecord>,
     surges: Vec<Surge>,
     findings_dropped: u64,
@@ -47,6 +48,11 @@ impl Outbox {
         std::mem::take(&mut self.detections)
     }
 
+    /// Takes the detections that began or ended since the last call.
+    pub fn take_detections(&mut self) -> Vec<DetectionRecord> {
+        std::mem::take(&mut self.behaviour)
+    }
+
     /// Takes the risks that were found since the last call.
     pub fn take_risks(&mut self) -> Vec<FindingRecord> {
         std::mem::take(&mut self.risks)
@@ -73,6 +79,14 @@ impl Outbox {
 
     pub(super) fn fanout(&mut self, detection: Detection) {
         push(&mut self.detections, DETECTIONS, detection, &mut self.findings_dropped);
+    }
+
+    pub(super) fn detection(&mut self, record: &DetectionRecord) {
+        if self.behaviour.len() < DETECTIONS {
+            self.behaviour.push(record.clone());
+        } else {
+            self.findings_dropped += 1;
+        }
     }
 
     pub(super) fn risk(&mut self, record: &FindingRecord) {

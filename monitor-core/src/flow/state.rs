@@ -122,6 +122,16 @@ impl Connection {
         self.any(bits::RST)
     }
 
+    /// Its beginning was seen: a SYN of either side.
+    pub(crate) const fn began(&self) -> bool {
+        self.any(bits::SYN)
+    }
+
+    /// The client acknowledged something.
+    pub(crate) const fn client_acknowledges(&self) -> bool {
+        self.client_has(bits::ACK)
+    }
+
     /// The result of the current attempt, if it has one already.
     const fn result(&self) -> Option<AttemptResult> {
         if self.established() {

@@ -178,6 +178,8 @@ impl Session {
         for slot in slots {
             self.end(slot, EndReason::Shutdown, records);
         }
+        self.engine.conclude();
+        self.engine.outbox_mut().drain_records(records);
     }
 
     /// A flow began in a slot: perhaps one of very many of its client.

@@ -44,7 +44,9 @@ fn line(bytes: &[u8]) -> Read {
     let Some(end) = head.windows(2).position(|pair| pair == b"\r\n") else {
         return if bytes.len() < LINE_MAX { Read::Unclear } else { Read::No };
     };
-    let Some(text) = head.get(6..end).and_then(|text| std::str::from_utf8(text).ok()) else { return Read::No };
+    let Some(text) = head.get(6..end).and_then(|text| std::str::from_utf8(text).ok()) else {
+        return Read::No;
+    };
     let mut words = text.split(' ');
     let family = words.next();
     let source = match family {
@@ -53,7 +55,9 @@ fn line(bytes: &[u8]) -> Read {
             let address: Option<IpAddr> = words.next().and_then(|word| word.parse().ok());
             let port = words.nth(1).and_then(|word| word.parse().ok());
             match (address, port) {
-                (Some(address), Some(port)) if address.is_ipv4() == (family == Some("TCP4")) => Some((address, port)),
+                (Some(address), Some(port)) if address.is_ipv4() == (family == Some("TCP4")) => {
+                    Some((address, port))
+                }
                 _ => return Read::No,
             }
         }
@@ -81,9 +85,14 @@ fn binary(bytes: &[u8]) -> Read {
             (1, [a, b, c, d, _, _, _, _, high, low, ..]) => {
                 Some((Ipv4Addr::new(*a, *b, *c, *d).into(), u16::from_be_bytes([*high, *low])))
             }
-            (2, addresses) => addresses.first_chunk::<16>().zip(addresses.get(32..34)).map(|(source, port)| {
-                (Ipv6Addr::from(*source).into(), port.iter().fold(0, |port, byte| port << 8 | u16::from(*byte)))
-            }),
+            (2, addresses) => {
+                addresses.first_chunk::<16>().zip(addresses.get(32..34)).map(|(source, port)| {
+                    (
+                        Ipv6Addr::from(*source).into(),
+                        port.iter().fold(0, |port, byte| port << 8 | u16::from(*byte)),
+                    )
+                })
+            }
             _ => None,
         }
     };
@@ -101,7 +110,11 @@ mod tests {
         assert_eq!(read(header), Read::Header { length: 45, source });
         assert_eq!(read(b"PROXY UNKNOWN\r\n"), Read::Header { length: 15, source: None });
         assert_eq!(read(b"PROXY TCP4 192.0.2.1"), Read::Unclear);
-        for wrong in [&b"PROXY TCP4 2001:db8::1 2001:db8::2 1 2\r\n"[..], b"PROXY TCP5 1 2 3 4\r\n", b"POST / HTTP/1.1\r\n"] {
+        for wrong in [
+            &b"PROXY TCP4 2001:db8::1 2001:db8::2 1 2\r\n"[..],
+            b"PROXY TCP5 1 2 3 4\r\n",
+            b"POST / HTTP/1.1\r\n",
+        ] {
             assert_eq!(read(wrong), Read::No, "{wrong:?}");
         }
         assert_eq!(read(&[b"PROXY TCP4 ".as_slice(), &[b'1'; 200]].concat()), Read::No);
@@ -109,7 +122,9 @@ mod tests {
 
     #[test]
     fn a_binary_header_says_who_the_client_is() {
-        let mut header = [SIGNATURE.as_slice(), &[0x21, 0x11, 0, 12, 192, 0, 2, 1, 198, 51, 100, 2, 0xdc, 4, 1, 0xbb]].concat();
+        let mut header =
+            [SIGNATURE.as_slice(), &[0x21, 0x11, 0, 12, 192, 0, 2, 1, 198, 51, 100, 2, 0xdc, 4, 1, 0xbb]]
+                .concat();
         header.extend_from_slice(b"\x16\x03\x01");
         let source = Some(("192.0.2.1".parse().unwrap(), 56_324));
         assert_eq!(read(&header), Read::Header { length: 28, source });

@@ -218,7 +218,8 @@ fn begun(to: &mut Context<'_>, hello: &ClientHello) {
 /// A hello says what its flow speaks, and with whom. Its first bytes may have shown that it is one before it was
 /// whole.
 fn named(to: &mut Context<'_>, application: Application, name: &[u8], source: NameSource) {
-    let hello = matches!(to.known.application, Some(Application::Tls | Application::Dtls | Application::Quic));
+    let hello =
+        matches!(to.known.application, Some(Application::Tls | Application::Dtls | Application::Quic));
     if hello || to.known.is_open() {
         to.known.application = Some(application);
     }

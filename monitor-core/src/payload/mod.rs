@@ -239,8 +239,8 @@ impl Payloads {
         let mut conversation = if let Some(conversation) = talk.conversation.take() {
             conversation
         } else {
-            let early =
-                talk.datagrams < DATAGRAMS && (talk.known.is_open() || talk.known.application == Some(Application::Dns));
+            let early = talk.datagrams < DATAGRAMS
+                && (talk.known.is_open() || talk.known.application == Some(Application::Dns));
             let ports = [payload.sender, payload.sender.other()].map(|side| flow.key.endpoint(side).1);
             let opening = Opening {
                 transport: Transport::Udp,

@@ -115,7 +115,7 @@ impl ProtocolTotals {
             AnyRecord::Dns(dns) => self.dns(dns),
             AnyRecord::Http(http) => self.http(http),
             AnyRecord::Finding(finding) => self.findings[finding.kind.index()] += 1,
-            AnyRecord::Flow(_) | AnyRecord::Fanout(_) => {}
+            AnyRecord::Flow(_) | AnyRecord::Fanout(_) | AnyRecord::Detection(_) => {}
         }
     }
 

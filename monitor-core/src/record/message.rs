@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::{Identity, NamedIdentity, Text, Time};
+use super::{Id, Identity, NamedIdentity, Text, Time};
 use crate::{
-    label::{FanoutKind, FindingKind},
+    label::{DetectionKind, FanoutKind, FindingKind},
     schema::{record, words},
 };
 
@@ -171,6 +171,69 @@ record! {
     }
 }
 
+record! {
+    record "detection"
+    /// Behaviour over many flows: one record when it is detected, without `until`, and one when it is over.
+    DetectionRecord {
+        /// When it was detected, or seen for the last time.
+        time: Time;
+        /// What.
+        kind: DetectionKind;
+        /// Which sort of it.
+        detail: Text;
+        /// Who does it; absent where many do.
+        source_ip: Option<IpAddr>;
+        /// To whom; absent where it is done to many.
+        target_ip: Option<IpAddr>;
+        /// On which port.
+        target_port: Option<u16>;
+        /// Under which name.
+        name: Option<Text>;
+        /// Begin of what was counted.
+        since: Time;
+        /// When it was seen for the last time; absent while it goes on.
+        until: Option<Time>;
+        /// How sure, from 0 to 1.
+        score: f64;
+        /// What was counted.
+        counts: DetectionCounts;
+        /// Number of the first flow that was counted.
+        first_flow: Id;
+        /// Number of the last one.
+        last_flow: Id;
+    }
+}
+
+record! {
+    part
+    /// What was counted for a detection; what does not apply is absent.
+    #[derive(Default)]
+    DetectionCounts {
+        /// Flows or connections.
+        flows: Option<u64>;
+        /// Hosts: reached by the source, or reaching the target.
+        hosts: Option<u64>;
+        /// Ports of servers.
+        ports: Option<u64>;
+        /// Contacts that failed.
+        failed: Option<u64>;
+        /// Different names.
+        names: Option<u64>;
+        /// Packets or messages.
+        packets: Option<u64>, Packets;
+        /// Bytes.
+        bytes: Option<u64>, Bytes;
+        /// Bytes that are usual.
+        usual_bytes: Option<u64>, Bytes;
+        /// Median of the intervals.
+        period_seconds: Option<f64>, Seconds;
+        /// Median deviation of the intervals from it.
+        jitter_seconds: Option<f64>, Seconds;
+        /// Time in which it was counted.
+        window_seconds: f64, Seconds;
+    }
+}
+
 /// What carries a TLS hello.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Carrier {
@@ -215,4 +278,4 @@ impl DnsKind {
     }
 }
 
-words! { Carrier, DnsKind, FindingKind, FanoutKind }
+words! { Carrier, DnsKind, FindingKind, FanoutKind, DetectionKind }

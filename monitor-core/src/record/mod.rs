@@ -2,6 +2,7 @@
 //!
 //! Plain data; [`to_json`] makes a line of it. What is absent is left out.
 
+mod line;
 mod message;
 mod packet;
 mod text;
@@ -14,7 +15,8 @@ use monitor_common::wire::Tunnel;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 pub use message::{
-    Answer, Carrier, DnsKind, DnsRecord, FanoutRecord, FindingRecord, HttpRecord, Question, TlsRecord,
+    Answer, Carrier, DetectionCounts, DetectionRecord, DnsKind, DnsRecord, FanoutRecord, FindingRecord,
+    HttpRecord, Question, TlsRecord,
 };
 pub use packet::PacketRecord;
 pub use text::{TEXT_MAX, Text, escape};
@@ -490,6 +492,8 @@ any_record! {
     Finding(FindingRecord);
     /// A source that reaches unusually many hosts or ports.
     Fanout(FanoutRecord);
+    /// Behaviour over many flows.
+    Detection(DetectionRecord);
 }
 
 impl AnyRecord {
@@ -501,7 +505,7 @@ impl AnyRecord {
             Self::Dns(record) => Some(&record.identity),
             Self::Http(record) => Some(&record.identity),
             Self::Finding(record) => Some(&record.identity),
-            Self::Fanout(_) => None,
+            Self::Fanout(_) | Self::Detection(_) => None,
         }
     }
 
@@ -514,6 +518,7 @@ impl AnyRecord {
             Self::Http(record) => record.time,
             Self::Finding(record) => record.time,
             Self::Fanout(record) => record.time,
+            Self::Detection(record) => record.time,
         }
     }
 

@@ -5,11 +5,14 @@ use std::net::IpAddr;
 use super::{Top, Weighed};
 use crate::{
     label::{FanoutKind, FindingKind},
-    record::{FanoutRecord, FindingRecord, Text},
+    record::{DetectionRecord, FanoutRecord, FindingRecord, Text},
 };
 
 /// Findings that are kept at least.
 const FINDINGS: usize = 2_048;
+
+/// Detections that are kept at most.
+const DETECTIONS: usize = 1_024;
 
 /// All findings.
 #[derive(Debug)]
@@ -18,6 +21,8 @@ pub struct Findings {
     pub all: Top<(FindingKind, Text, IpAddr), u64>,
     /// Sources that reached unusually many, by what of: the most at once.
     pub fanouts: Top<(IpAddr, FanoutKind), Most>,
+    /// Behaviour over many flows, as it ended.
+    pub detections: Vec<DetectionRecord>,
 }
 
 /// The largest of several numbers.
@@ -36,7 +41,7 @@ impl Weighed for Most {
 
 impl Default for Findings {
     fn default() -> Self {
-        Self { all: Top::new(FINDINGS), fanouts: Top::new(FINDINGS) }
+        Self { all: Top::new(FINDINGS), fanouts: Top::new(FINDINGS), detections: Vec::new() }
     }
 }
 
@@ -47,6 +52,13 @@ impl Findings {
 
     pub(super) fn fanout(&mut self, fanout: &FanoutRecord) {
         self.fanouts.entry((fanout.source, fanout.kind)).merge(Most(fanout.count));
+    }
+
+    pub(super) fn detection(&mut self, detection: &DetectionRecord) {
+        // The record of its end says what came of it.
+        if detection.until.is_some() && self.detections.len() < DETECTIONS {
+            self.detections.push(detection.clone());
+        }
     }
 
     /// Whether a kind was found with exactly this.

@@ -71,6 +71,7 @@ impl Report {
             AnyRecord::Http(http) => self.http.message(http),
             AnyRecord::Finding(finding) => self.findings.finding(finding),
             AnyRecord::Fanout(fanout) => self.findings.fanout(fanout),
+            AnyRecord::Detection(detection) => self.findings.detection(detection),
         }
     }
 }

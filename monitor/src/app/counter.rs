@@ -481,7 +481,7 @@ impl Counter {
         }
         let overflow = self.state.engine().interfaces().overflow_packets();
         if let Some(Ok(coarse)) = self.source.coarse_after(overflow) {
-            self.state.engine().ledger_mut().set_coarse(coarse);
+            self.state.engine().set_coarse(coarse);
         }
         drained
     }

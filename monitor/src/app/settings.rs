@@ -2,6 +2,10 @@
 
 use monitor_common::abi::Sampling;
 use monitor_common::wire::TunnelPorts;
+use monitor_core::detection::{
+    BeaconConfig, DetectionConfig, Exceptions, FloodConfig, GuessingConfig, NewConfig, ScanConfig,
+    TunnelConfig, UploadConfig,
+};
 use monitor_core::engine::{Budgets, EngineConfig, Timeouts};
 use monitor_core::fanout::FanoutConfig;
 use monitor_core::payload::PayloadConfig;
@@ -57,6 +61,7 @@ pub(super) fn engine(config: &Config, wall_offset: i64, records: bool) -> Result
             ports: config.fanout_ports.get(),
             max_sources: config.fanout_max_sources.get(),
         },
+        detection: detection(config),
         wall_offset,
         records,
         // A step of the history is a drain, if those are far apart.
@@ -113,6 +118,56 @@ pub(crate) fn source(config: &Config) -> ebpf::Options {
         mirror: config.promiscuous,
         pin: config.pin.clone(),
         ..ebpf::Options::default()
+    }
+}
+
+/// What behaviour over many flows is told of. A kind whose thresholds are all 0 is not looked for.
+fn detection(config: &Config) -> DetectionConfig {
+    let defaults = DetectionConfig::default();
+    DetectionConfig {
+        enabled: config.detection_enabled,
+        max_entries: config.detection_max_entries.get(),
+        hold: config.detection_hold.nanos(),
+        scan: ScanConfig {
+            enabled: config.detection_scan_hosts.get() != 0 || config.detection_scan_ports.get() != 0,
+            hosts: config.detection_scan_hosts.get(),
+            ports: config.detection_scan_ports.get(),
+            window: config.detection_scan_window.nanos(),
+        },
+        guessing: GuessingConfig {
+            enabled: config.detection_guessing_sessions.get() != 0,
+            sessions: config.detection_guessing_sessions.get(),
+            window: config.detection_guessing_window.nanos(),
+        },
+        beacon: BeaconConfig {
+            enabled: config.detection_beacon_connections.get() != 0,
+            connections: config.detection_beacon_connections.get(),
+            score: f64::from(config.detection_beacon_score.get()) / 100.0,
+        },
+        tunnel: TunnelConfig {
+            enabled: true,
+            name_bytes: config.detection_tunnel_name_bytes.get().into(),
+            answer_bytes: config.detection_tunnel_answer_bytes.get().into(),
+            window: config.detection_tunnel_window.nanos(),
+            echoes: config.detection_tunnel_echoes.get().into(),
+        },
+        flood: FloodConfig {
+            enabled: true,
+            syn: config.detection_flood_syn.get().into(),
+            udp: config.detection_flood_udp.get().into(),
+            icmp: config.detection_flood_icmp.get().into(),
+            reflection: config.detection_flood_reflection.get().into(),
+        },
+        upload: UploadConfig {
+            enabled: config.detection_upload_megabytes.get() != 0,
+            bytes: u64::from(config.detection_upload_megabytes.get()).saturating_mul(1_000_000),
+            ..defaults.upload
+        },
+        new: NewConfig {
+            enabled: config.detection_new_enabled,
+            learning: config.detection_new_learning.nanos(),
+        },
+        exceptions: Exceptions::new(&config.detection_except),
     }
 }
 

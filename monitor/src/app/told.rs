@@ -38,14 +38,18 @@ impl Told {
     pub(super) fn tell(&mut self, state: &State) {
         state.events.settle();
         let now = clock::now();
-        let (scans, risks, surges, overflow) = {
+        let (scans, behaviour, risks, surges, overflow) = {
             let mut engine = state.engine();
             let overflow = engine.interfaces().overflow_packets();
             let outbox = engine.outbox_mut();
-            (outbox.take_fanout(), outbox.take_risks(), outbox.take_surges(), overflow)
+            let behaviour = outbox.take_detections();
+            (outbox.take_fanout(), behaviour, outbox.take_risks(), outbox.take_surges(), overflow)
         };
         for detection in &scans {
             state.events.emit(&Event::Fanout { detection });
+        }
+        for record in &behaviour {
+            state.events.emit(&Event::Detection { record });
         }
         for surge in &surges {
             state.events.emit(&Event::Surge { surge });

@@ -179,6 +179,51 @@ settings! {
     /// Sources that are watched at once, about 2 KiB each at most; the least recently active give way.
     fanout_max_sources: Number<16, 1_000_000> = "fanout.max-sources", "N", "4096", Live;
 
+    /// Whether behaviour over many flows is looked for: scans, password guessing, beacons, tunnels, floods, uploads.
+    detection_enabled: bool = "detection.enabled", "BOOL", "true", Live;
+    /// Addresses, networks and names (with all below them) of which no detection is told.
+    detection_except: Vec<String> = "detection.except", "WHOM,…", "", Live;
+    /// How long a detection goes on without another sign of it.
+    detection_hold: Timeout = "detection.hold", "TIME", "5m", Live;
+    /// Entries of each table of detections, 200 bytes to 2 KiB each; the least recently active give way.
+    detection_max_entries: Number<64, 1_000_000> = "detection.max-entries", "N", "8192", Live;
+    /// Hosts on which one port failed, within detection.scan.window, from which on a source scans; 0: never.
+    detection_scan_hosts: Number<0, 1_000_000> = "detection.scan.hosts", "N", "16", Live;
+    /// Ports of one host that failed from which on a source scans; 0: never.
+    detection_scan_ports: Number<0, 65_535> = "detection.scan.ports", "N", "32", Live;
+    /// Time in which failures are counted for a scan.
+    detection_scan_window: Timeout = "detection.scan.window", "TIME", "1h", Live;
+    /// Short sessions of a source with one login service from which on it guesses passwords; 0: never.
+    detection_guessing_sessions: Number<0, 1_000_000> = "detection.guessing.sessions", "N", "20", Live;
+    /// Longest time between two of these sessions, and in which the last of them count.
+    detection_guessing_window: Timeout = "detection.guessing.window", "TIME", "10m", Live;
+    /// Connections of a client with a server from which on they may be a beacon's; 0: never.
+    detection_beacon_connections: Number<0, 1_000_000> = "detection.beacon.connections", "N", "16", Live;
+    /// Score in percent from which on they are.
+    detection_beacon_score: Number<1, 100> = "detection.beacon.score", "PERCENT", "90", Live;
+    /// Bytes of different names below a domain, within detection.tunnel.window, that are a tunnel; 0: never.
+    detection_tunnel_name_bytes: Number<0, 1_000_000_000> = "detection.tunnel.name-bytes", "BYTES", "2500", Live;
+    /// Bytes of TXT, NULL and private answers below a domain that are a tunnel; 0: never.
+    detection_tunnel_answer_bytes: Number<0, 1_000_000_000> = "detection.tunnel.answer-bytes", "BYTES", "16384", Live;
+    /// Time in which names and answers are counted.
+    detection_tunnel_window: Timeout = "detection.tunnel.window", "TIME", "10m", Live;
+    /// Echoes each way from which on a pair of hosts may have a tunnel in ICMP; 0: never.
+    detection_tunnel_echoes: Number<0, 1_000_000_000> = "detection.tunnel.echoes", "N", "16", Live;
+    /// SYNs a second to a host without a connection that are a flood; 0: never.
+    detection_flood_syn: Number<0, 1_000_000_000> = "detection.flood.syn", "N", "100", Live;
+    /// Unanswered datagrams a second to a host, in 50 flows or more, that are a flood; 0: never.
+    detection_flood_udp: Number<0, 1_000_000_000> = "detection.flood.udp", "N", "1000", Live;
+    /// Messages of ICMP a second to a host that are a flood; 0: never.
+    detection_flood_icmp: Number<0, 1_000_000_000> = "detection.flood.icmp", "N", "500", Live;
+    /// Answers a second of amplifiers that a host did not ask for that are a flood; 0: never.
+    detection_flood_reflection: Number<0, 1_000_000_000> = "detection.flood.reflection", "N", "100", Live;
+    /// Megabytes that a client sends to a server in ten minutes below which no upload is told; 0: never.
+    detection_upload_megabytes: Number<0, 1_000_000_000> = "detection.upload.megabytes", "N", "100", Live;
+    /// Whether the first contact of a client with a domain is told.
+    detection_new_enabled: bool = "detection.new.enabled", "BOOL", "false", Live;
+    /// How long a client's contacts are learnt before first ones are told.
+    detection_new_learning: Timeout = "detection.new.learning", "TIME", "24h", Live;
+
     /// UDP ports of VXLAN: at most two.
     tunnel_vxlan: Vec<Number<1, 65_535>> = "tunnel.vxlan", "PORT,…", "4789,8472", Restart;
     /// UDP port of GENEVE; 0: none.

@@ -15,7 +15,7 @@ use super::peer::Peer;
 use monitor_core::engine::Violation;
 use monitor_core::fanout::Detection;
 use monitor_core::live::Surge;
-use monitor_core::record::FindingRecord;
+use monitor_core::record::{DetectionRecord, FindingRecord};
 use tracing::{debug, error, info, warn};
 
 use crate::config::types::ListenAddress;
@@ -103,6 +103,7 @@ impl Event<'_> {
                 | Self::LoginFailed { .. }
                 | Self::RequestRefused { .. }
                 | Self::Fanout { .. }
+                | Self::Detection { .. }
                 | Self::Risk { .. }
                 | Self::Surge { .. }
                 | Self::Overflow { .. }
@@ -417,6 +418,24 @@ events! {
                 detection.window / 1_000_000_000
             ),
         );
+
+    /// A detection began or is over: behaviour over many flows.
+    Detection = "detection" {
+        /// What, who and how much.
+        record: &'a DetectionRecord,
+    }
+        => warn!(
+            event,
+            kind = record.kind.as_str(),
+            detail = record.detail.as_str(),
+            source = record.source_ip.map(tracing::field::display),
+            target = record.target_ip.map(tracing::field::display),
+            name = record.name.as_ref().map(|name| name.as_str()),
+            score = record.score,
+            over = record.until.is_some(),
+            "flows together look like an attack or a fault: see docs/detections.md"
+        );
+        show (Warning, record.line());
 
     /// The flow table has no room: packets count, but on no flow.
     Overflow = "overflow" {

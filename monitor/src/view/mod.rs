@@ -1,5 +1,6 @@
 //! What is known, for those who ask: each view reads one state of the engine.
 
+pub mod detections;
 pub mod fanout;
 pub mod flows;
 pub mod listing;

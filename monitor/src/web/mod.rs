@@ -277,6 +277,7 @@ impl Web {
             ("/api/v1/flows/{id}", get(api::flow)),
             ("/api/v1/live", get(api::live)),
             ("/api/v1/live/stream", get(api::stream)),
+            ("/api/v1/detections", get(api::detections)),
             ("/api/v1/fanout", get(api::fanout)),
             ("/api/v1/overflow", get(api::overflow)),
         ]

@@ -112,11 +112,14 @@ fn openvpn(sight: &Sight<'_>, at: usize) -> Option<bool> {
     }
     // The first packets have the number 1 or 2, and the time behind it.
     let numbered = |rest: usize| -> Option<bool> {
-        Some(matches!(sight.be32(at + rest)?, 1..=2) && (1 << 30..=u32::MAX as usize).contains(&sight.be32(at + rest + 4)?))
+        Some(
+            matches!(sight.be32(at + rest)?, 1..=2)
+                && (1 << 30..=u32::MAX as usize).contains(&sight.be32(at + rest + 4)?),
+        )
     };
-    let authenticated = [16, 20, 32, 48, 64].into_iter().any(|hmac| {
-        numbered(SESSION + hmac) == Some(true) && tail(SESSION + hmac + 8) == Some(true)
-    });
+    let authenticated = [16, 20, 32, 48, 64]
+        .into_iter()
+        .any(|hmac| numbered(SESSION + hmac) == Some(true) && tail(SESSION + hmac + 8) == Some(true));
     // tls-crypt: number, time and a tag of 32 bytes, then what is encrypted; with a client's key behind it.
     let encrypted = numbered(SESSION) == Some(true) && length >= SESSION + 8 + 32 + 5;
     Some(authenticated || encrypted)
@@ -152,7 +155,12 @@ fn socks(sight: &Sight<'_>) -> Option<bool> {
 /// A control message (RFC 2637, 2).
 fn pptp(sight: &Sight<'_>) -> Option<bool> {
     let kind = sight.be16(8)?;
-    Some(sight.be16(2)? == 1 && sight.be32(4)? == 0x1a2b_3c4d && sight.begins(sight.be16(0)?) && (1..=15).contains(&kind))
+    Some(
+        sight.be16(2)? == 1
+            && sight.be32(4)? == 0x1a2b_3c4d
+            && sight.begins(sight.be16(0)?)
+            && (1..=15).contains(&kind),
+    )
 }
 
 /// The line with which nodes begin: 0, name, version 17.
@@ -215,7 +223,12 @@ fn ethereum(sight: &Sight<'_>) -> Option<bool> {
 
 /// A miner's or a pool's message in JSON.
 fn stratum(sight: &Sight<'_>) -> Option<bool> {
-    let words: [&[u8]; 5] =
-        [b"\"mining.", b"\"eth_submitLogin\"", b"\"eth_getWork\"", b"\"eth_submitWork\"", b"\"method\":\"login\""];
+    let words: [&[u8]; 5] = [
+        b"\"mining.",
+        b"\"eth_submitLogin\"",
+        b"\"eth_getWork\"",
+        b"\"eth_submitWork\"",
+        b"\"method\":\"login\"",
+    ];
     Some(sight.u8(0)? == b'{' && words.into_iter().any(|word| sight.holds(256, word)))
 }

@@ -1,10 +1,6 @@
 //! Databases, stores and caches.
 
-use super::{
-    Application as A, Recogniser, Sight,
-    sight::is_printable,
-    tcp, udp,
-};
+use super::{Application as A, Recogniser, Sight, sight::is_printable, tcp, udp};
 
 pub(super) const ALL: &[Recogniser] = &[
     tcp(A::Cassandra, cassandra),
@@ -57,7 +53,10 @@ fn oracle(sight: &Sight<'_>) -> Option<bool> {
             && clear
             && match kind {
                 // Connect: the version and the oldest that will do, then the description of the service.
-                1 => (0x012c..=0x0150).contains(&sight.be16(8)?) && (0x0100..=sight.be16(8)?).contains(&sight.be16(10)?),
+                1 => {
+                    (0x012c..=0x0150).contains(&sight.be16(8)?)
+                        && (0x0100..=sight.be16(8)?).contains(&sight.be16(10)?)
+                }
                 // Accept.
                 2 => (0x012c..=0x0150).contains(&sight.be16(8)?),
                 // Refuse and redirect say why and where in text.
@@ -88,7 +87,9 @@ fn mssql(sight: &Sight<'_>) -> Option<bool> {
         // Batches and calls: the headers, as long as they say.
         1 | 3 => sight.on(&[1433]) && (4..=64).contains(&sight.le32(8)?),
         // Answers: a token.
-        4 => sight.on(&[1433]) && matches!(sight.u8(8)?, 0x81 | 0xaa | 0xab | 0xad | 0xe3 | 0xe5 | 0xfd..=0xff),
+        4 => {
+            sight.on(&[1433]) && matches!(sight.u8(8)?, 0x81 | 0xaa | 0xab | 0xad | 0xe3 | 0xe5 | 0xfd..=0xff)
+        }
         _ => false,
     })
 }
@@ -114,8 +115,14 @@ fn memcached(sight: &Sight<'_>) -> Option<bool> {
     if let 0x80 | 0x81 = sight.u8(0)? {
         let (key, extras, body) = (sight.be16(2)?, usize::from(sight.u8(4)?), sight.be32(8)?);
         let opcode = sight.u8(1)?;
-        return Some(opcode <= 0x48 && key <= 250 && extras <= 20 && key + extras <= body && sight.u8(5)? == 0
-            && sight.begins(body + 24));
+        return Some(
+            opcode <= 0x48
+                && key <= 250
+                && extras <= 20
+                && key + extras <= body
+                && sight.u8(5)? == 0
+                && sight.begins(body + 24),
+        );
     }
     let line = sight.line()?;
     if !is_printable(line) || !sight.has(line.len(), b"\r\n") {
@@ -140,8 +147,17 @@ fn memcached(sight: &Sight<'_>) -> Option<bool> {
 /// A data stream structure of DDM: its length, 0xD0, and an object that is as long as it leaves room for.
 fn drda(sight: &Sight<'_>) -> Option<bool> {
     let (length, format, inner, point) = (sight.be16(0)?, sight.u8(3)?, sight.be16(6)?, sight.be16(8)?);
-    let known = matches!(point, 0x1041 | 0x1443 | 0x106d | 0x106e | 0x14ac | 0x2001 | 0x2201 | 0x200a..=0x2015 | 0x2208);
-    Some(sight.u8(2)? == 0xd0 && format & 0x80 == 0 && inner + 6 == length && known && length <= sight.length.max(length))
+    let known = matches!(
+        point,
+        0x1041 | 0x1443 | 0x106d | 0x106e | 0x14ac | 0x2001 | 0x2201 | 0x200a..=0x2015 | 0x2208
+    );
+    Some(
+        sight.u8(2)? == 0xd0
+            && format & 0x80 == 0
+            && inner + 6 == length
+            && known
+            && length <= sight.length.max(length),
+    )
 }
 
 /// Answers to commands that were not seen.
@@ -159,6 +175,12 @@ fn z3950(sight: &Sight<'_>) -> Option<bool> {
         inner = inner.next()?;
     }
     let options = inner.next()?;
-    Some(matches!(outer.tag, 0xb4 | 0xb5) && sight.begins(outer.whole()) && inner.tag == 0x83 && inner.length == 2
-        && options.tag == 0x84 && (2..=4).contains(&options.length))
+    Some(
+        matches!(outer.tag, 0xb4 | 0xb5)
+            && sight.begins(outer.whole())
+            && inner.tag == 0x83
+            && inner.length == 2
+            && options.tag == 0x84
+            && (2..=4).contains(&options.length),
+    )
 }

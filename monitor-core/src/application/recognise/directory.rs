@@ -20,7 +20,9 @@ pub(super) const ALL: &[Recogniser] = &[
     tcp(A::Slp, slp),
     udp(A::WsDiscovery, |sight| {
         let xml = sight.has(0, b"<?xml") || sight.holds(40, b"Envelope");
-        Some(xml && (sight.holds(2048, b"/ws/2005/04/discovery") || sight.holds(2048, b"/ws-dd/ns/discovery")))
+        Some(
+            xml && (sight.holds(2048, b"/ws/2005/04/discovery") || sight.holds(2048, b"/ws-dd/ns/discovery")),
+        )
     }),
     udp(A::NetbiosNs, netbios_names),
     udp(A::NetbiosDgm, netbios_datagram),
@@ -62,8 +64,14 @@ fn kerberos(bytes: &[u8]) -> Option<bool> {
     // Requests count their fields from 1, all others from 0.
     let first = if matches!(outer.tag, 0x6a | 0x6c) { 0xa1 } else { 0xa0 };
     let number = if outer.tag == 0x7e { 30 } else { outer.tag & 0x1f };
-    Some(matches!(outer.tag, 0x6a..=0x6f | 0x74..=0x76 | 0x7e) && sequence.tag == 0x30 && version.tag == first
-        && version.value() == [2, 1, 5] && kind.tag == first + 1 && kind.value() == [2, 1, number])
+    Some(
+        matches!(outer.tag, 0x6a..=0x6f | 0x74..=0x76 | 0x7e)
+            && sequence.tag == 0x30
+            && version.tag == first
+            && version.value() == [2, 1, 5]
+            && kind.tag == first + 1
+            && kind.value() == [2, 1, number],
+    )
 }
 
 /// A packet whose attributes end with it (RFC 2865, 3; 5176).
@@ -89,8 +97,16 @@ fn diameter(sight: &Sight<'_>) -> Option<bool> {
     let (length, command) = (sight.be24(1)?, sight.be24(5)?);
     let known = matches!(command, 257..=258 | 260..=275 | 280 | 282..=288 | 300..=311 | 316..=324 | 8_388_608..=8_388_750);
     let first = sight.be24(25)?;
-    Some(sight.u8(0)? == 1 && sight.u8(4)? & 0x0f == 0 && known && length.is_multiple_of(4) && length >= 28
-        && (sight.begins(length) || length < sight.length) && (8..=length - 20).contains(&first) && sight.u8(24)? & 0x1f == 0)
+    Some(
+        sight.u8(0)? == 1
+            && sight.u8(4)? & 0x0f == 0
+            && known
+            && length.is_multiple_of(4)
+            && length >= 28
+            && (sight.begins(length) || length < sight.length)
+            && (8..=length - 20).contains(&first)
+            && sight.u8(24)? & 0x1f == 0,
+    )
 }
 
 /// A message of version 1, 2c or 3 (RFC 3416, 3; RFC 3412, 6).
@@ -99,11 +115,13 @@ fn snmp(sight: &Sight<'_>) -> Option<bool> {
     let version = Element::read(outer.rest)?;
     let next = version.next()?;
     let fits = outer.tag == 0x30 && sight.is(outer.whole()) && version.tag == 2 && version.length == 1;
-    Some(fits && match (version.value().first()?, next.tag) {
-        (0 | 1, 4) => matches!(next.next()?.tag, 0xa0..=0xa8),
-        (3, 0x30) => Element::read(next.rest)?.tag == 2 && matches!(next.next()?.tag, 4),
-        _ => false,
-    })
+    Some(
+        fits && match (version.value().first()?, next.tag) {
+            (0 | 1, 4) => matches!(next.next()?.tag, 0xa0..=0xa8),
+            (3, 0x30) => Element::read(next.rest)?.tag == 2 && matches!(next.next()?.tag, 4),
+            _ => false,
+        },
+    )
 }
 
 /// The header that all packets of a connection have (DCE 1.1: RPC, 12.6.3.1).
@@ -114,16 +132,30 @@ fn dcerpc(sight: &Sight<'_>) -> Option<bool> {
         _ => return Some(false),
     };
     let length = if little { sight.le16(8)? } else { sight.be16(8)? };
-    Some(sight.has(0, &[5]) && sight.u8(1)? <= 1 && matches!(sight.u8(2)?, 0 | 2 | 3 | 11..=19) && sight.be24(5)? == 0
-        && length >= 16 && (sight.begins(length) || length < sight.length))
+    Some(
+        sight.has(0, &[5])
+            && sight.u8(1)? <= 1
+            && matches!(sight.u8(2)?, 0 | 2 | 3 | 11..=19)
+            && sight.be24(5)? == 0
+            && length >= 16
+            && (sight.begins(length) || length < sight.length),
+    )
 }
 
 /// The header of datagrams (12.5.2).
 fn dcerpc_datagram(sight: &Sight<'_>) -> Option<bool> {
     let little = sight.u8(4)? == 0x10;
     let length = if little { sight.le16(74)? } else { sight.be16(74)? };
-    Some(sight.u8(0)? == 4 && sight.u8(1)? <= 10 && sight.u8(3)? <= 1 && matches!(sight.u8(4)?, 0 | 0x10)
-        && sight.u8(5)? == 0 && sight.u8(6)? == 0 && sight.length >= 80 && sight.is(80 + length))
+    Some(
+        sight.u8(0)? == 4
+            && sight.u8(1)? <= 10
+            && sight.u8(3)? <= 1
+            && matches!(sight.u8(4)?, 0 | 0x10)
+            && sight.u8(5)? == 0
+            && sight.u8(6)? == 0
+            && sight.length >= 80
+            && sight.is(80 + length),
+    )
 }
 
 /// A record mark of a whole message (RFC 5531, 11).
@@ -148,7 +180,10 @@ fn rpc(sight: &Sight<'_>, at: usize) -> Option<bool> {
         return Some(program(sight, at)? != 0);
     }
     // Answer, accepted, no verifier, success; nothing but the port or a marked record vouches for the rest.
-    let answer = sight.be32(at + 4)? == 1 && sight.be32(at + 8)? == 0 && sight.be32(at + 12)? == 0 && sight.be32(at + 16)? == 0;
+    let answer = sight.be32(at + 4)? == 1
+        && sight.be32(at + 8)? == 0
+        && sight.be32(at + 12)? == 0
+        && sight.be32(at + 16)? == 0;
     Some(answer && sight.be32(at + 20)? <= 5 && sight.on(&[111, 2049]))
 }
 
@@ -159,7 +194,9 @@ fn slp(sight: &Sight<'_>) -> Option<bool> {
         2 => {
             let language = sight.be16(12)?;
             let text = sight.bytes.get(14..14 + language.min(16))?;
-            matches!(sight.u8(1)?, 1..=11) && sight.is(sight.be24(2)?) && (1..=16).contains(&language)
+            matches!(sight.u8(1)?, 1..=11)
+                && sight.is(sight.be24(2)?)
+                && (1..=16).contains(&language)
                 && text.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
         }
         _ => false,
@@ -174,12 +211,18 @@ fn is_netbios_name(sight: &Sight<'_>, at: usize) -> bool {
 
 /// A packet of the name service (RFC 1002, 4.2): DNS's header, such a name, and a type.
 fn netbios_names(sight: &Sight<'_>) -> Option<bool> {
-    Some(is_netbios_name(sight, 12) && matches!(sight.be16(46)?, 0x20 | 0x21 | 1 | 2 | 10) && sight.be16(48)? & 0x7fff == 1)
+    Some(
+        is_netbios_name(sight, 12)
+            && matches!(sight.be16(46)?, 0x20 | 0x21 | 1 | 2 | 10)
+            && sight.be16(48)? & 0x7fff == 1,
+    )
 }
 
 /// A datagram (RFC 1002, 4.4).
 fn netbios_datagram(sight: &Sight<'_>) -> Option<bool> {
-    let direct = matches!(sight.u8(0)?, 0x10..=0x12) && is_netbios_name(sight, 14) && sight.be16(10)? + 14 == sight.length;
+    let direct = matches!(sight.u8(0)?, 0x10..=0x12)
+        && is_netbios_name(sight, 14)
+        && sight.be16(10)? + 14 == sight.length;
     Some(direct && sight.be16(8)? == 138)
 }
 

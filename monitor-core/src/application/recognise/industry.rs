@@ -15,17 +15,28 @@ pub(super) const ALL: &[Recogniser] = &[
     udp(A::EthernetIp, ethernet_ip),
     udp(A::Cip, cip),
     tcp(A::S7, |sight| Some(cotp_data(sight)? && sight.u8(7)? == 0x32 && matches!(sight.u8(8)?, 1..=3 | 7))),
-    tcp(A::S7Plus, |sight| Some(cotp_data(sight)? && sight.u8(7)? == 0x72 && matches!(sight.u8(8)?, 1..=3 | 0xfe))),
+    tcp(A::S7Plus, |sight| {
+        Some(cotp_data(sight)? && sight.u8(7)? == 0x72 && matches!(sight.u8(8)?, 1..=3 | 0xfe))
+    }),
     // The name of the abstract syntax in the association: 1.0.9506.2.
     tcp(A::Mms, |sight| Some(cotp_data(sight)? && sight.holds(256, &[0x28, 0xca, 0x22, 0x02]))),
     tcp(A::Iec62056, iec62056),
     udp(A::Iec62056, iec62056),
     tcp(A::Ads, ads),
-    tcp(A::Fins, |sight| Some(sight.has(0, b"FINS") && sight.begins(sight.be32(4)? + 8) && sight.be32(8)? <= 6)),
+    tcp(A::Fins, |sight| {
+        Some(sight.has(0, b"FINS") && sight.begins(sight.be32(4)? + 8) && sight.be32(8)? <= 6)
+    }),
     udp(A::Fins, fins),
     udp(A::HartIp, hart),
     tcp(A::HartIp, hart),
-    tcp(A::Hislip, |sight| Some(sight.has(0, b"HS") && sight.u8(2)? <= 26 && sight.be32(8)? == 0 && sight.begins(sight.be32(12)? + 16))),
+    tcp(A::Hislip, |sight| {
+        Some(
+            sight.has(0, b"HS")
+                && sight.u8(2)? <= 26
+                && sight.be32(8)? == 0
+                && sight.begins(sight.be32(12)? + 16),
+        )
+    }),
     tcp(A::Synchrophasor, synchrophasor),
     udp(A::Synchrophasor, synchrophasor),
     udp(A::SomeIp, some_ip),
@@ -67,14 +78,24 @@ fn iec104(sight: &Sight<'_>) -> Option<bool> {
         }
         at += length + 2;
     }
-    Some(at == sight.bytes.len() && at != 0 && (at > 6 || sight.bytes.get(3..6)? == [0, 0, 0] || sight.on(&[2404])))
+    Some(
+        at == sight.bytes.len()
+            && at != 0
+            && (at > 6 || sight.bytes.get(3..6)? == [0, 0, 0] || sight.on(&[2404])),
+    )
 }
 
 /// A header of Modbus over TCP, a known function, and on another port a length that only it has.
 fn modbus(sight: &Sight<'_>) -> Option<bool> {
     let (length, function) = (sight.be16(4)?, sight.u8(7)?);
     let known = matches!(function & 0x7f, 1..=8 | 11 | 12 | 15..=17 | 20..=24 | 43 | 90);
-    Some(sight.be16(2)? == 0 && length + 6 == sight.length && (3..=254).contains(&length) && known && sight.on(&[502, 802]))
+    Some(
+        sight.be16(2)? == 0
+            && length + 6 == sight.length
+            && (3..=254).contains(&length)
+            && known
+            && sight.on(&[502, 802]),
+    )
 }
 
 /// A BVLC header (ASHRAE 135, J), and version 1 of the network layer where it carries one.
@@ -97,8 +118,14 @@ fn knx(sight: &Sight<'_>) -> Option<bool> {
 
 /// A header of the connection protocol (OPC 10000-6, 7.1.2.2).
 fn opcua(sight: &Sight<'_>) -> Option<bool> {
-    let kind = [&b"HEL"[..], b"ACK", b"ERR", b"RHE", b"OPN", b"CLO", b"MSG"].into_iter().any(|kind| sight.has(0, kind));
-    Some(kind && matches!(sight.u8(3)?, b'F' | b'C' | b'A') && sight.le32(4)? >= 8 && sight.begins(sight.le32(4)?))
+    let kind = [&b"HEL"[..], b"ACK", b"ERR", b"RHE", b"OPN", b"CLO", b"MSG"]
+        .into_iter()
+        .any(|kind| sight.has(0, kind));
+    Some(
+        kind && matches!(sight.u8(3)?, b'F' | b'C' | b'A')
+            && sight.le32(4)? >= 8
+            && sight.begins(sight.le32(4)?),
+    )
 }
 
 /// An encapsulated command (CIP volume 2, 2-3).
@@ -117,14 +144,41 @@ fn cip(sight: &Sight<'_>) -> Option<bool> {
 
 /// A TPKT with a data unit of COTP (RFC 1006, 6).
 fn cotp_data(sight: &Sight<'_>) -> Option<bool> {
-    Some(sight.has(0, &[3, 0]) && (sight.be16(2)? <= sight.length || sight.begins(sight.be16(2)?)) && sight.has(4, &[2, 0xf0]) && sight.u8(6)? & 0x7f == 0)
+    Some(
+        sight.has(0, &[3, 0])
+            && (sight.be16(2)? <= sight.length || sight.begins(sight.be16(2)?))
+            && sight.has(4, &[2, 0xf0])
+            && sight.u8(6)? & 0x7f == 0,
+    )
 }
 
 /// The wrapper of DLMS (IEC 62056-47): version 1, both ports, and a length that is that of a known unit.
 fn iec62056(sight: &Sight<'_>) -> Option<bool> {
-    let unit = matches!(sight.u8(8)?, 0x60 | 0x61 | 0x62 | 0x63 | 0xc0..=0xc7 | 0xc8 | 0xcb | 0xcc | 0xcf | 0xd8 | 0xdb | 0xdc | 0x0f | 0x01 | 0x05 | 0x06 | 0x08 | 0x0c | 0x0d);
-    let wrapped = sight.be16(0)? == 1 && sight.be16(6)? + 8 == sight.length && sight.length > 10 && unit
-        && sight.be16(2)? != 0 && sight.be16(4)? != 0;
+    let unit = matches!(
+        sight.u8(8)?,
+        0x60 | 0x61 | 0x62 | 0x63 | 0xc0
+            ..=0xc7
+                | 0xc8
+                | 0xcb
+                | 0xcc
+                | 0xcf
+                | 0xd8
+                | 0xdb
+                | 0xdc
+                | 0x0f
+                | 0x01
+                | 0x05
+                | 0x06
+                | 0x08
+                | 0x0c
+                | 0x0d
+    );
+    let wrapped = sight.be16(0)? == 1
+        && sight.be16(6)? + 8 == sight.length
+        && sight.length > 10
+        && unit
+        && sight.be16(2)? != 0
+        && sight.be16(4)? != 0;
     // The request of mode C in ASCII.
     let request = sight.has(0, b"/?") && sight.bytes.ends_with(b"!\r\n") && sight.length <= 37;
     Some((wrapped && (sight.on(&[4059]) || sight.be16(2)? <= 0xff && sight.be16(4)? <= 0xff)) || request)
@@ -132,30 +186,55 @@ fn iec62056(sight: &Sight<'_>) -> Option<bool> {
 
 /// A packet of AMS over TCP: its length, two addresses, a command, flags, the length of data.
 fn ads(sight: &Sight<'_>) -> Option<bool> {
-    Some(sight.be16(0)? == 0 && sight.le32(2)? + 6 == sight.length && (1..=9).contains(&sight.le16(22)?)
-        && matches!(sight.le16(24)? & !1, 4) && sight.le32(26)? + 38 == sight.length)
+    Some(
+        sight.be16(0)? == 0
+            && sight.le32(2)? + 6 == sight.length
+            && (1..=9).contains(&sight.le16(22)?)
+            && matches!(sight.le16(24)? & !1, 4)
+            && sight.le32(26)? + 38 == sight.length,
+    )
 }
 
 /// A command or an answer in a datagram: information, reserved, gateways, then networks and units.
 fn fins(sight: &Sight<'_>) -> Option<bool> {
-    Some(sight.on(&[9600]) && matches!(sight.u8(0)? & 0xbe, 0x80) && sight.u8(1)? == 0 && sight.u8(2)? <= 7 && sight.length >= 12)
+    Some(
+        sight.on(&[9600])
+            && matches!(sight.u8(0)? & 0xbe, 0x80)
+            && sight.u8(1)? == 0
+            && sight.u8(2)? <= 7
+            && sight.length >= 12,
+    )
 }
 
 /// A header: version 1, kind, identifier, status, number, length (HART-IP, FCG TS20085).
 fn hart(sight: &Sight<'_>) -> Option<bool> {
-    Some(matches!(sight.u8(0)?, 1 | 2) && matches!(sight.u8(1)?, 0..=3 | 15) && sight.u8(2)? <= 5 && sight.be16(6)? == sight.length
-        && sight.length >= 8 && sight.on(&[5094]))
+    Some(
+        matches!(sight.u8(0)?, 1 | 2)
+            && matches!(sight.u8(1)?, 0..=3 | 15)
+            && sight.u8(2)? <= 5
+            && sight.be16(6)? == sight.length
+            && sight.length >= 8
+            && sight.on(&[5094]),
+    )
 }
 
 /// A frame with its checksum (IEEE C37.118.2, 6.2; CRC-CCITT).
 fn synchrophasor(sight: &Sight<'_>) -> Option<bool> {
     let length = sight.be16(2)?;
-    if sight.u8(0)? != 0xaa || sight.u8(1)? & 0x80 != 0 || sight.u8(1)? >> 4 > 5 || length < 16 || length > sight.length {
+    if sight.u8(0)? != 0xaa
+        || sight.u8(1)? & 0x80 != 0
+        || sight.u8(1)? >> 4 > 5
+        || length < 16
+        || length > sight.length
+    {
         return Some(false);
     }
     let (body, sum) = (sight.bytes.get(..length - 2)?, sight.be16(length - 2)?);
     let computed = body.iter().fold(0xffff_u16, |sum, byte| {
-        (0..8).fold(sum ^ u16::from(*byte) << 8, |sum, _| if sum & 0x8000 == 0 { sum << 1 } else { sum << 1 ^ 0x1021 })
+        (0..8).fold(
+            sum ^ u16::from(*byte) << 8,
+            |sum, _| if sum & 0x8000 == 0 { sum << 1 } else { sum << 1 ^ 0x1021 },
+        )
     });
     Some(usize::from(computed) == sum)
 }
@@ -165,6 +244,14 @@ fn some_ip(sight: &Sight<'_>) -> Option<bool> {
     let length = sight.be32(4)?;
     let fits = length >= 8 && (length + 8 <= sight.length || sight.begins(length + 8)) && length < 1 << 20;
     let kind = matches!(sight.u8(14)?, 0..=2 | 0x20..=0x22 | 0x80 | 0x81 | 0xa0 | 0xa1);
-    Some(fits && sight.u8(12)? == 1 && kind && sight.u8(15)? <= 0x5e && sight.be16(0)? != 0
-        && (sight.u8(13)? <= 16) && (sight.is(length + 8) || sight.has(0, &[0xff, 0xff, 0x81, 0]) || length + 8 < sight.length && sight.u8(length + 8 + 12).is_none_or(|version| version == 1)))
+    Some(
+        fits && sight.u8(12)? == 1
+            && kind
+            && sight.u8(15)? <= 0x5e
+            && sight.be16(0)? != 0
+            && (sight.u8(13)? <= 16)
+            && (sight.is(length + 8)
+                || sight.has(0, &[0xff, 0xff, 0x81, 0])
+                || length + 8 < sight.length && sight.u8(length + 8 + 12).is_none_or(|version| version == 1)),
+    )
 }

@@ -14,7 +14,12 @@ pub(super) const ALL: &[Recogniser] = &[
     udp(A::Gtp, gtp),
     udp(A::Pfcp, |sight| {
         let at = if sight.u8(0)? & 1 == 0 { 4 } else { 12 };
-        Some(sight.on(&[8805]) && sight.u8(0)? & 0xf8 == 0x20 && sight.be16(2)? + 4 == sight.length && sight.length >= at + 4)
+        Some(
+            sight.on(&[8805])
+                && sight.u8(0)? & 0xf8 == 0x20
+                && sight.be16(2)? + 4 == sight.length
+                && sight.length >= at + 4,
+        )
     }),
     udp(A::NatPmp, nat_pmp),
     udp(A::Ptp, ptp),
@@ -22,26 +27,42 @@ pub(super) const ALL: &[Recogniser] = &[
 
 /// A message with its marker (RFC 4271, 4.1).
 fn bgp(sight: &Sight<'_>) -> Option<bool> {
-    Some(sight.has(0, &[0xff; 16]) && (19..=4096).contains(&sight.be16(16)?) && matches!(sight.u8(18)?, 1..=5))
+    Some(
+        sight.has(0, &[0xff; 16]) && (19..=4096).contains(&sight.be16(16)?) && matches!(sight.u8(18)?, 1..=5),
+    )
 }
 
 /// A control packet of version 1 (RFC 5880, 4.1).
 fn bfd(sight: &Sight<'_>) -> Option<bool> {
     let length = usize::from(sight.u8(3)?);
-    Some(sight.on(&[3784, 4784, 6784, 7784]) && sight.u8(0)? >> 5 == 1 && length >= 24 && sight.is(length) && sight.u8(2)? != 0
-        && sight.be32(4)? != 0)
+    Some(
+        sight.on(&[3784, 4784, 6784, 7784])
+            && sight.u8(0)? >> 5 == 1
+            && length >= 24
+            && sight.is(length)
+            && sight.u8(2)? != 0
+            && sight.be32(4)? != 0,
+    )
 }
 
 /// A PDU of version 1 with a message that fits (RFC 5036, 3.1 and 3.4).
 fn ldp(sight: &Sight<'_>) -> Option<bool> {
     let (length, message) = (sight.be16(2)?, sight.be16(12)?);
-    Some(sight.be16(0)? == 1 && sight.on(&[646]) && length + 4 <= sight.length && message + 4 <= length
-        && matches!(sight.be16(10)? & 0x7fff, 1 | 0x100 | 0x200 | 0x201 | 0x300 | 0x301 | 0x400..=0x404))
+    Some(
+        sight.be16(0)? == 1
+            && sight.on(&[646])
+            && length + 4 <= sight.length
+            && message + 4 <= length
+            && matches!(sight.be16(10)? & 0x7fff, 1 | 0x100 | 0x200 | 0x201 | 0x300 | 0x301 | 0x400..=0x404),
+    )
 }
 
 /// A message of version 0 (RFC 2281, 5) or version 2 in its first field.
 fn hsrp(sight: &Sight<'_>) -> Option<bool> {
-    let first = sight.u8(0)? == 0 && sight.u8(1)? <= 3 && matches!(sight.u8(2)?, 0 | 1 | 2 | 4 | 8 | 16) && sight.length == 20;
+    let first = sight.u8(0)? == 0
+        && sight.u8(1)? <= 3
+        && matches!(sight.u8(2)?, 0 | 1 | 2 | 4 | 8 | 16)
+        && sight.length == 20;
     let second = sight.u8(0)? == 1 && matches!(sight.u8(1)?, 40) && sight.u8(2)? == 2;
     // An advertisement of who is passive.
     let advertisement = sight.u8(0)? == 0 && sight.u8(1)? == 3;
@@ -65,10 +86,17 @@ fn openflow(sight: &Sight<'_>) -> Option<bool> {
 /// A header, and a message of it whose elements end with the datagram (RFC 5415, 4.3 and 4.5); or DTLS behind one.
 fn capwap(sight: &Sight<'_>) -> Option<bool> {
     if sight.u8(0)? == 1 {
-        return Some(sight.be24(1)? == 0 && sight.has(5, &[0xfe]) && matches!(sight.u8(4)?, 20..=26) && sight.on(&[5246, 5247]));
+        return Some(
+            sight.be24(1)? == 0
+                && sight.has(5, &[0xfe])
+                && matches!(sight.u8(4)?, 20..=26)
+                && sight.on(&[5246, 5247]),
+        );
     }
     let header = usize::from(sight.u8(1)? >> 3) * 4;
-    let control = sight.be24(header)? == 0 && matches!(sight.u8(header + 3)?, 1..=26) && sight.be16(header + 5)? + header + 5 == sight.length;
+    let control = sight.be24(header)? == 0
+        && matches!(sight.u8(header + 3)?, 1..=26)
+        && sight.be16(header + 5)? + header + 5 == sight.length;
     let data = sight.on(&[5247]) && sight.length > header;
     Some(sight.u8(0)? == 0 && header >= 8 && header <= 64 && sight.on(&[5246, 5247]) && (control || data))
 }
@@ -102,7 +130,9 @@ fn nat_pmp(sight: &Sight<'_>) -> Option<bool> {
 /// A message of version 2 that is as long as it says (IEEE 1588, 13.3).
 fn ptp(sight: &Sight<'_>) -> Option<bool> {
     let version_1 = sight.be16(0)? == 1 && sight.be16(2)? == 1 && sight.has(4, b"_DFLT");
-    let version_2 = sight.u8(1)? & 15 == 2 && sight.be16(2)? == sight.length && sight.length >= 44
+    let version_2 = sight.u8(1)? & 15 == 2
+        && sight.be16(2)? == sight.length
+        && sight.length >= 44
         && matches!(sight.u8(0)? & 15, 0..=3 | 8..=13);
     Some(sight.on(&[319, 320]) && (version_1 || version_2))
 }

@@ -11,8 +11,14 @@ pub(super) const ALL: &[Recogniser] = &[
         syslog(sight, at)
     }),
     udp(A::NetFlow, netflow),
-    udp(A::Ipfix, |sight| Some(sight.be16(0)? == 10 && sight.is(sight.be16(2)?) && recent(sight.be32(4)?) && set(sight, 16)?)),
-    tcp(A::Ipfix, |sight| Some(sight.be16(0)? == 10 && recent(sight.be32(4)?) && sight.begins(sight.be16(2)?) && set(sight, 16)?)),
+    udp(A::Ipfix, |sight| {
+        Some(sight.be16(0)? == 10 && sight.is(sight.be16(2)?) && recent(sight.be32(4)?) && set(sight, 16)?)
+    }),
+    tcp(A::Ipfix, |sight| {
+        Some(
+            sight.be16(0)? == 10 && recent(sight.be32(4)?) && sight.begins(sight.be16(2)?) && set(sight, 16)?,
+        )
+    }),
     udp(A::SFlow, sflow),
     udp(A::Collectd, collectd),
     tcp(A::Zabbix, |sight| Some(sight.has(0, b"ZBXD") && sight.u8(4)? <= 7)),
@@ -44,9 +50,16 @@ fn syslog(sight: &Sight<'_>, at: usize) -> Option<bool> {
     let digits = rest.iter().take(4).take_while(|byte| byte.is_ascii_digit()).count();
     let priority = rest.get(..digits)?.iter().fold(0_u32, |sum, digit| sum * 10 + u32::from(digit - b'0'));
     let (b'>', rest) = (*rest.get(digits)?, rest.get(digits + 1..)?) else { return Some(false) };
-    let months: [&[u8]; 12] = [b"Jan ", b"Feb ", b"Mar ", b"Apr ", b"May ", b"Jun ", b"Jul ", b"Aug ", b"Sep ", b"Oct ", b"Nov ", b"Dec "];
+    let months: [&[u8]; 12] = [
+        b"Jan ", b"Feb ", b"Mar ", b"Apr ", b"May ", b"Jun ", b"Jul ", b"Aug ", b"Sep ", b"Oct ", b"Nov ",
+        b"Dec ",
+    ];
     let begins = rest.starts_with(b"1 ") || months.iter().any(|month| rest.starts_with(month));
-    Some((1..=3).contains(&digits) && priority <= 191 && (begins || sight.on(&[514, 601]) && is_printable(rest.get(..1)?)))
+    Some(
+        (1..=3).contains(&digits)
+            && priority <= 191
+            && (begins || sight.on(&[514, 601]) && is_printable(rest.get(..1)?)),
+    )
 }
 
 /// Version 1, 5 or 7 by the number of its records, version 9 by its flow sets (RFC 3954, 5.1).

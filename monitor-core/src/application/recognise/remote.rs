@@ -6,8 +6,12 @@ pub(super) const ALL: &[Recogniser] = &[
     tcp(A::Telnet, telnet),
     tcp(A::Rsh, rsh),
     udp(A::Xdmcp, |sight| {
-        Some(sight.be16(0)? == 1 && (1..=13).contains(&sight.be16(2)?) && sight.be16(4)? + 6 == sight.length
-            && (sight.on(&[177]) || sight.length > 24))
+        Some(
+            sight.be16(0)? == 1
+                && (1..=13).contains(&sight.be16(2)?)
+                && sight.be16(4)? + 6 == sight.length
+                && (sight.on(&[177]) || sight.length > 24),
+        )
     }),
     tcp(A::Citrix, |sight| Some(sight.has(0, b"\x7f\x7fICA\0") || sight.has(0, b"\x1aCGP/01"))),
     tcp(A::Radmin, radmin),
@@ -48,14 +52,19 @@ fn rsh(sight: &Sight<'_>) -> Option<bool> {
     // The port comes alone, or everything at once.
     let alone = sight.bytes.last() == Some(&0) && !port.is_empty() && sight.bytes.len() == port.len() + 1;
     let rest: Vec<&[u8]> = words.collect();
-    let all = rest.len() >= 3 && rest.iter().all(|word| is_printable(word)) && !sight.bytes.starts_with(&[0, 0]);
+    let all =
+        rest.len() >= 3 && rest.iter().all(|word| is_printable(word)) && !sight.bytes.starts_with(&[0, 0]);
     Some(digits && (alone || all))
 }
 
 /// The first packet of a viewer, of version 2 or 3.
 fn radmin(sight: &Sight<'_>) -> Option<bool> {
-    Some(sight.is(10) && (sight.has(0, b"\x01\0\0\0\x01\0\0\0\x08\x08") || sight.has(0, b"\x01\0\0\0\x01\0\0\0\x1b\x1b"))
-        || sight.has(0, b"\x01\0\0\0\x25") && sight.on(&[4899]))
+    Some(
+        sight.is(10)
+            && (sight.has(0, b"\x01\0\0\0\x01\0\0\0\x08\x08")
+                || sight.has(0, b"\x01\0\0\0\x01\0\0\0\x1b\x1b"))
+            || sight.has(0, b"\x01\0\0\0\x25") && sight.on(&[4899]),
+    )
 }
 
 /// Frames of either version of its protocol, on the port or followed by a known command.

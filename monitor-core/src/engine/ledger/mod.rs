@@ -92,6 +92,11 @@ impl Ledger {
         self.rates[direction.index()]
     }
 
+    /// Packets to a server that found no slot, as of the last [`Self::set_coarse`].
+    pub(super) fn overflow_of(&self, key: &CoarseKey) -> u64 {
+        self.coarse.iter().find(|(known, _)| known == key).map_or(0, |(_, counters)| counters.packets)
+    }
+
     /// What the coarse table of the kernel holds now: packets that found no slot, by server.
     pub fn set_coarse(&mut self, entries: Vec<(CoarseKey, CoarseCounters)>) {
         self.coarse = entries;

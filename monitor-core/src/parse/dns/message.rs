@@ -88,13 +88,12 @@ impl<'a> Message<'a> {
     /// header stands alone that announces more. A message that is damaged further on is one.
     pub fn is_noise(&self) -> bool {
         let announced = self.header.iter().skip(2).any(|count| *count != 0);
-        let first = self.entries().next();
-        match (announced, self.bytes.len()) {
+        match self.bytes.len() {
+            ..Message::HEADER => true,
             // An error may repeat nothing of its query.
-            (false, Message::HEADER..) => !self.is_response() || self.opcode() > 6,
-            (true, Message::HEADER) => !self.is_truncated(),
-            (true, 13..) => first.is_none_or(|entry| entry.is_err()) && (self.opcode() > 6 || self.flags() & 0x40 != 0),
-            _ => true,
+            Message::HEADER if announced => !self.is_truncated(),
+            Message::HEADER => !self.is_response() || self.opcode() > 6,
+            _ => false,
         }
     }
 

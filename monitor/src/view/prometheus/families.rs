@@ -113,6 +113,16 @@ families! {
     FANOUT_WATCHED = Gauge "weir_fanout_watched_sources";
     /// Sources evicted within their window by more recent ones.
     FANOUT_EVICTED = Counter "weir_fanout_evicted_sources";
+    /// Detections that began, by kind: behaviour over many flows.
+    DETECTIONS = Counter "weir_detections";
+    /// Detections that go on now, by kind.
+    DETECTIONS_ACTIVE = Gauge "weir_detections_active";
+    /// Entries of the tables of detections, at most detection.max-entries each.
+    DETECTION_ENTRIES = Gauge "weir_detection_entries";
+    /// Entries that were forgotten to make room for others.
+    DETECTION_EVICTED = Counter "weir_detection_evicted_entries";
+    /// Signs of behaviour for which no room was among the detections that go on.
+    DETECTION_DROPPED = Counter "weir_detection_dropped_signs";
     /// Messages that could not be parsed completely, by protocol and reason.
     PARSE_FAILURES = Counter "weir_parse_failures";
     /// Gaps in TCP streams that were skipped: lost, not captured, or too much buffered behind them.

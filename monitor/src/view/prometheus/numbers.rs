@@ -1,5 +1,6 @@
 //! The numbers of a page: copied while the engine is held, written while it is not.
 
+use monitor_core::detection::DetectionTotals;
 use monitor_core::engine::Engine;
 use monitor_core::fanout::FanoutTotals;
 use monitor_core::payload::PayloadTotals;
@@ -22,6 +23,7 @@ pub struct Numbers {
     pub(super) protocols: ProtocolTotals,
     pub(super) payloads: PayloadTotals,
     pub(super) fanout: FanoutTotals,
+    pub(super) detection: DetectionTotals,
     pub(super) services: ServiceTable,
     pub(super) wall_offset: i64,
     /// Whether peers are counted.
@@ -41,6 +43,7 @@ impl Numbers {
             protocols: payloads.protocols().clone(),
             payloads: payloads.totals(),
             fanout: ledger.fanout().totals(),
+            detection: engine.detection().totals(),
             services: config.services.clone(),
             wall_offset: config.wall_offset,
             peers: config.peers,

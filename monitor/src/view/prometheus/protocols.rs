@@ -1,13 +1,14 @@
 //! What protocols did, what could not be read, and who reaches how many.
 
-use monitor_core::label::{FanoutKind, FindingKind};
+use monitor_core::label::{DetectionKind, FanoutKind, FindingKind};
 use monitor_core::protocol::{Counts, Seconds};
 
 use super::families::{
-    DNS_LATENCY, DNS_QUERIES, DNS_RESPONSES, DNS_UNANSWERED, DNS_UNASKED, FANOUT_DETECTED, FANOUT_EVICTED,
-    FANOUT_SOURCES, FANOUT_WATCHED, FINDINGS, HTTP_REQUESTS, HTTP_RESPONSE, HTTP_RESPONSES, NAME_CACHE,
-    NAME_CACHE_EVICTED, PARSE_FAILURES, PAYLOAD_BYTES, PAYLOAD_EVICTED, PAYLOAD_FLOWS, QUIC_CONNECTIONS,
-    STREAM_BUDGET, STREAM_GAPS, STREAM_WAITING, TLS_HANDSHAKE, TLS_HANDSHAKES, TLS_HELLO_RETRIES,
+    DETECTION_DROPPED, DETECTION_ENTRIES, DETECTION_EVICTED, DETECTIONS, DETECTIONS_ACTIVE, DNS_LATENCY,
+    DNS_QUERIES, DNS_RESPONSES, DNS_UNANSWERED, DNS_UNASKED, FANOUT_DETECTED, FANOUT_EVICTED, FANOUT_SOURCES,
+    FANOUT_WATCHED, FINDINGS, HTTP_REQUESTS, HTTP_RESPONSE, HTTP_RESPONSES, NAME_CACHE, NAME_CACHE_EVICTED,
+    PARSE_FAILURES, PAYLOAD_BYTES, PAYLOAD_EVICTED, PAYLOAD_FLOWS, QUIC_CONNECTIONS, STREAM_BUDGET,
+    STREAM_GAPS, STREAM_WAITING, TLS_HANDSHAKE, TLS_HANDSHAKES, TLS_HELLO_RETRIES,
 };
 use super::numbers::Numbers;
 use super::page::{Family, Label, Page};
@@ -32,6 +33,7 @@ pub(super) fn write(page: &mut Page, numbers: &Numbers) {
     }
     limits(page, numbers);
     fanout(page, numbers);
+    detections(page, numbers);
 }
 
 /// What could not be read, and what bounds turned away.
@@ -54,6 +56,24 @@ fn limits(page: &mut Page, numbers: &Numbers) {
     page.family(&PAYLOAD_EVICTED);
     for (reason, count) in [("flows", totals.evicted_flows), ("bytes", totals.evicted_bytes)] {
         page.sample(&[("reason", reason.into())], count);
+    }
+}
+
+fn detections(page: &mut Page, numbers: &Numbers) {
+    let totals = numbers.detection;
+    for (family, numbers) in [(&DETECTIONS, totals.detected), (&DETECTIONS_ACTIVE, totals.active)] {
+        page.family(family);
+        for kind in DetectionKind::ALL {
+            page.sample(&[("kind", kind.as_str().into())], numbers[kind.index()]);
+        }
+    }
+    for (family, number) in [
+        (&DETECTION_ENTRIES, totals.tracked),
+        (&DETECTION_EVICTED, totals.evicted),
+        (&DETECTION_DROPPED, totals.dropped),
+    ] {
+        page.family(family);
+        page.sample(&[], number);
     }
 }
 

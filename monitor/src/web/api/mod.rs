@@ -19,7 +19,7 @@ pub(super) use live::{live, stream};
 use super::asker::Asker;
 use super::{Shared, answer, negotiate};
 use crate::view::live::Life;
-use crate::view::{fanout, overflow};
+use crate::view::{detections, fanout, overflow};
 
 /// About what an answer takes whose rows are few.
 const SMALL: usize = 64 << 10;
@@ -54,6 +54,19 @@ pub(super) async fn fanout(
         let answer = web
             .state
             .turn(|engine| fanout::Answer::new(engine.ledger().fanout(), engine.config().wall_offset));
+        serde_json::to_vec(&answer).ok()
+    })
+    .await
+}
+
+pub(super) async fn detections(
+    State(web): Shared,
+    Extension(asker): Extension<Asker>,
+    headers: HeaderMap,
+) -> Response {
+    answer::json(&web, &asker, negotiate::gzip(&headers), SMALL, |web, _| {
+        let answer =
+            web.state.turn(|engine| detections::Answer::new(engine.detection(), engine.config().wall_offset));
         serde_json::to_vec(&answer).ok()
     })
     .await

@@ -32,7 +32,8 @@ fn samples() -> Vec<(A, Transport, u16, Vec<u8>)> {
     let netbios_name = format!("20 \"{}\" 00", "CKAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
     let dns_like = "1234 0110 0001 0000 0000 0000";
     let mut kernel: Vec<(A, Transport, u16, Vec<u8>)> = Vec::new();
-    let mut add = |application, transport, port, bytes: Vec<u8>| kernel.push((application, transport, port, bytes));
+    let mut add =
+        |application, transport, port, bytes: Vec<u8>| kernel.push((application, transport, port, bytes));
     // Encrypted, and tunnels.
     add(A::Tls, Tcp, 443, padded("17 0303 0020", 37));
     add(A::Tls, Tcp, 993, padded("15 0303 0002 0100 17 0303 0018", 36));
@@ -40,11 +41,21 @@ fn samples() -> Vec<(A, Transport, u16, Vec<u8>)> {
     add(A::WireGuard, Udp, 51820, padded("04000000 01020304 0500000000000000", 64));
     add(A::WireGuard, Udp, 51820, padded("03000000 01020304", 64));
     add(A::Ike, Udp, 500, padded("0102030405060708 0000000000000000 21 20 22 08 00000000 0000001c", 28));
-    add(A::Ike, Udp, 4500, padded("00000000 0102030405060708 0102030405060708 2e 20 23 08 00000001 00000020", 36));
+    add(
+        A::Ike,
+        Udp,
+        4500,
+        padded("00000000 0102030405060708 0102030405060708 2e 20 23 08 00000001 00000020", 36),
+    );
     add(A::OpenVpn, Udp, 1194, bytes("38 0102030405060708 00 00000000"));
     add(A::OpenVpn, Tcp, 443, bytes("000e 38 0102030405060708 00 00000000"));
     add(A::OpenVpn, Udp, 1, bytes("40 0102030405060708 01 00000000 1112131415161718 00000000"));
-    add(A::OpenVpn, Udp, 1, bytes("38 0102030405060708 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa 00000001 65000000 00 00000000"));
+    add(
+        A::OpenVpn,
+        Udp,
+        1,
+        bytes("38 0102030405060708 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa 00000001 65000000 00 00000000"),
+    );
     add(A::Socks, Tcp, 1080, bytes("05 02 00 02"));
     add(A::Socks, Tcp, 9, bytes("04 01 0050 c0000201 \"me\" 00"));
     add(A::Pptp, Tcp, 1723, padded("009c 0001 1a2b3c4d 0001 0000 0100", 156));
@@ -66,14 +77,24 @@ fn samples() -> Vec<(A, Transport, u16, Vec<u8>)> {
     add(A::Elasticsearch, Tcp, 9300, bytes("\"ES\" 0000000d 0000000000000001 00 007a1200"));
     add(A::Oracle, Tcp, 1521, padded("003a 0000 01 00 0000 0136 012c 0000 0800", 58));
     add(A::Oracle, Tcp, 1521, bytes("0008 0000 0b 00 0000"));
-    add(A::Mssql, Tcp, 1433, bytes("12 01 0014 0000 0000 00 000b 0006 ff 090000000000 0000 00")[..20].to_vec());
+    add(
+        A::Mssql,
+        Tcp,
+        1433,
+        bytes("12 01 0014 0000 0000 00 000b 0006 ff 090000000000 0000 00")[..20].to_vec(),
+    );
     add(A::Mongodb, Tcp, 27017, padded("20000000 01000000 00000000 dd070000 00000000 00", 32));
     add(A::Memcached, Tcp, 11211, b"set key 0 60 5\r\nhello\r\n".to_vec());
     add(A::Memcached, Tcp, 1, bytes("80 00 0003 00 00 0000 00000003 00000000 0000000000000000 \"key\""));
     add(A::Memcached, Udp, 11211, bytes("0001 0000 0001 0000 \"stats\" 0d0a"));
     add(A::Drda, Tcp, 50000, padded("0026 d0 41 0001 0020 1041", 38));
     add(A::Redis, Tcp, 6379, b"+PONG\r\n".to_vec());
-    add(A::Z3950, Tcp, 210, bytes("b4 0a 8302 0520 8403 00e1a0 8500")[..11].iter().copied().chain([0]).collect());
+    add(
+        A::Z3950,
+        Tcp,
+        210,
+        bytes("b4 0a 8302 0520 8403 00e1a0 8500")[..11].iter().copied().chain([0]).collect(),
+    );
     // Messages.
     add(A::Amqp, Tcp, 5672, bytes("01 0000 00000004 000a 000b ce"));
     add(A::Kafka, Tcp, 9092, bytes("00000012 0012 0003 00000001 0008 \"producer\""));
@@ -102,19 +123,57 @@ fn samples() -> Vec<(A, Transport, u16, Vec<u8>)> {
     add(A::Nntp, Tcp, 119, b"200 news.example.org NNTP ready\r\n".to_vec());
     // Directories.
     add(A::Ldap, Tcp, 1, bytes("30 0c 020101 60 07 020103 0400 8000"));
-    add(A::Ldap, Udp, 389, bytes("30 84 00000016 020101 63 84 0000000d 0400 0a0100 0a0100 020100 020100")[..28].to_vec());
+    add(
+        A::Ldap,
+        Udp,
+        389,
+        bytes("30 84 00000016 020101 63 84 0000000d 0400 0a0100 0a0100 020100 020100")[..28].to_vec(),
+    );
     add(A::Kerberos, Udp, 88, bytes("6a 10 30 0e a1 03 020105 a2 03 02010a a4 02 3000"));
     add(A::Kerberos, Tcp, 88, bytes("00000012 6a 10 30 0e a1 03 020105 a2 03 02010a a4 02 3000"));
-    add(A::Radius, Udp, 1812, padded("01 01 001e 00000000000000000000000000000000 01 04 \"me\" 02 06 00000000", 30));
-    add(A::Diameter, Tcp, 3868, padded("01 00001c 80 000101 00000000 00000001 00000001 00000108 40 000008", 28));
+    add(
+        A::Radius,
+        Udp,
+        1812,
+        padded("01 01 001e 00000000000000000000000000000000 01 04 \"me\" 02 06 00000000", 30),
+    );
+    add(
+        A::Diameter,
+        Tcp,
+        3868,
+        padded("01 00001c 80 000101 00000000 00000001 00000001 00000108 40 000008", 28),
+    );
     add(A::Snmp, Udp, 161, bytes("30 14 020101 0406 \"public\" a0 07 020101 020100 00")[..22].to_vec());
     add(A::Dcerpc, Tcp, 135, padded("05 00 0b 03 10000000 4800 0000 01000000", 72));
-    add(A::Nfs, Tcp, 2049, bytes("80000028 00000001 00000000 00000002 000186a3 00000003 00000000 00000000 00000000 00000000 00000000"));
-    add(A::SunRpc, Udp, 111, bytes("00000001 00000000 00000002 000186a0 00000002 00000003 00000000 00000000 00000000 00000000"));
+    add(
+        A::Nfs,
+        Tcp,
+        2049,
+        bytes(
+            "80000028 00000001 00000000 00000002 000186a3 00000003 00000000 00000000 00000000 00000000 00000000",
+        ),
+    );
+    add(
+        A::SunRpc,
+        Udp,
+        111,
+        bytes("00000001 00000000 00000002 000186a0 00000002 00000003 00000000 00000000 00000000 00000000"),
+    );
     add(A::Slp, Udp, 427, bytes("02 01 000010 0000 000000 0001 0002 \"en\""));
-    add(A::WsDiscovery, Udp, 3702, b"<?xml version=\"1.0\"?><Envelope xmlns:d=\"http://schemas.xmlsoap.org/ws/2005/04/discovery\">".to_vec());
+    add(
+        A::WsDiscovery,
+        Udp,
+        3702,
+        b"<?xml version=\"1.0\"?><Envelope xmlns:d=\"http://schemas.xmlsoap.org/ws/2005/04/discovery\">"
+            .to_vec(),
+    );
     add(A::NetbiosNs, Udp, 137, bytes(&format!("{dns_like} {netbios_name} 0021 0001")));
-    add(A::NetbiosDgm, Udp, 138, padded(&format!("11 02 0001 c0000201 008a 0044 0000 {netbios_name} {netbios_name}"), 82));
+    add(
+        A::NetbiosDgm,
+        Udp,
+        138,
+        padded(&format!("11 02 0001 c0000201 008a 0044 0000 {netbios_name} {netbios_name}"), 82),
+    );
     add(A::NetbiosSsn, Tcp, 139, bytes(&format!("81 00 0044 {netbios_name} {netbios_name}")));
     add(A::Dhcpv6, Udp, 547, bytes("01 123456 0001 0002 0003 0006 0002 0017"));
     // Files.
@@ -142,7 +201,12 @@ fn samples() -> Vec<(A, Transport, u16, Vec<u8>)> {
     // Networks.
     add(A::Bgp, Tcp, 179, bytes("ffffffffffffffffffffffffffffffff 0013 04"));
     add(A::Bfd, Udp, 3784, padded("20 c0 03 18 00000001", 24));
-    add(A::Ldp, Udp, 646, bytes("0001 001e c0000201 0000 0100 0014 00000001 04000004 000f0000 04010004 c0000201"));
+    add(
+        A::Ldp,
+        Udp,
+        646,
+        bytes("0001 001e c0000201 0000 0100 0014 00000001 04000004 000f0000 04010004 c0000201"),
+    );
     add(A::Hsrp, Udp, 1985, padded("00 00 10 03 0a 64", 20));
     add(A::Lisp, Udp, 4342, padded("30000001", 40));
     add(A::OpenFlow, Tcp, 6653, bytes("04 00 0008 00000001"));
@@ -158,7 +222,12 @@ fn samples() -> Vec<(A, Transport, u16, Vec<u8>)> {
     add(A::NetFlow, Udp, 2055, padded("0005 0001 00001000 60000000", 72));
     add(A::NetFlow, Udp, 2055, padded("0009 0001 00001000 60000000 00000001 00000000 0100 0014", 40));
     add(A::Ipfix, Udp, 4739, padded("000a 0020 60000000 00000001 00000000 0100 0010", 32));
-    add(A::SFlow, Udp, 6343, padded("00000005 00000001 c0000201 00000000 00000001 00001000 00000001 00000001 00000004", 40));
+    add(
+        A::SFlow,
+        Udp,
+        6343,
+        padded("00000005 00000001 c0000201 00000000 00000001 00001000 00000001 00000001 00000004", 40),
+    );
     add(A::Collectd, Udp, 25826, bytes("0000 0006 \"h\" 00 0001 000c 0000000000000001 0002 0006 \"p\" 00"));
     add(A::Zabbix, Tcp, 10051, bytes("\"ZBXD\" 01"));
     add(A::Munin, Tcp, 4949, b"# munin node at x\n".to_vec());
@@ -179,7 +248,12 @@ fn samples() -> Vec<(A, Transport, u16, Vec<u8>)> {
     add(A::S7Plus, Tcp, 102, bytes("0300 0009 02f080 72 01"));
     add(A::Mms, Tcp, 102, padded("0300 0028 02f080 0d 1e 060728ca220203", 40));
     add(A::Iec62056, Tcp, 4059, bytes("0001 0010 0001 0006 60 04 a1020601")[..14].to_vec());
-    add(A::Ads, Tcp, 48898, padded("0000 20000000 010203040101 5303 010203040101 5303 0100 0400 00000000", 38));
+    add(
+        A::Ads,
+        Tcp,
+        48898,
+        padded("0000 20000000 010203040101 5303 010203040101 5303 0100 0400 00000000", 38),
+    );
     add(A::Fins, Tcp, 9600, bytes("\"FINS\" 0000000c 00000000 00000000 00000000"));
     add(A::Fins, Udp, 9600, padded("80 00 02", 14));
     add(A::HartIp, Udp, 5094, bytes("01 00 00 00 0001 000d 01 00007530"));
@@ -203,7 +277,11 @@ fn samples() -> Vec<(A, Transport, u16, Vec<u8>)> {
 #[test]
 fn each_is_recognised_by_a_message_of_it() {
     for (application, transport, port, bytes) in samples() {
-        assert_eq!(detect(transport, &bytes, (40_000, port)), Some(application), "{application:?} {bytes:02x?}");
+        assert_eq!(
+            detect(transport, &bytes, (40_000, port)),
+            Some(application),
+            "{application:?} {bytes:02x?}"
+        );
     }
 }
 

@@ -84,7 +84,9 @@ fn datagrams_are_told_by_their_bytes() {
 fn words_are_unique_and_can_be_labels() {
     let words: std::collections::HashSet<_> = Application::ALL.iter().map(|a| a.as_str()).collect();
     assert_eq!(words.len(), Application::ALL.len());
-    assert!(words.iter().all(|w| w.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')));
+    assert!(
+        words.iter().all(|w| w.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'))
+    );
 }
 
 #[test]

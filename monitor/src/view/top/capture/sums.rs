@@ -184,6 +184,9 @@ impl Browsed {
             let text = format!("{source} reached {} {} at once", units::count(most.0), kind.as_str());
             told.push(("fanout".to_owned(), Severity::Warning, text));
         }
+        for record in &findings.detections {
+            told.push(("detection".to_owned(), Severity::Warning, record.line()));
+        }
         for ((kind, detail, server), flows) in findings.all.sorted() {
             let text = format!("{detail} at {server}, in {}", units::counted(*flows, "flow"));
             told.push((kind.as_str().to_owned(), Severity::Warning, text));
