@@ -89,7 +89,8 @@ impl<'a> Message<'a> {
     pub fn is_noise(&self) -> bool {
         let announced = self.header.iter().skip(2).any(|count| *count != 0);
         match self.bytes.len() {
-            ..Message::HEADER => true,
+            // A packet that was cut for whatever reason has the begin of one.
+            ..Message::HEADER => self.is_plausible() == Some(false),
             // An error may repeat nothing of its query.
             Message::HEADER if announced => !self.is_truncated(),
             Message::HEADER => !self.is_response() || self.opcode() > 6,

@@ -187,3 +187,14 @@ fn a_record_that_is_cut_is_told_as_far_as_it_goes() {
     assert_eq!(told(7), ["example.org A 60 192.0.2.1", "example.org A - -"]);
     assert_eq!(told(11), ["example.org A 60 192.0.2.1"]);
 }
+
+#[test]
+fn a_header_that_announces_what_is_not_there_is_noise() {
+    let noise = |bytes: &[u8]| Message::new(bytes).is_ok_and(|message| message.is_noise());
+    assert!(noise(b"AAAAAAAAAAAA") && noise(&[0x12; 12]) && noise(&[0xff; 9]));
+    // Nothing is asked, or a question is announced and left out.
+    assert!(noise(&[1, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]) && noise(&[1, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]));
+    // A refusal without its question, and the begin of a query.
+    assert!(!noise(&[1, 2, 0x80, 5, 0, 0, 0, 0, 0, 0, 0, 0]));
+    assert!(!noise(&[1, 2, 1, 0, 0, 1, 0, 0, 0]));
+}
