@@ -29,7 +29,7 @@ pub(super) fn regularity(values: &[f64]) -> f64 {
     sorted.sort_by(f64::total_cmp);
     let [low, middle, high] = [0.25, 0.5, 0.75].map(|share| quantile(&sorted, share));
     // Bowley's skewness says nothing where the quartiles hardly differ.
-    let skewness = if high - low < 10.0 || middle == low || middle == high {
+    let skewness = if high - low < 10.0 || middle <= low || middle >= high {
         0.0
     } else {
         (low + high - 2.0 * middle) / (high - low)

@@ -63,12 +63,12 @@ impl Tunnels {
     pub(super) fn dns(&mut self, dns: &DnsRecord, time: u64, config: &TunnelConfig, signs: &mut Vec<Sign>) {
         let Some(question) = dns.questions.first() else { return };
         let name = question.name.as_str().trim_end_matches('.');
-        if dns.kind != DnsKind::Dns || name.is_empty() || name.ends_with(".arpa") || name.ends_with(".local")
-        {
+        let lower = name.to_ascii_lowercase();
+        let last = lower.rsplit('.').next().unwrap_or_default();
+        if dns.kind != DnsKind::Dns || name.is_empty() || matches!(last, "arpa" | "local") {
             return;
         }
         let (client, server) = (dns.identity.client_ip, dns.identity.server_ip);
-        let lower = name.to_ascii_lowercase();
         // A name that is a domain itself says nothing new below one: those together are the resolver's.
         let domain = names::domain(&lower).filter(|domain| domain.len() < lower.len());
         let under = domain.map_or(Under::Resolver(server), |domain| Under::Domain(hash(domain.as_bytes())));

@@ -1,4 +1,4 @@
-//! The header with which a proxy says for whom it opens a connection (HAProxy's PROXY protocol, versions 1 and 2).
+//! The header with which a proxy says for whom it opens a connection (`HAProxy`'s PROXY protocol, versions 1 and 2).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -78,7 +78,7 @@ fn binary(bytes: &[u8]) -> Read {
     }
     let Some(addresses) = rest.get(..inner) else { return Read::Unclear };
     // A health check of the proxy itself (LOCAL) speaks for nobody.
-    let source = if command & 15 == 0 {
+    let source = if *command == 0x20 {
         None
     } else {
         match (family >> 4, addresses) {

@@ -15,7 +15,7 @@ use super::peer::Peer;
 use monitor_core::engine::Violation;
 use monitor_core::fanout::Detection;
 use monitor_core::live::Surge;
-use monitor_core::record::{DetectionRecord, FindingRecord};
+use monitor_core::record::{DetectionRecord, FindingRecord, Text};
 use tracing::{debug, error, info, warn};
 
 use crate::config::types::ListenAddress;
@@ -430,7 +430,7 @@ events! {
             detail = record.detail.as_str(),
             source = record.source_ip.map(tracing::field::display),
             target = record.target_ip.map(tracing::field::display),
-            name = record.name.as_ref().map(|name| name.as_str()),
+            name = record.name.as_ref().map(Text::as_str),
             score = record.score,
             over = record.until.is_some(),
             "flows together look like an attack or a fault: see docs/detections.md"

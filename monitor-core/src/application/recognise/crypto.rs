@@ -81,7 +81,7 @@ fn wireguard(sight: &Sight<'_>) -> Option<bool> {
     })
 }
 
-/// A header of ISAKMP (RFC 2408, 3.1) or IKEv2 (RFC 7296, 3.1), on port 4500 behind four zeros (RFC 3948, 2.2).
+/// A header of ISAKMP (RFC 2408, 3.1) or of its version 2 (RFC 7296, 3.1), on port 4500 behind four zeros (RFC 3948, 2.2).
 fn ike(sight: &Sight<'_>) -> Option<bool> {
     let at = if sight.be32(0)? == 0 { 4 } else { 0 };
     let known = match sight.u8(at + 17)? {
@@ -93,7 +93,7 @@ fn ike(sight: &Sight<'_>) -> Option<bool> {
     Some(known && initiator && sight.be32(at + 24)? == sight.length - at && sight.u8(at + 19)? & 0xc0 == 0)
 }
 
-/// The hard resets with which a session begins (OpenVPN, `ssl_pkt.h`): in clear, with an HMAC, or encrypted.
+/// The hard resets with which a session begins (`ssl_pkt.h`): in clear, with an HMAC, or encrypted.
 fn openvpn(sight: &Sight<'_>, at: usize) -> Option<bool> {
     const SESSION: usize = 9;
     // The lower three bits, the number of the key, are 0 in a reset.
@@ -144,7 +144,7 @@ fn socks(sight: &Sight<'_>) -> Option<bool> {
         }
         [4, 1 | 2, high, low, _, _, _, _, rest @ ..] if (*high, *low) != (0, 0) => {
             // The user, then of version 4A the name of the host.
-            let zeros = rest.iter().filter(|byte| **byte == 0).count();
+            let zeros = rest.split(|byte| *byte == 0).count() - 1;
             let printable = rest.iter().all(|byte| *byte == 0 || byte.is_ascii_graphic());
             rest.last() == Some(&0) && matches!(zeros, 1 | 2) && printable
         }

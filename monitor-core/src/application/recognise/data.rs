@@ -25,10 +25,9 @@ fn cassandra(sight: &Sight<'_>) -> Option<bool> {
     // Requests: STARTUP with its map, OPTIONS without anything; responses the other way.
     let fits = match (version & 0x80 != 0, opcode) {
         (false, 1) => sight.holds(64, b"CQL_VERSION"),
-        (false, 5) => length == 0,
+        (false, 5) | (true, 2) => length == 0,
         (false, 7 | 9 | 10 | 11 | 13 | 15) => length >= 4 && sight.on(&[9042]),
         (true, 0 | 3 | 6 | 8 | 12 | 14 | 16) => sight.holds(64, b"CQL_VERSION") || sight.on(&[9042]),
-        (true, 2) => length == 0,
         _ => false,
     };
     Some(matches!(version & 0x7f, 1..=5) && flags & 0xe0 == 0 && fits && sight.begins(length + 9))
@@ -97,7 +96,7 @@ fn mssql(sight: &Sight<'_>) -> Option<bool> {
 /// A header of the wire protocol: length, two numbers, an operation.
 fn mongodb(sight: &Sight<'_>) -> Option<bool> {
     let (length, operation) = (sight.le32(0)?, sight.le32(12)?);
-    let fits = length >= 16 && length <= 48_000_000 && sight.begins(length);
+    let fits = (16..=48_000_000).contains(&length) && sight.begins(length);
     Some(
         fits && match operation {
             1 => sight.le32(8)? != 0 && length >= 36,

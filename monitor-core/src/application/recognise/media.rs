@@ -86,8 +86,7 @@ fn skinny(sight: &Sight<'_>) -> Option<bool> {
     Some(
         sight.on(&[2000])
             && (length + 8 <= sight.length || sight.begins(length + 8))
-            && length >= 4
-            && length < 1 << 14
+            && (4..1 << 14).contains(&length)
             && version <= 32
             && message <= 0x8000,
     )
@@ -155,8 +154,7 @@ fn rtcp(sight: &Sight<'_>) -> Option<bool> {
         _ => first >= 12,
     };
     Some(
-        long && (at == sight.length
-            || (at == first && matches!(sight.length.checked_sub(at), Some(14 | 8..=64))))
+        long && (at == sight.length || (at == first && matches!(sight.length.checked_sub(at), Some(8..=64))))
             && sight.length >= 12,
     )
 }

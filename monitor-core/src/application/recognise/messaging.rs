@@ -230,7 +230,7 @@ fn thrift(sight: &Sight<'_>) -> Option<bool> {
         sight.has(at, &[0x80, 1, 0])
             && (1..=4).contains(&sight.u8(at + 3)?)
             && (1..=128).contains(&name)
-            && text.iter().all(|byte| byte.is_ascii_graphic()),
+            && text.iter().all(u8::is_ascii_graphic),
     )
 }
 
@@ -267,7 +267,7 @@ fn ajp(sight: &Sight<'_>) -> Option<bool> {
     })
 }
 
-/// A record that begins a request, or one of an answer on its way (FastCGI 1.0, 3.3).
+/// A record that begins a request, or one of an answer on its way (specification 1.0, 3.3).
 fn fastcgi(sight: &Sight<'_>) -> Option<bool> {
     let (kind, length, padding) = (sight.u8(1)?, sight.be16(4)?, usize::from(sight.u8(6)?));
     let begin = kind == 1

@@ -4,6 +4,9 @@
 //! lengths, versions, checksums or fixed words agree. A port alone never suffices here; some protocols have so few
 //! marks that theirs is wanted beside the bytes. The order of the list is that of certainty: fixed words first.
 
+#![expect(clippy::unnecessary_wraps, reason = "all have one type, also those that need no byte by its place")]
+#![expect(clippy::verbose_bit_mask, reason = "masks are written as the specifications draw them")]
+
 mod asn1;
 mod crypto;
 mod data;

@@ -98,7 +98,7 @@ fn capwap(sight: &Sight<'_>) -> Option<bool> {
         && matches!(sight.u8(header + 3)?, 1..=26)
         && sight.be16(header + 5)? + header + 5 == sight.length;
     let data = sight.on(&[5247]) && sight.length > header;
-    Some(sight.u8(0)? == 0 && header >= 8 && header <= 64 && sight.on(&[5246, 5247]) && (control || data))
+    Some(sight.u8(0)? == 0 && (8..=64).contains(&header) && sight.on(&[5246, 5247]) && (control || data))
 }
 
 /// A header of version 1 (3GPP TS 29.060, 29.281) or 2 (29.274) that is as long as it says.
@@ -118,8 +118,7 @@ fn nat_pmp(sight: &Sight<'_>) -> Option<bool> {
     let (version, operation) = (sight.u8(0)?, sight.u8(1)?);
     let fits = match (version, operation) {
         (0, 0) => sight.is(2),
-        (0, 1 | 2) => sight.is(12),
-        (0, 128) => sight.is(12),
+        (0, 1 | 2 | 128) => sight.is(12),
         (0, 129 | 130) => sight.is(16),
         (2, 0..=2 | 0x80..=0x82) => sight.length >= 24 && sight.length.is_multiple_of(4),
         _ => false,
