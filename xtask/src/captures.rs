@@ -214,8 +214,7 @@ fn rendered(scores: &BTreeMap<String, Score>, benign: usize) -> String {
         );
         table.push_str(&row);
     }
-    table.push_str(&format!("\nNegatives: {benign} captures without any of these.\n"));
-    table
+    table + &format!("\nNegatives: {benign} captures without any of these.\n")
 }
 
 #[cfg(test)]
