@@ -6,7 +6,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { type Flow, type Live, roundTrip, type Sort, ways } from "./api";
 import type { Actions, Model } from "./app";
 import { count, endpoint, milliseconds, percent, seconds, span } from "./format";
-import { Bytes, Count, Name, Panel, Rate, Scroll } from "./parts";
+import { Breakable, Bytes, Count, Name, Panel, Rate, Scroll } from "./parts";
 import { saveCsv } from "./save";
 import { Turn } from "./turn";
 
@@ -194,9 +194,9 @@ function Row({ flow, now, href }: { flow: Flow; now: number; href: string }) {
     <tr>
       <th scope="row">
         <a href={href}>
-          <Name>{serverName(flow)}</Name>
+          <Breakable>{serverName(flow)}</Breakable>
         </a>
-        {flow.name !== undefined && <Address>{endpoint(flow.server_ip, flow.server_port)}</Address>}
+        {flow.name !== undefined && <Address><Breakable>{endpoint(flow.server_ip, flow.server_port)}</Breakable></Address>}
         {flow.name === undefined && flow.server_port > 0 && <Address>port {flow.server_port}</Address>}
       </th>
       <td class="much">

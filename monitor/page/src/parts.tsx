@@ -70,6 +70,13 @@ export function visible(text: string): string {
 // A text that strangers chose.
 export const Name = ({ children }: { children: string }) => <bdi>{visible(children)}</bdi>;
 
+// The same with places to break at: behind dots and colons rather than within a word.
+export const Breakable = ({ children }: { children: string }) => (
+  <bdi>
+    {visible(children).split(/(?<=[.:])/).map((part, at) => (at ? [<wbr />, part] : part))}
+  </bdi>
+);
+
 export function shorten(text: string, most: number): string {
   const shown = visible(text);
   return shown.length <= most ? shown : `${shown.slice(0, Math.max(1, most - 1))}…`;

@@ -21,12 +21,6 @@ export function ThroughputPanel({ model, snapshot }: { model: Model; snapshot: S
           <Way name="In" way="in" io={snapshot.received} scale={scale} />
           <Way name="Out" way="out" io={snapshot.transmitted} scale={scale} />
         </div>
-        <p class="export">
-          <button type="button" class="quiet" onClick={(event) => {
-            const canvas = event.currentTarget.closest(".panel")?.querySelector("canvas");
-            if (canvas) savePng(canvas, "throughput");
-          }}>Save as PNG</button>
-        </p>
         <Plot
           time={last.time}
           received={received}
@@ -38,6 +32,12 @@ export function ThroughputPanel({ model, snapshot }: { model: Model; snapshot: S
           label={`Throughput over time; now ${said(snapshot.received)} in and ${said(snapshot.transmitted)} out`}
         />
       </div>
+      <p class="export">
+        <button type="button" class="quiet" onClick={(event) => {
+            const canvas = event.currentTarget.closest(".panel")?.querySelector("canvas");
+            if (canvas) savePng(canvas, "throughput");
+          }}>Save as PNG</button>
+      </p>
     </Panel>
   );
 }
