@@ -14,7 +14,7 @@ fn docs(name: &str) -> PathBuf {
 fn is_current(name: &str, made: &str) {
     let path = docs(name);
     if std::env::var_os("WEIR_WRITE_REFERENCE").is_some() {
-        std::fs::write(&path, made).unwrap();
+        std::fs::write(&path, made).expect("the document");
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
@@ -77,7 +77,7 @@ This table is generated from the code.
             cell(&default),
             cell(setting.help)
         )
-        .unwrap();
+        .expect("a line");
     }
     is_current("configuration.md", &made);
 }
@@ -85,8 +85,8 @@ This table is generated from the code.
 #[test]
 fn every_field_of_every_record_is_in_the_record_reference() {
     let listed =
-        Command::new(env!("CARGO_BIN_EXE_weir")).args(["pcap", "--fields", "help"]).output().unwrap();
-    let listed = String::from_utf8(listed.stdout).unwrap();
+        Command::new(env!("CARGO_BIN_EXE_weir")).args(["pcap", "--fields", "help"]).output().expect("weir");
+    let listed = String::from_utf8(listed.stdout).expect("text");
     let made = format!(
         "\
 # Records
