@@ -67,7 +67,7 @@ impl Arch {
     }
 
     /// As Debian and Go call it.
-    const fn debian(self) -> &'static str {
+    pub(crate) const fn debian(self) -> &'static str {
         match self {
             Self::X86_64 => "amd64",
             Self::Aarch64 => "arm64",

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::one;
-use crate::dist;
+use crate::dist::{self, Arch};
 use crate::error::Error;
 use crate::process::{Program, find};
 use crate::project::Project;
@@ -29,7 +29,9 @@ const BROUGHT: [&str; 14] = [
 
 /// Installs into empty directories, and removes without a trace.
 pub(super) fn test(project: &Project, directory: &Path) -> Result<(), Error> {
-    let (deb, rpm) = (one(directory, "_amd64.deb")?, one(directory, ".x86_64.rpm")?);
+    let arch = Arch::here();
+    let deb = one(directory, &format!("_{}.deb", arch.debian()))?;
+    let rpm = one(directory, &format!(".{}.rpm", arch.as_str()))?;
     let root = project.target().join("dist-root");
     let dpkg = |arguments: &[&str]| {
         Program::new("dpkg")
