@@ -100,6 +100,13 @@ pub fn bench_minimal(ctx: TcContext) -> i32 {
     TC_ACT_UNSPEC
 }
 
+/// What a plain agent's counting costs.
+#[classifier]
+pub fn bench_plain(ctx: TcContext) -> i32 {
+    bench::plain(skb(&ctx));
+    TC_ACT_UNSPEC
+}
+
 /// Never runs: the verifier refuses a program that could get here. Where the whole workspace is checked for the
 /// host there is the standard library's.
 #[cfg(target_arch = "bpf")]

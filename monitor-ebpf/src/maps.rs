@@ -13,8 +13,8 @@ use aya_ebpf::{
 use monitor_common::{
     abi::{
         COARSE_ENTRIES, CoarseCells, CoarseKey, FRAGMENTED_DATAGRAMS, Flow, FlowKey, FragmentFlow,
-        FragmentKey, HookCounters, KernelConfig, SAMPLE_DATA_MAX, SampleHeader, SampleState, Sampling,
-        Supply,
+        FragmentKey, HookCounters, IndexLine, KernelConfig, SAMPLE_DATA_MAX, SampleHeader, SampleState,
+        Sampling, Supply,
     },
     wire::{Packet, ParseState, TunnelPorts},
 };
@@ -34,6 +34,14 @@ pub(crate) static UNOFFERED: Array<u32> = Array::with_max_entries(1, 0);
 /// Numbers of free slots. Last in, first out: those in use stay dense, and warm in the caches.
 #[map]
 pub(crate) static FREE: Stack<u32> = Stack::with_max_entries(64, 0);
+
+/// From a key to its slot, without the hash where it is right. User space sets its size.
+#[map]
+pub(crate) static INDEX: Array<IndexLine> = Array::with_max_entries(64, 0);
+
+/// One less than the lines of it that are in use, a power of two. User space lets it follow the number of flows.
+#[map]
+pub(crate) static INDEX_MASK: Array<u32> = Array::with_max_entries(1, 0);
 
 /// How many were taken. User space maps it, and says when it wants to hear of that.
 #[map]

@@ -8,7 +8,7 @@
 use aya_ebpf::helpers::generated::{bpf_ringbuf_output, bpf_skb_load_bytes, bpf_xdp_load_bytes};
 use core::{hint::black_box, mem::offset_of};
 use monitor_common::{
-    abi::{Flow, SAMPLE_DATA_MAX, SampleKind, Side},
+    abi::{Flow, SAMPLE_DATA_MAX, SampleKind, Side, bits},
     account::Clock as _,
     wire::Packet,
 };
@@ -46,25 +46,26 @@ fn is_dns(port: u16) -> bool {
 #[inline(always)]
 pub(crate) fn consider(p: &Payload<'_>) {
     let i = p.side.index() & 1;
+    let hot = &p.flow.hot[i];
+    // Most packets are of flows that are understood: they need not look further than the line they count on.
+    if hot.bits.get() & bits::SATED != 0 {
+        return;
+    }
     let head = &p.flow.head;
     let Some(bounds) = SAMPLING.get(0) else { return };
     let sampled = &head.sampled[i];
-    let kind = match p.packet.protocol {
-        6 => {
-            if head.is_enough(p.side) || sampled.get() >= bounds.flow_bytes {
-                return;
-            }
-            SampleKind::Tcp
+    let (kind, bound) = match p.packet.protocol {
+        6 => (SampleKind::Tcp, bounds.flow_bytes),
+        17 if is_dns(p.packet.source_port) || is_dns(p.packet.destination_port) => {
+            (SampleKind::Dns, u32::MAX)
         }
-        17 if is_dns(p.packet.source_port) || is_dns(p.packet.destination_port) => SampleKind::Dns,
-        17 => {
-            if head.is_enough(p.side) || sampled.get() >= bounds.udp_packets {
-                return;
-            }
-            SampleKind::Udp
-        }
+        17 => (SampleKind::Udp, bounds.udp_packets),
         _ => return,
     };
+    if !matches!(kind, SampleKind::Dns) && (head.is_enough(p.side) || sampled.get() >= bound) {
+        hot.bits.set(hot.bits.get() | bits::SATED);
+        return;
+    }
     sampled.add(if matches!(kind, SampleKind::Tcp) { p.packet.payload_length } else { 1 });
     take(p, kind, bounds.sample_bytes, bounds.per_second);
 }

@@ -3,24 +3,68 @@
 
 use aya_ebpf::bindings::{BPF_NOEXIST, BPF_RB_FORCE_WAKEUP};
 use monitor_common::{
-    abi::{Flow, FlowKey, Side, Supply},
+    abi::{Flow, FlowKey, IndexLine, KEY_WORDS, Place, Side, Supply, WAYS},
     account,
     wire::Packet,
 };
 
-use crate::maps::{FLOWS, FREE, HIGH_WATER, SLOTS, SUPPLY, WAKE, this_cpu};
+use crate::maps::{FLOWS, FREE, HIGH_WATER, INDEX, INDEX_MASK, SLOTS, SUPPLY, WAKE, this_cpu};
 use crate::report;
 
 /// Another CPU had the same new key and was first (include/uapi/asm-generic/errno-base.h).
 const EEXIST: i32 = 17;
 
+/// Where the index has a key.
+pub(crate) struct Hints {
+    line: &'static IndexLine,
+    place: Place,
+}
+
+impl Hints {
+    /// The line of a key; `None`: there is no index.
+    #[inline(always)]
+    fn of(words: &[u64; KEY_WORDS]) -> Option<Self> {
+        let place = Place::of(words);
+        let mask = INDEX_MASK.get(0)?;
+        Some(Self { line: INDEX.get(place.line() & *mask)?, place })
+    }
+}
+
 /// The slot that a key has.
 #[inline(always)]
 pub(crate) fn find(key: &FlowKey) -> Option<(u32, &'static Flow)> {
-    let pointer = FLOWS.get_ptr(key)?;
-    // SAFETY: values of a preallocated map stay readable; nobody writes one after its insertion.
-    let index = unsafe { pointer.read() };
+    let index = number(key);
+    if index == NONE {
+        return None;
+    }
     Some((index, SLOTS.get(index)?))
+}
+
+/// No slot.
+const NONE: u32 = u32::MAX;
+
+/// Its number: by the index, and where that has no hint or a stale one by the hash, whose answer the index gets. A
+/// function of its own, whose every way ends in a number: the verifier goes on from there once.
+#[inline(never)]
+fn number(key: &FlowKey) -> u32 {
+    let words = key.words();
+    let Some(hints) = Hints::of(&words) else { return NONE };
+    let mut way = 0;
+    while way < WAYS {
+        if let Some(index) = hints.line.hint(hints.place, way)
+            && let Some(flow) = SLOTS.get(index)
+            && flow.head.key.is(&words)
+        {
+            return index;
+        }
+        way += 1;
+    }
+    // SAFETY: values of a preallocated map stay readable; nobody writes one after its insertion.
+    let index = FLOWS.get_ptr(key).map_or(NONE, |pointer| unsafe { pointer.read() });
+    if index != NONE {
+        hints.line.note(hints.place, index);
+    }
+    index
 }
 
 /// A slot for a key that has none yet. `None`: the table is full.
@@ -45,6 +89,7 @@ pub(crate) fn create(key: &FlowKey, packet: &Packet, side: Side, now: u64) -> Op
     }
     count_taken();
     let Err(code) = FLOWS.insert(key, index, BPF_NOEXIST as u64) else {
+        flow.head.key.publish();
         return Some((index, flow));
     };
     if code != -EEXIST {

@@ -36,6 +36,8 @@ pub mod bench_flags {
     pub const WITHOUT_TCP: u32 = 1;
     /// The sequence number is each time the one after the packet before, as in a transfer.
     pub const ADVANCE: u32 = 2;
+    /// There is room for the stand-in of a plain agent.
+    pub const PLAIN: u32 = 4;
 }
 
 /// Bounds of payload samples; may change while running. 16 bytes.

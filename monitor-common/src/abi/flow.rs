@@ -53,6 +53,8 @@ pub mod bits {
     pub const FIN_ACKED: u8 = 32;
     /// Segments are missing, and the peer has not acknowledged beyond them.
     pub const HOLE: u8 = 64;
+    /// Of the current connection no more payload samples are wanted, or its budget is used up.
+    pub const SATED: u8 = 128;
 }
 
 /// Round trips and what the options said, by direction.

@@ -1,6 +1,6 @@
 //! The key of a flow: the innermost 5-tuple, the interface, the segment and the view.
 
-use crate::cell::{Cell8, Cell16, Cell32};
+use crate::cell::Cell64;
 
 /// An IP address in network byte order; IPv4 as IPv4-mapped IPv6 (RFC 4291, 2.5.5.2).
 ///
@@ -138,8 +138,25 @@ pub enum View {
     AllTransmitted = 3,
 }
 
-/// The key of a flow. 48 bytes, no padding.
-#[repr(C)]
+/// Words of eight bytes that a key has.
+pub const KEY_WORDS: usize = 6;
+
+/// Two words of four bytes as they lie in memory.
+#[inline(always)]
+const fn word(first: u32, second: u32) -> u64 {
+    let (a, b) = (first.to_ne_bytes(), second.to_ne_bytes());
+    u64::from_ne_bytes([a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]])
+}
+
+/// The other way round.
+#[inline(always)]
+const fn halves(word: u64) -> [u32; 2] {
+    let w = word.to_ne_bytes();
+    [u32::from_ne_bytes([w[0], w[1], w[2], w[3]]), u32::from_ne_bytes([w[4], w[5], w[6], w[7]])]
+}
+
+/// The key of a flow. 48 bytes, no padding; aligned so that it can be compared in whole words.
+#[repr(C, align(8))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct FlowKey {
     /// Address of the endpoint whose (address, port) sorts first.
@@ -164,7 +181,7 @@ pub struct FlowKey {
     pub reserved: u8,
 }
 
-const _: () = assert!(size_of::<FlowKey>() == 48 && align_of::<FlowKey>() == 4);
+const _: () = assert!(size_of::<FlowKey>() == 48 && align_of::<FlowKey>() == 8);
 
 impl FlowKey {
     /// Address and port of one endpoint.
@@ -174,6 +191,31 @@ impl FlowKey {
             Side::Lower => (self.lower, self.lower_port),
             Side::Upper => (self.upper, self.upper_port),
         }
+    }
+
+    /// The key in whole words, as it lies in memory.
+    #[inline(always)]
+    pub const fn words(&self) -> [u64; KEY_WORDS] {
+        let (lower, upper) = (self.lower.0, self.upper.0);
+        let ports = self.lower_port.to_ne_bytes();
+        let others = self.upper_port.to_ne_bytes();
+        [
+            word(lower[0], lower[1]),
+            word(lower[2], lower[3]),
+            word(upper[0], upper[1]),
+            word(upper[2], upper[3]),
+            word(self.ifindex, self.segment),
+            u64::from_ne_bytes([
+                ports[0],
+                ports[1],
+                others[0],
+                others[1],
+                self.protocol,
+                self.ip_version,
+                self.view,
+                self.reserved,
+            ]),
+        ]
     }
 
     /// The view as a type; every unlisted number is the last one.
@@ -194,67 +236,144 @@ impl FlowKey {
 
 /// A [`FlowKey`] in a slot that user space maps: one word at a time, since the kernel side may be writing the
 /// next flow's key while user space still looks at the slot.
+///
+/// In the place of the key's last byte, which is zero, it says whether the slot may be found without the hash: from
+/// when its key is in there ([`KeyCells::publish`], by the kernel side) until user space ends it ([`KeyCells::end`]).
+/// One after the other writes it, never both.
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug, Default))]
 #[repr(C)]
 pub struct KeyCells {
-    lower: [Cell32; 4],
-    upper: [Cell32; 4],
-    ifindex: Cell32,
-    segment: Cell32,
-    lower_port: Cell16,
-    upper_port: Cell16,
-    protocol: Cell8,
-    ip_version: Cell8,
-    view: Cell8,
-    reserved: Cell8,
+    words: [Cell64; KEY_WORDS],
 }
 
 const _: () = assert!(size_of::<KeyCells>() == size_of::<FlowKey>());
+
+/// The bits of [`FlowKey::reserved`] in the last word.
+const MARK: u64 = u64::from_ne_bytes([0, 0, 0, 0, 0, 0, 0, 0xff]);
+/// The key is in the hash, and the slot is its.
+const PUBLISHED: u64 = u64::from_ne_bytes([0, 0, 0, 0, 0, 0, 0, 1]);
+/// User space is about to delete the key.
+const ENDING: u64 = u64::from_ne_bytes([0, 0, 0, 0, 0, 0, 0, 2]);
 
 impl KeyCells {
     /// The key. While a slot changes hands it may be of both flows; who reads must find it live before and after.
     #[inline(always)]
     pub fn get(&self) -> FlowKey {
-        let address =
-            |cells: &[Cell32; 4]| Address([cells[0].get(), cells[1].get(), cells[2].get(), cells[3].get()]);
+        let pair = |at: usize| halves(self.words[at].get());
+        let address = |at: usize| {
+            let ([a, b], [c, d]) = (pair(at), pair(at + 1));
+            Address([a, b, c, d])
+        };
+        let [ifindex, segment] = pair(4);
+        let [p0, p1, p2, p3, protocol, ip_version, view, _] = self.words[5].get().to_ne_bytes();
         FlowKey {
-            lower: address(&self.lower),
-            upper: address(&self.upper),
-            ifindex: self.ifindex.get(),
-            segment: self.segment.get(),
-            lower_port: self.lower_port.get(),
-            upper_port: self.upper_port.get(),
-            protocol: self.protocol.get(),
-            ip_version: self.ip_version.get(),
-            view: self.view.get(),
-            reserved: self.reserved.get(),
+            lower: address(0),
+            upper: address(2),
+            ifindex,
+            segment,
+            lower_port: u16::from_ne_bytes([p0, p1]),
+            upper_port: u16::from_ne_bytes([p2, p3]),
+            protocol,
+            ip_version,
+            view,
+            reserved: 0,
         }
     }
 
-    /// Writes the key. Only who has the slot to itself may.
+    /// Writes the key, which is not published yet. Only who has the slot to itself may.
     #[inline(always)]
     pub fn set(&self, key: &FlowKey) {
-        let address = |cells: &[Cell32; 4], address: &Address| {
-            cells[0].set(address.0[0]);
-            cells[1].set(address.0[1]);
-            cells[2].set(address.0[2]);
-            cells[3].set(address.0[3]);
-        };
-        address(&self.lower, &key.lower);
-        address(&self.upper, &key.upper);
-        self.ifindex.set(key.ifindex);
-        self.segment.set(key.segment);
-        self.lower_port.set(key.lower_port);
-        self.upper_port.set(key.upper_port);
-        self.protocol.set(key.protocol);
-        self.ip_version.set(key.ip_version);
-        self.view.set(key.view);
-        self.reserved.set(key.reserved);
+        for (cell, word) in self.words.iter().zip(key.words()) {
+            cell.set(word);
+        }
+    }
+
+    /// From now on the slot may be found without the hash, by whoever is sure of the key's words.
+    #[inline(always)]
+    pub fn publish(&self) {
+        let last = &self.words[KEY_WORDS - 1];
+        last.set(last.get() & !MARK | PUBLISHED);
+    }
+
+    /// From now on the slot is found through the hash alone. `false`: its key is just being published, or was not.
+    pub fn end(&self) -> bool {
+        let last = &self.words[KEY_WORDS - 1];
+        let word = last.get();
+        if word & MARK == 0 {
+            return false;
+        }
+        last.set(word & !MARK | ENDING);
+        true
+    }
+
+    /// Whether this is the published slot of a key. The last word is read first: who finds it published finds the
+    /// words that belong to it.
+    #[inline(always)]
+    pub fn is(&self, words: &[u64; KEY_WORDS]) -> bool {
+        let last = self.words[5].get() ^ (words[5] | PUBLISHED);
+        let others = (self.words[0].get() ^ words[0])
+            | (self.words[1].get() ^ words[1])
+            | (self.words[2].get() ^ words[2])
+            | (self.words[3].get() ^ words[3])
+            | (self.words[4].get() ^ words[4]);
+        last | others == 0
     }
 
     /// The IP protocol number alone.
     #[inline(always)]
     pub fn protocol(&self) -> u8 {
-        self.protocol.get()
+        self.words[5].get().to_ne_bytes()[4]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: FlowKey = FlowKey {
+        lower: Address([1, 2, 3, 4]),
+        upper: Address([5, 6, 7, 8]),
+        ifindex: 9,
+        segment: 10,
+        lower_port: 11,
+        upper_port: 12,
+        protocol: 6,
+        ip_version: 4,
+        view: 1,
+        reserved: 0,
+    };
+
+    #[test]
+    fn a_key_comes_out_of_a_slot_as_it_went_in_whatever_is_marked() {
+        let cells = KeyCells::default();
+        cells.set(&KEY);
+        assert_eq!((cells.get(), cells.protocol()), (KEY, 6));
+        cells.publish();
+        assert_eq!(cells.get(), KEY);
+        assert!(cells.end());
+        assert_eq!((cells.get(), cells.protocol()), (KEY, 6));
+    }
+
+    #[test]
+    fn a_slot_is_found_without_the_hash_from_publishing_to_its_end_alone() {
+        let cells = KeyCells::default();
+        cells.set(&KEY);
+        assert!(!cells.is(&KEY.words()) && !cells.end());
+        cells.publish();
+        assert!(cells.is(&KEY.words()));
+        for other in [
+            FlowKey { lower: Address([1, 2, 3, 5]), ..KEY },
+            FlowKey { upper: Address([0, 6, 7, 8]), ..KEY },
+            FlowKey { segment: 0, ..KEY },
+            FlowKey { upper_port: 13, ..KEY },
+            FlowKey { view: 0, ..KEY },
+        ] {
+            assert!(!cells.is(&other.words()), "{other:?}");
+        }
+        assert!(cells.end());
+        assert!(!cells.is(&KEY.words()));
+        assert!(cells.end(), "what ended may be ended again");
+        cells.set(&KEY);
+        assert!(!cells.is(&KEY.words()), "another flow with this key, not published yet");
     }
 }

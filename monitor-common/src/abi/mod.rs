@@ -7,6 +7,7 @@ mod event;
 mod flow;
 mod fragment;
 mod hook;
+mod index;
 mod key;
 mod reported;
 mod supply;
@@ -20,12 +21,13 @@ pub use hook::{
     COARSE_ENTRIES, CoarseCells, CoarseCounters, CoarseKey, Direction, HookCounters, MAX_CELLS, MIN_CELLS,
     TRAFFIC_CLASSES, Transport, cells_for, hook_flags,
 };
-pub use key::{Address, FlowKey, IpVersion, KeyCells, Side, View};
+pub use index::{IndexLine, Place, WAYS, index_lines};
+pub use key::{Address, FlowKey, IpVersion, KEY_WORDS, KeyCells, Side, View};
 pub use reported::{REPORTED_WORDS, Reported};
 pub use supply::Supply;
 
 /// Version of every layout in this module.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// A type whose bytes may be copied between kernel and user space.
 ///

@@ -233,7 +233,8 @@ fn sequence<C: Clock>(flow: &Flow, packet: &Packet, side: Side, clock: &C) {
         }
     }
 
-    if flags & ACK != 0 {
+    // What the peer has sent is looked at when more of it is acknowledged: its line may be another CPU's.
+    if flags & ACK != 0 && (state & bits::ACK == 0 || hot.last_ack.get() != packet.ack) {
         hot.last_ack.set(packet.ack);
         new_state |= bits::ACK;
         let since = peer.pending_since.get();

@@ -18,7 +18,9 @@ const RESULTS_VARIABLE: &str = "WEIR_BENCH_RESULTS";
 /// A bench target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bench {
-    /// Nanoseconds a packet in the kernel.
+    /// Nanoseconds a packet in the kernel, on its real way.
+    Situ,
+    /// Nanoseconds a packet in the kernel, in a loop.
     Datapath,
     /// Throughput of TCP with the programs attached and without.
     Live,
@@ -42,7 +44,8 @@ pub(crate) enum Bench {
 
 impl Bench {
     /// All, in the order in which they run.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Situ,
         Self::Datapath,
         Self::Live,
         Self::Drain,
@@ -58,6 +61,7 @@ impl Bench {
     /// The name of the target.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
+            Self::Situ => "situ",
             Self::Datapath => "datapath",
             Self::Live => "live",
             Self::Drain => "drain",
@@ -74,6 +78,7 @@ impl Bench {
     /// What its results say.
     const fn title(self) -> &'static str {
         match self {
+            Self::Situ => "A packet on its real way (veth, softirq, socket), over an empty program",
             Self::Datapath => "A packet in the kernel, over an empty program (BPF_PROG_TEST_RUN)",
             Self::Live => "TCP over a veth pair, with the programs and without",
             Self::Drain => "Reading the flow table, CPU time",
@@ -90,7 +95,7 @@ impl Bench {
     /// Whether only the kernel side is measured: how the rest is compiled does not matter then, and optimising
     /// it around each bench takes minutes.
     const fn is_of_the_kernel_side_alone(self) -> bool {
-        matches!(self, Self::Datapath | Self::Race)
+        matches!(self, Self::Situ | Self::Datapath | Self::Race)
     }
 
     /// Whether it loads the kernel side, and needs root for it.

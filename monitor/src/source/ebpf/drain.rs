@@ -74,6 +74,7 @@ impl Source {
             self.slots.empty(slot)?;
             self.ending.closed.pop();
         }
+        self.slots.fit_index(self.live)?;
         self.set_alarm();
         committed.map(|()| report)
     }
@@ -118,14 +119,18 @@ impl Source {
         Ok(live)
     }
 
-    /// Sees to it that no key leads to the slots of flows that end.
+    /// Sees to it that no key leads to the slots of flows that end: neither the hash nor a hint. A program that comes by
+    /// in between finds the slot through the hash, and has let go of it when the grace period ends.
     fn unpublish(&mut self, mut expired: Vec<(u32, EndReason)>) -> Result<(), Error> {
         let Self { ending, slots, .. } = self;
         let begun: HashSet<u32> = ending.begun.iter().map(|(slot, _)| *slot).collect();
-        expired.retain(|(slot, _)| !begun.contains(slot));
+        // One that is just being published is named again in the next drain.
+        let ends = |slot| slots.get(slot).is_some_and(|flow| flow.head.key.end());
+        expired.retain(|(slot, _)| !begun.contains(slot) && ends(*slot));
         let mut keys = Vec::with_capacity(expired.len());
         for &(slot, _) in &ending.begun {
             let Some(flow) = slots.get(slot) else { continue };
+            flow.head.key.end();
             // Where it was deleted before, the key may be another slot's by now.
             let key = flow.head.key.get();
             if slots.find(&key)? == Some(slot) {

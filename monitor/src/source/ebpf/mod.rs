@@ -27,7 +27,7 @@ use std::path::PathBuf;
 
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
 use monitor_common::{
-    abi::{KernelConfig, MIN_CELLS, Sampling},
+    abi::{KernelConfig, MIN_CELLS, Sampling, bench_flags, index_lines},
     wire::TunnelPorts,
 };
 
@@ -130,7 +130,8 @@ impl Options {
         let slot = size_of::<monitor_common::abi::Flow>() as u64;
         let element = 48 + (size_of::<monitor_common::abi::FlowKey>() as u64).next_multiple_of(8) + 8;
         let table = u64::from(self.max_flows) * (slot + element + 4)
-            + u64::from(self.max_flows.next_power_of_two()) * 16;
+            + u64::from(self.max_flows.next_power_of_two()) * 16
+            + u64::from(index_lines(self.max_flows)) * size_of::<monitor_common::abi::IndexLine>() as u64;
         table + if self.pin.is_some() { pin::bytes(self.max_flows) } else { 0 }
     }
 }
@@ -192,14 +193,18 @@ impl Source {
             Some(directory) => pin::prepare(directory, &options, features)?,
             None => false,
         };
+        let plain = if options.bench_flags & bench_flags::PLAIN == 0 { 1 } else { options.max_flows };
         let mut loader = EbpfLoader::new();
         loader
             .override_global("CONFIG", &config, true)
             .map_max_entries("FLOWS", options.max_flows)
             .map_max_entries("SLOTS", options.max_flows)
             .map_max_entries("FREE", options.max_flows)
+            .map_max_entries("INDEX", index_lines(options.max_flows))
             .map_max_entries("HOOKS", options.cells * 2)
             .map_max_entries("SAMPLES", options.ring_bytes)
+            .map_max_entries("PLAIN", plain)
+            .map_max_entries("PLAIN_SLOTS", plain)
             .verifier_log_level(VerifierLogLevel::STATS);
         if let Some(directory) = &options.pin {
             for name in pin::MAPS {

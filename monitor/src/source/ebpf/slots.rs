@@ -7,7 +7,7 @@ use aya::{
     maps::{Array, Map, MapData, PerCpuArray, Stack},
     programs::SchedClassifier,
 };
-use monitor_common::abi::{Flow, FlowKey};
+use monitor_common::abi::{Flow, FlowKey, index_lines};
 
 use super::{
     Error, Options, attach,
@@ -28,6 +28,9 @@ pub(super) struct Slots {
     keys: Keys<FlowKey>,
     free: Stack<MapData, u32>,
     high_water: PerCpuArray<MapData, u32>,
+    index_mask: Array<MapData, u32>,
+    /// Lines of the index that there are, and that are in use.
+    lines: [u32; 2],
 }
 
 fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, Error> {
@@ -59,12 +62,27 @@ impl Slots {
             mapping,
             keys: Keys::new(also(ebpf, "FLOWS")?).map_err(Error::map("FLOWS"))?,
             free: Stack::try_from(also(ebpf, "FREE")?).map_err(Error::map("FREE"))?,
+            index_mask: Array::try_from(take(ebpf, "INDEX_MASK")?).map_err(Error::map("INDEX_MASK"))?,
+            lines: [index_lines(count), 0],
             high_water: PerCpuArray::try_from(take(ebpf, "HIGH_WATER")?).map_err(Error::map("HIGH_WATER"))?,
         };
         for slot in (0..left).rev() {
             this.give_back(slot)?;
         }
+        this.fit_index(0)?;
         Ok(this)
+    }
+
+    /// Lets the index have as many lines as so many flows need: fewer are warmer. It shrinks late, since each change
+    /// sends flows through the hash once.
+    pub(super) fn fit_index(&mut self, flows: u32) -> Result<(), Error> {
+        let [all, used] = self.lines;
+        let lines = index_lines(flows).min(all);
+        if lines > used || lines < used / 4 {
+            self.index_mask.set(0, lines - 1, 0).map_err(Error::map("INDEX_MASK"))?;
+            self.lines = [all, lines];
+        }
+        Ok(())
     }
 
     /// One more than the highest slot that was ever taken.
