@@ -14,7 +14,7 @@ fn docs(name: &str) -> PathBuf {
 fn is_current(name: &str, made: &str) {
     let path = docs(name);
     if std::env::var_os("WEIR_WRITE_REFERENCE").is_some() {
-        std::fs::write(&path, made).expect("the document");
+        assert!(std::fs::write(&path, made).is_ok(), "docs/{name} cannot be written");
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
