@@ -165,7 +165,7 @@ impl Samples {
     fn sample(&mut self, n: u32, sender: Side, seq: u32, bytes: &[u8]) -> usize {
         let time = u64::from(n) * 1_000;
         let (slot, first) = (n % Self::SLOTS, time + 1);
-        let subject = Subject { slot, key: &self.key, client: Side::Lower, interface: "eth0" };
+        let subject = Subject { slot, key: &self.key, client: Side::Lower, interface: "eth0", owned: None };
         let tcp = (self.key.protocol == 6).then_some(TcpHeader { seq, ack: None, syn: false });
         let payload = Payload { time, sender, bytes, length: bytes.len() as u32, tcp };
         let talk = self.talks.at(slot);

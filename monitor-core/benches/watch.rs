@@ -76,7 +76,7 @@ fn name(engine: &mut Engine, slots: &[(Flow, Side, Packet)], now: u64) {
         let tcp = Some(TcpHeader { seq: 1, ack: None, syn: false });
         let length = text.len() as u32;
         let payload = Payload { time: now, sender: *side, bytes: text.as_bytes(), length, tcp };
-        engine.sample(slot, flow, 0, &payload);
+        engine.sample(slot, flow, 0, &payload, |_| Default::default());
     }
 }
 

@@ -3,7 +3,7 @@
 
 use aya_ebpf::helpers::generated::bpf_xdp_get_buff_len;
 use monitor_common::{
-    abi::{Direction, FlowKey, HookCounters, hook_flags},
+    abi::{Direction, FlowKey, HookCounters, bits, hook_flags},
     account,
     account::Clock as _,
     wire::{self, Fragment, Link, Packet, PacketBytes, ParseError},
@@ -15,7 +15,7 @@ use crate::{
     clock::KernelClock,
     fragments, hooks,
     maps::{SCRATCH, config, this_cpu},
-    overflow,
+    overflow, owners,
     samples::{self, Payload, Source},
     slots,
 };
@@ -25,17 +25,26 @@ use crate::{
 /// The usual packet and any other are functions of their own: side by side they share the stack.
 #[inline(always)]
 pub(crate) fn skb(ctx: Skb, direction: Direction) {
-    if usual_skb(ctx, direction) == 0 {
+    let mut done = usual_skb(ctx, direction);
+    if done == 0 {
         let outcome = general_skb(ctx, direction);
-        finish_skb(ctx, direction, outcome);
+        done = finish_skb(ctx, direction, outcome);
+    }
+    if config::owners() != 0 && done == UNOWNED {
+        owners::ask(ctx, direction);
     }
 }
+
+/// The packet is counted.
+const COUNTED: u32 = 1;
+/// The same, and whose it is was not asked yet.
+const UNOWNED: u32 = 2;
 
 /// Counts the usual packet; 0: it is none.
 #[inline(never)]
 fn usual_skb(ctx: Skb, direction: Direction) -> u32 {
     let s = ctx.fields();
-    let Some(hook) = hooks::find(s.ifindex, direction) else { return 1 };
+    let Some(hook) = hooks::find(s.ifindex, direction) else { return COUNTED };
     if s.vlan_present != 0 || hook.flags & hook_flags::LAYER_3 != 0 {
         return 0;
     }
@@ -43,15 +52,15 @@ fn usual_skb(ctx: Skb, direction: Direction) -> u32 {
     if s.gso_size != 0 {
         wire::super_packet(&mut packet, s.gso_size, s.gso_segs, 0);
     }
-    flow(hook, packet, direction, &Source::Skb(ctx));
-    1
+    flow(hook, packet, direction, &Source::Skb(ctx))
 }
 
 /// Counts what [`general_skb`] made of a packet.
 #[inline(never)]
-fn finish_skb(ctx: Skb, direction: Direction, outcome: u32) {
-    if let Some(hook) = hooks::find(ctx.fields().ifindex, direction) {
-        finish(hook, outcome, direction, &Source::Skb(ctx));
+fn finish_skb(ctx: Skb, direction: Direction, outcome: u32) -> u32 {
+    match hooks::find(ctx.fields().ifindex, direction) {
+        Some(hook) => finish(hook, outcome, direction, &Source::Skb(ctx)),
+        None => COUNTED,
     }
 }
 
@@ -105,15 +114,15 @@ fn usual_xdp(ctx: Xdp, length: u32, source: &Source) -> u32 {
         return 0;
     }
     let Some(packet) = wire::parse_fast(&ctx.linear(), length, config::tunnels) else { return 0 };
-    flow(hook, packet, Direction::Receive, source);
-    1
+    flow(hook, packet, Direction::Receive, source)
 }
 
 /// Counts what the general way made of a frame.
 #[inline(always)]
 fn finish_xdp(ctx: Xdp, outcome: u32, source: &Source) {
     if let Some(hook) = hooks::find(ctx.fields().ingress_ifindex, Direction::Receive) {
-        finish(hook, outcome, Direction::Receive, source);
+        // At XDP packets have no sockets, and what is kept with one cannot be read.
+        let _ = finish(hook, outcome, Direction::Receive, source);
     }
 }
 
@@ -174,8 +183,8 @@ fn general<B: PacketBytes>(bytes: &B, length: u32, ifindex: u32, direction: Dire
 
 /// Counts the packet that the general way left, or its other outcome.
 #[inline(always)]
-fn finish(hook: &mut HookCounters, outcome: u32, direction: Direction, source: &Source) {
-    let Some(scratch) = this_cpu(&SCRATCH) else { return };
+fn finish(hook: &mut HookCounters, outcome: u32, direction: Direction, source: &Source) -> u32 {
+    let Some(scratch) = this_cpu(&SCRATCH) else { return COUNTED };
     let packet = &scratch.packet;
     let segments = packet.segments as u64;
     match outcome {
@@ -183,18 +192,19 @@ fn finish(hook: &mut HookCounters, outcome: u32, direction: Direction, source: &
             if packet.fragment != Fragment::None as u8 {
                 hook.fragments += segments;
             }
-            flow(hook, *packet, direction, source);
-            return;
+            return flow(hook, *packet, direction, source);
         }
         outcome::NOT_IP => hook.not_ip += segments,
         _ => hook.undecodable += segments,
     }
     done(hook, packet.segments);
+    COUNTED
 }
 
-/// Counts a packet on its flow, or as overflow.
+/// Counts a packet on its flow, or as overflow. Returns [`COUNTED`] or [`UNOWNED`].
 #[inline(always)]
-fn flow(hook: &mut HookCounters, mut packet: Packet, direction: Direction, source: &Source) {
+fn flow(hook: &mut HookCounters, mut packet: Packet, direction: Direction, source: &Source) -> u32 {
+    let mut outcome = COUNTED;
     if config::bench_mask() != 0 {
         bench::spread(&mut packet);
     }
@@ -212,6 +222,14 @@ fn flow(hook: &mut HookCounters, mut packet: Packet, direction: Direction, sourc
     }
     if let Some((index, flow)) = slot {
         account::account(flow, &packet, side, &KernelClock);
+        // Samples are enough only after this was asked.
+        if config::owners() != 0
+            && flow.hot[side.index() & 1].bits.get() & bits::SATED == 0
+            && owners::is_open(flow, index, side)
+        {
+            owners::note(index, &packet, side, hook.flags);
+            outcome = UNOWNED;
+        }
         if config::samples() != 0 && packet.payload_length != 0 && packet.is_readable() {
             samples::consider(&Payload { source, flow, index, packet: &packet, side });
         }
@@ -219,6 +237,7 @@ fn flow(hook: &mut HookCounters, mut packet: Packet, direction: Direction, sourc
         overflow::count(hook, &packet);
     }
     done(hook, packet.segments);
+    outcome
 }
 
 /// The hook's total, last: who reads it and then the others finds nothing missing.

@@ -24,17 +24,19 @@ mod fragments;
 mod hooks;
 mod maps;
 mod overflow;
+mod owners;
 mod report;
 mod samples;
 mod slots;
+mod sockets;
 
 use aya_ebpf::{
     EbpfContext as _,
     bindings::{__sk_buff, TC_ACT_UNSPEC, xdp_action, xdp_md},
-    macros::{classifier, xdp},
-    programs::{TcContext, XdpContext},
+    macros::{cgroup_sock, cgroup_sock_addr, classifier, xdp},
+    programs::{SockAddrContext, SockContext, TcContext, XdpContext},
 };
-use monitor_common::abi::Direction;
+use monitor_common::abi::{Direction, owner_flags};
 
 use bytes::{Skb, Xdp};
 
@@ -84,6 +86,40 @@ pub fn weir_xdp(ctx: XdpContext) -> u32 {
 pub fn weir_fill(_: TcContext) -> i32 {
     fill::offer();
     TC_ACT_UNSPEC
+}
+
+/// A process creates a socket of an Internet protocol.
+#[cgroup_sock(sock_create)]
+pub fn weir_create(ctx: SockContext) -> i32 {
+    sockets::created(&ctx);
+    sockets::ALLOW
+}
+
+/// Makes a program for each call by which a process uses a socket.
+macro_rules! socket_calls {
+    ($($(#[$doc:meta])* $name:ident: $call:ident, $flag:ident;)+) => {$(
+        $(#[$doc])*
+        #[cgroup_sock_addr($call)]
+        pub fn $name(ctx: SockAddrContext) -> i32 {
+            sockets::used(&ctx, owner_flags::$flag);
+            sockets::ALLOW
+        }
+    )+};
+}
+
+socket_calls! {
+    /// A process connects a socket to an IPv4 address.
+    weir_connect4: connect4, CONNECTED;
+    /// A process connects a socket to an IPv6 address.
+    weir_connect6: connect6, CONNECTED;
+    /// A process binds a socket to an IPv4 address.
+    weir_bind4: bind4, BOUND;
+    /// A process binds a socket to an IPv6 address.
+    weir_bind6: bind6, BOUND;
+    /// A process sends a datagram to an IPv4 address.
+    weir_sendmsg4: sendmsg4, SENT;
+    /// A process sends a datagram to an IPv6 address.
+    weir_sendmsg6: sendmsg6, SENT;
 }
 
 /// What a run costs without a program in it.

@@ -12,7 +12,7 @@ use aya_ebpf::{
 };
 use monitor_common::{
     abi::{
-        COARSE_ENTRIES, CoarseCells, CoarseKey, FRAGMENTED_DATAGRAMS, Flow, FlowKey, FragmentFlow,
+        COARSE_ENTRIES, CoarseCells, CoarseKey, FRAGMENTED_DATAGRAMS, Flow, FlowKey, FlowOwners, FragmentFlow,
         FragmentKey, HookCounters, IndexLine, KernelConfig, SAMPLE_DATA_MAX, SampleHeader, SampleState,
         Sampling, Supply,
     },
@@ -26,6 +26,10 @@ pub(crate) static FLOWS: HashMap<FlowKey, u32> = HashMap::with_max_entries(64, 0
 /// The slots. User space maps them.
 #[map]
 pub(crate) static SLOTS: Array<Flow> = Array::with_max_entries(64, BPF_F_MMAPABLE);
+
+/// Beside each slot whose its flow is. User space maps them; as many as slots, or one where nobody asks.
+#[map]
+pub(crate) static OWNERS: Array<FlowOwners> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 /// How many slots [`crate::fill`] has still to offer. User space writes it before any other program runs.
 #[map]
@@ -118,6 +122,7 @@ static CONFIG: KernelConfig = KernelConfig {
     bench_hold: 0,
     bench_flags: 0,
     cells: 64,
+    owners: 0,
     tunnels: TunnelPorts::NONE,
 };
 
@@ -145,6 +150,7 @@ pub(crate) mod config {
     loaded!(bench_hold, bench_hold, u32);
     loaded!(bench_flags, bench_flags, u32);
     loaded!(cells, cells, u32);
+    loaded!(owners, owners, u32);
 }
 
 /// The value of this CPU in a per-CPU array.

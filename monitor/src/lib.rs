@@ -12,6 +12,7 @@ pub mod confine;
 pub mod files;
 pub mod host;
 pub mod lock;
+pub mod lookup;
 pub mod pem;
 pub mod sink;
 pub mod source;

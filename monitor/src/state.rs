@@ -37,11 +37,22 @@ pub struct State {
     health: health::Health,
     drains: watch::Sender<u64>,
     ready: AtomicBool,
+    owns: AtomicBool,
     config_ok: AtomicBool,
     created: AtomicBool,
 }
 
 impl State {
+    /// From now on it is asked whose the flows are.
+    pub fn set_owns(&self) {
+        self.owns.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is asked whose the flows are.
+    pub fn owns(&self) -> bool {
+        self.owns.load(Ordering::Relaxed)
+    }
+
     /// The state of an agent that has seen nothing.
     pub fn new(engine: Engine, own: Own) -> Self {
         Self {
@@ -55,6 +66,7 @@ impl State {
             health: health::Health::new(),
             drains: watch::Sender::new(0),
             ready: AtomicBool::new(false),
+            owns: AtomicBool::new(false),
             config_ok: AtomicBool::new(true),
             created: AtomicBool::new(false),
         }

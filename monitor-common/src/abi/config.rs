@@ -24,11 +24,13 @@ pub struct KernelConfig {
     pub bench_flags: u32,
     /// Cells for interfaces, a power of two: see [`super::cells_for`].
     pub cells: u32,
+    /// 1: sockets at the ends of flows are asked for; see [`super::FlowOwners`].
+    pub owners: u32,
     /// UDP ports of tunnels.
     pub tunnels: TunnelPorts,
 }
 
-const _: () = assert!(size_of::<KernelConfig>() == 44);
+const _: () = assert!(size_of::<KernelConfig>() == 48);
 
 /// Bits of [`KernelConfig::bench_flags`].
 pub mod bench_flags {

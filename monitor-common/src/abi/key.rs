@@ -25,6 +25,12 @@ impl Address {
         Self(words)
     }
 
+    /// The words, whose bytes in memory are those of the address; the last is an IPv4 address's.
+    #[inline(always)]
+    pub const fn words(&self) -> [u32; 4] {
+        self.0
+    }
+
     /// The 16 bytes in network byte order.
     pub const fn octets(self) -> [u8; 16] {
         let mut out = [0; 16];

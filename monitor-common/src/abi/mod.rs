@@ -9,6 +9,7 @@ mod fragment;
 mod hook;
 mod index;
 mod key;
+mod owner;
 mod reported;
 mod supply;
 
@@ -23,11 +24,12 @@ pub use hook::{
 };
 pub use index::{IndexLine, Place, WAYS, index_lines};
 pub use key::{Address, FlowKey, IpVersion, KEY_WORDS, KeyCells, Side, View};
+pub use owner::{COMM, FlowOwners, OwnerCells, SocketOwner, owner_flags};
 pub use reported::{REPORTED_WORDS, Reported};
 pub use supply::Supply;
 
 /// Version of every layout in this module.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// A type whose bytes may be copied between kernel and user space.
 ///

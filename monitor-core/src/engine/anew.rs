@@ -45,6 +45,7 @@ impl Flows {
             entry.earlier = Some(Box::new(earlier));
         }
         entry.naming.begin_anew();
+        entry.owners.begin_anew();
         entry.told = reused;
         self.unnamed.push((slot, entry.first));
         self.anew.push(slot);

@@ -15,7 +15,7 @@ use crate::{
         record::{self, Context},
         state::Results,
     },
-    label::EndReason,
+    label::{AttemptResult, EndReason},
     payload::Payloads,
     record::AnyRecord,
     totals::Io,
@@ -105,6 +105,13 @@ impl Books {
         let now = self.now();
         self.ledger.count(entry, delta, results, &self.config, now);
         self.gained(entry, delta);
+    }
+
+    /// Counts one attempt.
+    pub(super) fn attempt(&mut self, entry: &Entry, result: AttemptResult) {
+        let (owners, now) = (self.config.owners, self.now());
+        self.ledger.attempt(entry, result);
+        self.ledger.attempt_of(entry, result, owners, now);
     }
 
     /// Counts by name what a flow has gained, once it is settled which one it is; `end`: it must be now.

@@ -5,6 +5,23 @@ use crate::{
     services::ServiceTable, totals::Budgets,
 };
 
+/// Which families count by owner; none where owners are not asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OwnerConfig {
+    /// By unit, connections included.
+    pub units: bool,
+    /// By process.
+    pub processes: bool,
+    /// By user.
+    pub users: bool,
+    /// By container.
+    pub containers: bool,
+    /// By unit and domain.
+    pub unit_domains: bool,
+    /// By container and domain.
+    pub container_domains: bool,
+}
+
 /// How an engine counts. All of it may change while it runs: [`super::Engine::reconfigure`].
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
@@ -18,6 +35,8 @@ pub struct EngineConfig {
     pub max_flows: u32,
     /// Whether traffic is counted by peer address as well.
     pub peers: bool,
+    /// Whose traffic is counted by whom.
+    pub owners: OwnerConfig,
     /// Which sources reach unusually many hosts or ports.
     pub fanout: FanoutConfig,
     /// What behaviour over many flows is told of.
@@ -43,6 +62,7 @@ impl Default for EngineConfig {
             services: ServiceTable::default(),
             max_flows: 131_072,
             peers: false,
+            owners: OwnerConfig::default(),
             fanout: FanoutConfig::default(),
             detection: DetectionConfig::default(),
             wall_offset: 0,

@@ -22,9 +22,9 @@ mod payload;
 mod surroundings;
 mod view;
 
-use monitor_common::abi::{CoarseCounters, CoarseKey, Direction, Flow, HookCounters, IpVersion, Transport};
+use monitor_common::abi::{CoarseCounters, CoarseKey, Direction, Flow, FlowKey, HookCounters, IpVersion, Transport};
 
-pub use crate::flow::Timeouts;
+pub use crate::flow::{Claim, Socket, Timeouts};
 pub use crate::label::EndReason;
 pub use crate::totals::Budgets;
 use crate::{
@@ -34,7 +34,7 @@ use crate::{
 };
 use books::Books;
 pub use carry::{Carried, CarriedAttachment, Succession};
-pub use config::EngineConfig;
+pub use config::{EngineConfig, OwnerConfig};
 use flows::Flows;
 pub use interfaces::Interfaces;
 pub use ledger::Ledger;
@@ -131,11 +131,25 @@ impl Engine {
         self.flows.observe(&mut self.books, slot, flow);
     }
 
+    /// The same, and asks whose the flow is as long as that is not known: of a new flow or connection before what it
+    /// gained is counted. `claims` says what is known of the sockets by side.
+    #[inline]
+    pub fn observe_owned(&mut self, slot: u32, flow: &Flow, claims: impl FnOnce(&FlowKey) -> [Claim; 2]) {
+        self.flows.observe_owned(&mut self.books, slot, flow, claims);
+    }
+
     /// Takes a payload of a flow that several interfaces may see: only of the sighting that counts.
     /// `connection` says how many connections in the slot came before its own. Returns whether more of its
-    /// direction is wanted.
-    pub fn sample(&mut self, slot: u32, flow: &Flow, connection: u32, payload: &Payload<'_>) -> bool {
-        self.flows.sample(&mut self.books, slot, flow, connection, payload)
+    /// direction is wanted. `claims` as in [`Self::observe_owned`]: of flows that began since then.
+    pub fn sample(
+        &mut self,
+        slot: u32,
+        flow: &Flow,
+        connection: u32,
+        payload: &Payload<'_>,
+        claims: impl FnOnce(&FlowKey) -> [Claim; 2],
+    ) -> bool {
+        self.flows.sample(&mut self.books, slot, flow, connection, payload, claims)
     }
 
     /// Takes a payload of a flow that need not have been observed: that of a capture, whose talk lies in its

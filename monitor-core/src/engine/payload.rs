@@ -1,13 +1,16 @@
 //! Payload of flows: what it says becomes records, and what is known of its flow.
 
-use monitor_common::abi::{Flow, Side, Transport};
+use monitor_common::abi::{Flow, FlowKey, Side, Transport};
 
 use super::{
     books::Books,
     flows::{Flows, packets},
 };
 use crate::{
-    flow::entry::{Entry, Sighting},
+    flow::{
+        Claim,
+        entry::{Entry, Sighting},
+    },
     payload::{Payload, Payloads, Place, Subject, Talk, Talks},
     record::AnyRecord,
 };
@@ -24,7 +27,7 @@ impl Flows {
     ) -> bool {
         let key = &flow.head.key.get();
         let client = self.client(key, flow.head.client(), &books.config);
-        let subject = Subject { slot, key, client, interface: "" };
+        let subject = Subject { slot, key, client, interface: "", owned: None };
         let said = &mut books.outbox.said;
         let wanted = self.payloads.read(&subject, payload, talks.at(slot), said);
         while let Some(place) = self.payloads.surplus() {
@@ -42,6 +45,7 @@ impl Flows {
         flow: &Flow,
         connection: u32,
         payload: &Payload<'_>,
+        claims: impl FnOnce(&FlowKey) -> [Claim; 2],
     ) -> bool {
         let packets = packets(flow);
         let is_ahead = |entry: &Entry| entry.told < connection || entry.was_replaced(flow, packets);
@@ -53,7 +57,8 @@ impl Flows {
             let seen = flow.head.client();
             if seen != entry.seen {
                 entry.seen = seen;
-                entry.parties = self.host.parties(&entry.key, seen, &books.config.services);
+                let parties = self.host.parties(&entry.key, seen, &books.config.services);
+                entry.set_parties(parties);
             }
             let wanted = books.hear(&mut self.payloads, slot, entry, payload);
             self.make_room(books, payload.time);
@@ -61,7 +66,7 @@ impl Flows {
         }
         // Of a flow or connection that was not observed yet, or is not the present one of its slot.
         if self.table.entry(slot).is_none_or(is_ahead) {
-            self.observe_changed(books, slot, flow, packets);
+            self.observe_owned(books, slot, flow, claims);
             self.settle(books);
         }
         let Some(entry) = self.table.entry(slot) else { return false };
@@ -163,7 +168,8 @@ impl Books {
     /// Hands a payload to the talk of an entry.
     fn hear(&mut self, payloads: &mut Payloads, slot: u32, entry: &mut Entry, payload: &Payload<'_>) -> bool {
         let interface = self.interfaces.name(entry.attachment);
-        let subject = Subject { slot, key: &entry.key, client: entry.parties.client, interface };
+        let owned = entry.owners.shown();
+        let subject = Subject { slot, key: &entry.key, client: entry.parties.client, interface, owned };
         payloads.read(&subject, payload, &mut entry.talk, &mut self.outbox.said)
     }
 }

@@ -86,6 +86,7 @@ impl Books {
             service: (!service.is_empty()).then_some(service),
             name: entry.talk.known.name.as_ref(),
             application: record::application(entry, &self.config.services),
+            owned: entry.owners.shown().map(|owned| &**owned),
             role: parties.role,
             scope: parties.scope,
             state: entry.state(),

@@ -33,7 +33,7 @@ use std::str::FromStr;
 
 use crate::label::{Role, Scope, TcpCounter, TcpState, label_enum};
 use crate::network::Network;
-use crate::record::{Peer, Protocol, Time};
+use crate::record::{Owned, Owner, Peer, Protocol, Text, Time};
 
 pub use parse::{ErrorKind, FilterError};
 pub use value::Pattern;
@@ -107,6 +107,51 @@ label_enum! {
         Domain = "domain",
         /// Application protocol.
         Application = "application",
+        /// Name of the process that it is of, at either end.
+        Process = "process",
+        /// Name of the user of that process.
+        User = "user",
+        /// Unit of systemd of that process, or the last part of its path.
+        Unit = "unit",
+        /// Name or identifier of its container.
+        Container = "container",
+        /// Its pod.
+        Pod = "pod",
+        /// Namespace of its pod.
+        Namespace = "namespace",
+    }
+}
+
+impl TextField {
+    /// Whether it says whose a flow is.
+    const fn is_of_owner(self) -> bool {
+        matches!(
+            self,
+            Self::Process | Self::User | Self::Unit | Self::Container | Self::Pod | Self::Namespace
+        )
+    }
+
+    /// What it says of an owner: one of these has to match.
+    fn of_owner(self, owner: &Owner) -> [Option<&str>; 2] {
+        match self {
+            Self::Process => [owner.process.as_ref().map(Text::as_str), None],
+            Self::User => [owner.user.as_ref().map(Text::as_str), None],
+            Self::Unit => {
+                let path = owner.unit.as_ref().map(Text::as_str);
+                [path, path.and_then(|path| path.rsplit('/').next())]
+            }
+            Self::Container => [
+                owner
+                    .container
+                    .as_ref()
+                    .map(Text::as_str)
+                    .or_else(|| owner.pod_container.as_ref().map(Text::as_str)),
+                owner.container_id.as_ref().map(Text::as_str),
+            ],
+            Self::Pod => [owner.pod.as_ref().map(Text::as_str), None],
+            Self::Namespace => [owner.namespace.as_ref().map(Text::as_str), None],
+            _ => [None; 2],
+        }
     }
 }
 
@@ -274,6 +319,10 @@ pub trait Subject {
     fn scope(&self) -> Option<Scope>;
     /// First and last time.
     fn times(&self) -> Option<(Time, Time)>;
+    /// Whose it is.
+    fn owned(&self) -> Option<&Owned> {
+        None
+    }
 }
 
 /// A parsed expression.
@@ -292,6 +341,11 @@ impl Filter {
         self.0.is_about_packets()
     }
 
+    /// A word of it that says whose a flow is, if there is one: where owners are not asked for, it matches nothing.
+    pub fn owner_word(&self) -> Option<TextField> {
+        self.0.owner_word()
+    }
+
     /// The expression.
     pub const fn expression(&self) -> &Expression {
         &self.0
@@ -307,6 +361,15 @@ impl FromStr for Filter {
 }
 
 impl Expression {
+    fn owner_word(&self) -> Option<TextField> {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().find_map(Self::owner_word),
+            Self::Not(part) => part.owner_word(),
+            Self::Test(Test::Text { field, .. }) => Some(*field).filter(|field| field.is_of_owner()),
+            Self::Test(_) => None,
+        }
+    }
+
     fn is_about_packets(&self) -> bool {
         match self {
             Self::All(parts) | Self::Any(parts) => parts.iter().all(Self::is_about_packets),
@@ -355,6 +418,11 @@ impl Test {
             }
             Self::Span { span, comparison, value } => {
                 subject.span(*span).is_some_and(|found| comparison.holds(found, *value))
+            }
+            Self::Text { field, negated, pattern } if field.is_of_owner() => {
+                let owners = subject.owned().into_iter().flat_map(Owned::users);
+                let mut texts = owners.flat_map(|owner| field.of_owner(owner)).flatten().peekable();
+                texts.peek().is_some() && texts.any(|text| pattern.matches(text)) != *negated
             }
             Self::Text { field, negated, pattern } => {
                 subject.text(*field).is_some_and(|text| pattern.matches(text) != *negated)

@@ -8,7 +8,7 @@ use super::{Counter, Span, Subject, TextField, Way};
 use crate::flow::FlowView;
 use crate::label::{Role, Scope, TcpState};
 use crate::names::Name;
-use crate::record::{ApplicationSource, BySide, FlowRecord, Identity, Peer, RoundTrip, Text, Time};
+use crate::record::{ApplicationSource, BySide, FlowRecord, Identity, Owned, Peer, RoundTrip, Text, Time};
 
 /// Seconds as nanoseconds.
 fn nanoseconds(seconds: f64) -> u64 {
@@ -73,7 +73,12 @@ impl Subject for FlowView<'_> {
             TextField::Name => self.name.map(|name| name.text.as_str()),
             TextField::Domain => self.name.map(Name::site),
             TextField::Application => self.application.map(|(application, _)| application),
+            _ => None,
         }
+    }
+
+    fn owned(&self) -> Option<&Owned> {
+        self.owned
     }
 
     fn state(&self) -> Option<TcpState> {
@@ -193,11 +198,11 @@ impl Subject for FlowRecord {
             TextField::Service if self.application_source != Some(ApplicationSource::Wire) => {
                 &self.application
             }
-            TextField::Service => &None,
             TextField::Name => &self.name,
             TextField::Domain if self.domain.is_none() => &self.name,
             TextField::Domain => &self.domain,
             TextField::Application => &self.application,
+            _ => &None,
         };
         text.as_ref().map(Text::as_str)
     }
@@ -216,6 +221,10 @@ impl Subject for FlowRecord {
 
     fn times(&self) -> Option<(Time, Time)> {
         Some((self.start, self.end))
+    }
+
+    fn owned(&self) -> Option<&Owned> {
+        self.identity.owned.as_deref()
     }
 }
 
@@ -250,6 +259,7 @@ mod tests {
             service: Some("https"),
             name: None,
             application: Some(("tls", ApplicationSource::Wire)),
+            owned: None,
             role: Role::Client,
             scope: Scope::Local,
             state: Some(TcpState::Established),

@@ -105,7 +105,7 @@ fn spans_compare_in_their_units() {
 
 #[test]
 fn words_for_what_no_flow_has_are_refused_in_a_line() {
-    for word in ["process", "pid", "unit", "container"] {
+    for word in ["pid", "command", "image"] {
         let said = error(&format!("{word} x")).to_string();
         assert!(said.contains(&format!("found `{word}`")) && said.lines().count() == 1, "{said}");
     }

@@ -10,6 +10,7 @@ use super::{
     devices::Place,
     group::Group,
     naming::Naming,
+    owner::Owners,
     rate::Meter,
     reading::Reading,
     record::Unwritten,
@@ -53,6 +54,8 @@ pub(crate) struct Entry {
     /// What the packets said of the client, as [`monitor_common::abi::Head::client`].
     pub(crate) seen: (Side, monitor_common::abi::ClientRule),
     pub(crate) parties: Parties,
+    /// Whose it is.
+    pub(crate) owners: Owners,
     /// What the last reading said of the connection; [`Self::advance`] follows it.
     pub(crate) connection: Connection,
     pub(crate) track: Track,
@@ -114,6 +117,7 @@ impl Default for Entry {
             inherited: None,
             seen: (client, monitor_common::abi::ClientRule::First),
             parties,
+            owners: Owners::default(),
             connection: Connection::default(),
             track: Track::default(),
             meters: <[Meter; 2]>::default(),
@@ -130,6 +134,14 @@ impl Default for Entry {
 }
 
 impl Entry {
+    /// What the flow is to this host, from now on.
+    pub(crate) fn set_parties(&mut self, parties: Parties) {
+        if self.parties != parties {
+            self.parties = parties;
+            self.owners.review(parties);
+        }
+    }
+
     /// Transport of the flow.
     pub(crate) const fn transport(&self) -> Transport {
         Transport::from_protocol(self.key.protocol)

@@ -6,6 +6,7 @@ pub(crate) mod expiry;
 pub(crate) mod group;
 mod heaviest;
 pub(crate) mod naming;
+pub(crate) mod owner;
 pub(crate) mod pressure;
 pub(crate) mod rate;
 pub(crate) mod reading;
@@ -16,4 +17,5 @@ pub(crate) mod table;
 mod view;
 
 pub use expiry::Timeouts;
+pub use owner::{Claim, Socket};
 pub use view::{Endpoint, FlowId, FlowView, NoFlowId, Rate, RoundTrip, Sent};

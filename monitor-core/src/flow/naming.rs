@@ -3,7 +3,7 @@
 //! A connection begins before it says with whom it speaks. So what a flow gains waits for its name, and
 //! then counts under it whole: until a name is there that no other can outdo, at most [`WAIT`].
 
-use super::entry::Entry;
+use super::{entry::Entry, owner::Owners};
 use crate::{
     flow::record,
     names::{self, Known, Name},
@@ -30,6 +30,8 @@ pub(crate) struct Naming {
 pub(crate) struct Held {
     /// As [`crate::totals::io_values`].
     pub(crate) io: [u64; 4],
+    /// The same by the side that sent it.
+    pub(crate) sent: [[u64; 4]; 2],
     /// Handshake, nanoseconds.
     pub(crate) handshake: Option<u64>,
     /// First response, nanoseconds.
@@ -65,6 +67,7 @@ pub(crate) struct Due<'a> {
     /// The flow was not yet counted as a connection.
     pub(crate) opened: bool,
     pub(crate) labels: &'a Labels,
+    pub(crate) owners: &'a Owners,
 }
 
 impl Naming {
@@ -103,7 +106,8 @@ pub(crate) fn due<'a>(entry: &'a mut Entry, services: &ServiceTable, now: u64, e
     let naming = &mut entry.naming;
     let opened = !std::mem::replace(&mut naming.decided, true);
     let held = std::mem::take(&mut naming.held);
-    naming.labels.as_ref().map(|labels| Due { held, opened, labels })
+    let owners = &entry.owners;
+    naming.labels.as_ref().map(|labels| Due { held, opened, labels, owners })
 }
 
 /// Whether no other name can outdo it but one of the same kind, which comes too late.

@@ -101,7 +101,10 @@ pub(crate) fn write(entry: &Entry, unwritten: &Unwritten, reason: EndReason, at:
     let gained = entry.whole().since(&unwritten.written);
     let facts = &unwritten.facts;
     let tcp = entry.key.protocol == 6;
-    let identity = Identity::new(entry.talk.id, &entry.key, client, at.interface);
+    let identity = Identity {
+        owned: entry.owners.shown().cloned(),
+        ..Identity::new(entry.talk.id, &entry.key, client, at.interface)
+    };
     let (application, application_source) = application(entry, at.services).unzip();
     let name = entry.talk.known.name.as_ref();
     let connection = entry.track.connection();

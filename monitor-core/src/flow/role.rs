@@ -52,6 +52,17 @@ impl Parties {
         account::direction(view, sender)
     }
 
+    /// Whether a side is this host itself.
+    pub(crate) const fn is_near(self, side: Side) -> bool {
+        let is_client = side.index() == self.client.index();
+        self.within
+            || match self.role {
+                Role::Client => is_client,
+                Role::Server => !is_client,
+                Role::Forwarded => false,
+            }
+    }
+
     /// The side whose data's round trips say how far the peer is: this host's own, and the client's
     /// where neither is.
     pub(crate) const fn near(self) -> Side {

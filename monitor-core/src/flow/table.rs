@@ -28,10 +28,12 @@ pub(crate) struct Line {
     /// The last reading found the packets of the one before. A program counts packets first and the
     /// rest after: only a second reading of the same packets surely has the rest.
     pub(crate) settled: bool,
+    /// Its owners are still to be found out.
+    pub(crate) unowned: bool,
 }
 
 impl Line {
-    const FREE: Self = Self { packets: [0; 2], deadline: NEVER, entry: NONE, settled: true };
+    const FREE: Self = Self { packets: [0; 2], deadline: NEVER, entry: NONE, settled: true, unowned: false };
 }
 
 const _: () = assert!(size_of::<Line>() == 32);
@@ -151,7 +153,7 @@ impl Table {
             None => self.entries.push(entry),
         }
         let line = self.line(slot);
-        *line = Line { packets: [0; 2], deadline: NEVER, entry: index, settled: false };
+        *line = Line { packets: [0; 2], deadline: NEVER, entry: index, settled: false, unowned: true };
     }
 
     /// Finds out whether the flow of a slot is the first sighting of its 5-tuple. A new flow under

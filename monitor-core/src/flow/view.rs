@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::label::{ClientRule, Role, Scope, TcpCounter, TcpState};
 use crate::names::Name;
 pub use crate::record::RoundTrip;
-use crate::record::{ApplicationSource, Id};
+use crate::record::{ApplicationSource, Id, Owned};
 
 /// Tells an active flow from all others, also from those that have its slot later. Shown as the time of the
 /// first packet on the flow clock and the slot, in hexadecimal.
@@ -146,6 +146,8 @@ pub struct FlowView<'a> {
     pub name: Option<&'a Name>,
     /// What it speaks and how that is known.
     pub application: Option<(&'a str, ApplicationSource)>,
+    /// Whose it is, where that is asked for.
+    pub owned: Option<&'a Owned>,
     /// What this host is in it.
     pub role: Role,
     /// Where the peer is.

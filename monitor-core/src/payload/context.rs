@@ -53,7 +53,8 @@ impl Context<'_> {
     }
 
     pub(super) fn identity(&self) -> Identity {
-        Identity::new(self.id, self.flow.key, self.flow.client, self.flow.interface)
+        let identity = Identity::new(self.id, self.flow.key, self.flow.client, self.flow.interface);
+        Identity { owned: self.flow.owned.cloned(), ..identity }
     }
 
     /// A time of the flow clock as records have it.

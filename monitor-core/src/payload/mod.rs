@@ -18,6 +18,8 @@ mod talk;
 mod tests;
 mod totals;
 
+use std::sync::Arc;
+
 use monitor_common::abi::{FlowKey, Side, Transport};
 
 pub use order::Place;
@@ -38,7 +40,7 @@ use crate::{
         http::Dialect,
     },
     protocol::ProtocolTotals,
-    record::{AnyRecord, NameSource},
+    record::{AnyRecord, NameSource, Owned},
 };
 
 /// Most datagrams of a direction in which the beginning of a protocol is looked for.
@@ -94,6 +96,8 @@ pub struct Subject<'a> {
     pub client: Side,
     /// Interface of its records; empty offline.
     pub interface: &'a str,
+    /// Whose it is, as its records say; `None` offline.
+    pub owned: Option<&'a Arc<Owned>>,
 }
 
 /// A payload.
@@ -316,7 +320,7 @@ impl Payloads {
         self.forget(&conversation);
         let (key, interface, client) =
             (conversation.key, conversation.interface.clone(), conversation.client);
-        let flow = Subject { slot: 0, key: &key, client, interface: interface.as_str() };
+        let flow = Subject { slot: 0, key: &key, client, interface: interface.as_str(), owned: None };
         let Talk { id, known, told, .. } = talk;
         let shared = &mut self.shared;
         conversation.close(&mut Context { flow, id: *id, sender: client, time, shared, known, told, out });

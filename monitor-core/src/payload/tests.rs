@@ -73,7 +73,7 @@ impl World {
         tcp: Option<TcpHeader>,
     ) -> bool {
         let Flow { key, talk, .. } = &mut self.flows[flow];
-        let subject = Subject { slot: flow as u32, key, client: Side::Lower, interface: "" };
+        let subject = Subject { slot: flow as u32, key, client: Side::Lower, interface: "", owned: None };
         let payload = Payload { time: self.now, sender, bytes, length: length as u32, tcp };
         let wanted = self.payloads.read(&subject, &payload, talk, &mut self.records);
         while let Some(place) = self.payloads.surplus() {

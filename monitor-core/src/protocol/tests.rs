@@ -15,6 +15,7 @@ pub(crate) fn identity() -> Identity {
         server_ip: IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7)),
         server_port: 443,
         interface: None,
+        owned: None,
     }
 }
 

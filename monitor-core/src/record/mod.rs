@@ -4,11 +4,13 @@
 
 mod line;
 mod message;
+mod owner;
 mod packet;
 mod text;
 mod time;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use monitor_common::abi::{FlowKey, Side, Transport};
 use monitor_common::wire::Tunnel;
@@ -18,6 +20,7 @@ pub use message::{
     Answer, Carrier, DetectionCounts, DetectionRecord, DnsKind, DnsRecord, FanoutRecord, FindingRecord,
     HttpRecord, Question, TlsRecord,
 };
+pub use owner::{End, Owned, Owner, OwnerClass, OwnerSource};
 pub use packet::PacketRecord;
 pub use text::{TEXT_MAX, Text, escape};
 pub use time::Time;
@@ -67,6 +70,8 @@ record! {
         server_port: u16;
         /// Interface that saw it; absent offline.
         interface: Option<Text>;
+        /// Whose it is; absent offline.
+        owned: Option<Arc<Owned>>;
     }
 }
 
@@ -95,14 +100,16 @@ impl Value for NamedIdentity {
     const TYPE: Type = Type::Inline(&Self::FIELDS);
 
     fn emit<S: SerializeStruct>(&self, _: &'static str, to: &mut S) -> Result<(), S::Error> {
-        let Identity { id, transport, client_ip, client_port, server_ip, server_port, interface } = &self.0;
+        let Identity { id, transport, client_ip, client_port, server_ip, server_port, interface, owned } =
+            &self.0;
         id.emit("flow_id", to)?;
         transport.emit("transport", to)?;
         client_ip.emit("client_ip", to)?;
         client_port.emit("client_port", to)?;
         server_ip.emit("server_ip", to)?;
         server_port.emit("server_port", to)?;
-        interface.emit("interface", to)
+        interface.emit("interface", to)?;
+        owned.emit("owned", to)
     }
 }
 
@@ -122,6 +129,7 @@ impl Identity {
             server_ip,
             server_port,
             interface: (!interface.is_empty()).then(|| Text::from(interface)),
+            owned: None,
         }
     }
 }

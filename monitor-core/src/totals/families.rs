@@ -9,7 +9,7 @@ use super::Io;
 use crate::{
     label::Role,
     names::Name,
-    record::Text,
+    record::{OwnerClass, Text},
     series::{Family, SeriesConfig},
 };
 
@@ -91,6 +91,39 @@ macro_rules! families {
     };
 }
 
+/// Whose traffic counts under a key: of what kind the owner is, and its name, empty where it has none or is no process.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OwnerKey {
+    /// What kind of owner.
+    pub class: OwnerClass,
+    /// Its name.
+    pub name: Text,
+}
+
+/// An owner and the registrable domain that it speaks with.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OwnerDomainKey {
+    /// The owner.
+    pub owner: OwnerKey,
+    /// The domain; empty: none is known.
+    pub domain: Text,
+}
+
+/// A container.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ContainerKey {
+    /// What kind of owner; its name is the container's.
+    pub owner: OwnerKey,
+    /// Namespace of its pod.
+    pub namespace: Text,
+    /// Its pod.
+    pub pod: Text,
+    /// Its name in the pod.
+    pub container: Text,
+    /// Its image.
+    pub image: Text,
+}
+
 families! {
     /// By service. Traffic of a server that has not answered goes to `other`.
     services: ServiceKey, 4 = "service_io";
@@ -107,4 +140,20 @@ families! {
     /// How long TCP takes by registrable domain, empty for none: microseconds of handshakes, their number,
     /// microseconds to first responses, their number.
     latencies: Text, 4 = "domain_latency";
+    /// By unit of the owner; each byte counts for one owner, see [`crate::record::Owned`].
+    units: OwnerKey, 4 = "unit_io";
+    /// By unit of the receiver, where both ends are on this host.
+    unit_receivers: OwnerKey, 4 = "unit_received_io";
+    /// By name of the owner's process.
+    processes: OwnerKey, 4 = "process_io";
+    /// By user of the owner.
+    users: OwnerKey, 4 = "user_io";
+    /// By container of the owner.
+    containers: ContainerKey, 4 = "container_io";
+    /// By unit of the owner and registrable domain of the server's name.
+    unit_domains: OwnerDomainKey, 4 = "unit_domain_io";
+    /// By container of the owner and registrable domain of the server's name.
+    container_domains: OwnerDomainKey, 4 = "container_domain_io";
+    /// TCP connection attempts by unit of whoever connects: established, and failed.
+    unit_attempts: OwnerKey, 2 = "unit_attempts";
 }

@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     histogram::{HANDSHAKE_SECONDS, Histogram, RESPONSE_SECONDS, ROUND_TRIP_SECONDS},
     label::{AttemptResult, EndReason, LetGo, Outcome, Role, Scope, TcpCounter, TcpState},
+    record::OwnerClass,
 };
 
-pub use families::{Budgets, Families, OTHER, ServiceKey, io_values};
+pub use families::{Budgets, ContainerKey, Families, OTHER, OwnerDomainKey, OwnerKey, ServiceKey, io_values};
 
 /// Packets and bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -183,6 +184,8 @@ impl Default for TcpLatency {
 /// Everything that is counted since the start.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
+    /// All flows, each counted once, by [`OwnerClass`] and then [`Direction`].
+    pub owners: [[Io; 2]; OwnerClass::COUNT],
     /// Flows.
     pub flows: FlowTotals,
     /// TCP.

@@ -17,6 +17,7 @@ use crate::clock::{self, Stopwatch};
 use crate::config::Config;
 use crate::host::{Host, Link, Promiscuous, Selection, Watcher};
 use crate::lock::{InterfaceLock, LockError, Locks, PinLock};
+use crate::lookup::{Cgroup2, Lookup};
 use crate::sink::{Recorder, Tap, run::Feed};
 use crate::source::ebpf::{self, Interface, Source, probe};
 use crate::state::{State, deadline};
@@ -80,6 +81,8 @@ pub(super) struct Counter {
     told: Told,
     locks: Locks,
     _pins: Option<PinLock>,
+    /// Where control groups are read, if anywhere.
+    groups: Option<Cgroup2>,
 }
 
 /// An interface that waits for its turn to be attached to.
@@ -99,6 +102,15 @@ struct Counted {
     _tap: Option<Tap>,
     /// What hooks and device had counted when both were first read together under this name.
     baseline: Option<[Difference; 2]>,
+}
+
+/// The control groups of this host; where there are none, a line says so.
+fn groups(state: &State) -> Option<Cgroup2> {
+    let opened = Cgroup2::open();
+    if let Err(error) = &opened {
+        state.events.emit(&Event::Unowned { error });
+    }
+    opened.ok()
 }
 
 impl Counter {
@@ -139,7 +151,9 @@ impl Counter {
         }
         let pins = config.pin.as_deref().map(PinLock::take).transpose()?;
         let cells = cells_for(host.links.len() as u32);
-        let options = ebpf::Options { cells, ..settings::source(&config) };
+        let cgroup2 = if config.owners_enabled { groups(&state) } else { None };
+        let root = cgroup2.as_ref().map(|found| Arc::clone(&found.directory));
+        let options = ebpf::Options { cells, owners: root, ..settings::source(&config) };
         if let Some(directory) = config.pin.as_deref().filter(|_| config.pin_replace)
             && let Err(ebpf::Error::PinnedOtherwise { what, .. }) = ebpf::find_pins(&options)
         {
@@ -148,6 +162,13 @@ impl Counter {
             state.events.emit(&Event::PinsReplaced { what: &what });
         }
         let mut source = Source::open(options)?;
+        if let Some(found) = &cgroup2 {
+            source.set_resolver(Box::new(Lookup::open(&found.path)));
+            state.set_owns();
+        }
+        if let Some(error) = source.unowned() {
+            state.events.emit(&Event::Unowned { error });
+        }
         let mut engine = state.engine();
         if source.is_pinned() {
             engine.succession().keep_watermarks();
@@ -180,6 +201,7 @@ impl Counter {
             told: Told::default(),
             locks,
             _pins: pins,
+            groups: cgroup2,
         };
         for (link, lock) in named {
             counter.attach(link, lock)?;
@@ -195,6 +217,11 @@ impl Counter {
             counter.state.events.emit(&Event::Unlocked { reason });
         }
         Ok(counter)
+    }
+
+    /// Directory of the control groups, which is read as long as this counts.
+    pub(super) fn groups(&self) -> Option<std::path::PathBuf> {
+        self.groups.as_ref().map(|groups| groups.path.clone())
     }
 
     /// Names of the interfaces that are counted, or are about to be.

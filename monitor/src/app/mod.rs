@@ -237,7 +237,8 @@ impl App<'_> {
         let (orders, received) = orders().map_err(system("starting threads"))?;
         let (ended, mut end) = oneshot::channel();
         let mut watchdog = Watchdog::new(Arc::clone(&notifier));
-        let (shared, rights) = (Arc::clone(&state), confinement.clone());
+        let rights = Confinement { groups: counter.groups(), ..confinement.clone() };
+        let shared = Arc::clone(&state);
         let thread = std::thread::Builder::new()
             .name("counter".to_owned())
             .spawn(move || {
@@ -330,6 +331,7 @@ impl App<'_> {
             outputs: self.plan.directories(&loaded.config),
             ports: networks.iter().flat_map(|network| &network.to).map(|peer| peer.port).collect(),
             pins: loaded.config.pin.clone(),
+            groups: None,
         })
     }
 

@@ -45,7 +45,8 @@ impl OwnRun {
         let counter = Counter::open(Arc::clone(&state), config, None, None)?;
         identified(&state, &confinement);
         let (orders, received) = orders().map_err(system("starting threads"))?;
-        let (shared, rights) = (Arc::clone(&state), confinement.clone());
+        let rights = Confinement { groups: counter.groups(), ..confinement.clone() };
+        let shared = Arc::clone(&state);
         let thread = std::thread::Builder::new()
             .name("counter".to_owned())
             .spawn(move || {

@@ -6,7 +6,7 @@ use monitor_core::detection::{
     BeaconConfig, DetectionConfig, Exceptions, FloodConfig, GuessingConfig, NewConfig, ScanConfig,
     TunnelConfig, UploadConfig,
 };
-use monitor_core::engine::{Budgets, EngineConfig, Timeouts};
+use monitor_core::engine::{Budgets, EngineConfig, OwnerConfig, Timeouts};
 use monitor_core::fanout::FanoutConfig;
 use monitor_core::payload::PayloadConfig;
 use monitor_core::series::SeriesConfig;
@@ -16,11 +16,19 @@ use crate::config::{Config, ConfigError};
 use crate::source::ebpf;
 use crate::web::Place;
 
+/// Families by owner, which a host has few of.
+const OWNED: [&str; 4] = ["unit_io", "unit_received_io", "process_io", "unit_attempts"];
+/// Time series of each of them, unless `series.family` says otherwise.
+const OWNED_MAX: u32 = 150;
+
 /// Bounds of one family: its own, or those of all.
 fn budget(config: &Config, family: &str) -> SeriesConfig {
     let own = config.series_family.iter().find(|(name, _)| name.as_str() == family).map(|(_, max)| max.get());
     SeriesConfig {
-        max_series: own.unwrap_or(config.series_max.get()),
+        max_series: own.unwrap_or_else(|| {
+            let all = config.series_max.get();
+            if OWNED.contains(&family) { all.min(OWNED_MAX) } else { all }
+        }),
         new_per_hour: config.series_new_per_hour.get(),
         idle: config.series_idle.nanos(),
         zero_for: config.series_zero_for.nanos(),
@@ -55,6 +63,14 @@ pub(super) fn engine(config: &Config, wall_offset: i64, records: bool) -> Result
         payloads: payloads(config),
         max_flows: config.max_flows.get(),
         peers: config.peers,
+        owners: OwnerConfig {
+            units: config.owners_enabled && config.owners_units,
+            processes: config.owners_enabled && config.owners_processes,
+            users: config.owners_enabled && config.owners_users,
+            containers: config.owners_enabled && config.owners_containers,
+            unit_domains: config.owners_enabled && config.owners_unit_domains,
+            container_domains: config.owners_enabled && config.owners_container_domains,
+        },
         fanout: FanoutConfig {
             window: config.fanout_window.nanos(),
             hosts: config.fanout_hosts.get(),

@@ -29,6 +29,7 @@ Filters:
   name *.example.org, domain example.org      a text, with the wildcards * and ?: name and domain of
   application tls, service https              the server, application, service of the port,
   interface eth*                              interface
+  process nginx, unit ssh.service, user www*  owner at either end: also container, pod, namespace
   \"example\"                                   within any name, address or other text
   state established, role client,             state, role of this host, scope of the peer
   scope remote
@@ -111,7 +112,7 @@ pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
     super::print(&table(&answer.flows, answer.matched))
 }
 
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 12] = [
     "CLIENT",
     "SERVER",
     "NAME",
@@ -122,6 +123,8 @@ const COLUMNS: [&str; 10] = [
     "RECEIVED",
     "RATE",
     "INTERFACE",
+    "PROCESS",
+    "UNIT",
 ];
 
 /// The columns from which on numbers stand, which end at the right.
@@ -174,6 +177,8 @@ fn row(flow: &Flow<'_>) -> [String; COLUMNS.len()] {
         units::bytes(flow.received.bytes as f64),
         units::bytes(rate) + "/s",
         text(Some(&flow.interface)),
+        text(flow.owner("process").or_else(|| flow.owner("owner")).as_deref()),
+        text(flow.owner("unit").as_deref()),
     ]
 }
 

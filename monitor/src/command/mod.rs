@@ -51,6 +51,12 @@ pub enum CommandError {
     /// A filter of captures is none.
     #[error("{0}; `weir pcap --help` shows how filters are written")]
     PcapFilter(FilterError),
+    /// A filter asks whose flows are of which nobody knows.
+    #[error("filter: {word}: whose a flow is stands in no capture; ask a running instance (`weir flows`)")]
+    NoOwners {
+        /// Its word.
+        word: &'static str,
+    },
     /// A filter needs what is known only at the end of something that comes once.
     #[error("{}: this filter asks for what is known only when a flow is over, so it is read twice; \
         save it to a file first, or filter by host, net, port and transport alone", path.display())]

@@ -155,7 +155,7 @@ settings! {
     series_new_per_hour: Number<1, 10_000_000> = "series.new-per-hour", "N", "2000", Live;
     /// A key without traffic for this long gives way to a new one when all series are taken.
     series_idle: Timeout = "series.idle", "TIME", "10m", Live;
-    /// `series.max` of single families: `service_io`, `peer_io`, `domain_io`, `name_io`, `application_io`, `domain_latency`.
+    /// `series.max` of single families: `service_io`, `peer_io`, `domain_io`, `name_io`, `application_io`, `domain_latency`, `unit_io`, `unit_received_io`, `process_io`, `user_io`, `container_io`, `unit_domain_io`, `container_domain_io`, `unit_attempts`.
     series_family: BTreeMap<Name, Number<1, 1_000_000>> = "series.family", "FAMILY=N,…", "", Live;
     /// How long a new series is 0, so that `rate()` sees its first increment: two scrape intervals.
     series_zero_for: Period<0, 3_600_000> = "series.zero-for", "TIME", "30s", Live;
@@ -169,6 +169,21 @@ settings! {
     protocols: BTreeMap<Name, Protocol> = "protocols", "NAME=PROTOCOL,…", "", Live;
     /// Names that hellos show in place of an encrypted one, beside those that DNS tells.
     public_names: Vec<String> = "public-names", "NAME,…", "cloudflare-ech.com", Live;
+
+    /// Find out whose the flows are: process, user, unit, container. Needs control groups of version 2.
+    owners_enabled: bool = "owners.enabled", "BOOL", "true", Restart;
+    /// Count by unit of systemd (`weir_unit_io_bytes_total`), connection attempts too.
+    owners_units: bool = "owners.units", "BOOL", "true", Live;
+    /// Count by name of the process (`weir_process_io_bytes_total`).
+    owners_processes: bool = "owners.processes", "BOOL", "true", Live;
+    /// Count by user (`weir_user_io_bytes_total`).
+    owners_users: bool = "owners.users", "BOOL", "false", Live;
+    /// Count by container (`weir_container_io_bytes_total`).
+    owners_containers: bool = "owners.containers", "BOOL", "false", Live;
+    /// Count by unit and registrable domain (`weir_unit_domain_io_bytes_total`).
+    owners_unit_domains: bool = "owners.unit-domains", "BOOL", "false", Live;
+    /// Count by container and registrable domain (`weir_container_domain_io_bytes_total`).
+    owners_container_domains: bool = "owners.container-domains", "BOOL", "false", Live;
 
     /// Time in which a source is watched for how many hosts or ports it reaches.
     fanout_window: Timeout = "fanout.window", "TIME", "1m", Live;

@@ -90,7 +90,8 @@ fn rules(role: Role, plan: &Confinement) -> Vec<(std::path::PathBuf, BitFlags<Ac
         // Processors in /sys, listening sockets in /proc.
         Role::Counter => {
             let pins = plan.pins.iter().map(|path| (path.clone(), writing()));
-            pins.chain([below("/sys")]).collect()
+            let groups = plan.groups.iter().map(|path| (path.clone(), reading()));
+            pins.chain(groups).chain([below("/sys")]).collect()
         }
         Role::Outputs => plan.outputs.iter().map(|path| (path.clone(), writing())).collect(),
         // Where keys come from when standard input is something else.

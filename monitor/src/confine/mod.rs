@@ -77,6 +77,8 @@ pub struct Confinement {
     pub ports: Vec<u16>,
     /// Directory of pins: those of interfaces come and go.
     pub pins: Option<PathBuf>,
+    /// Directory of the control groups, where it is not below /sys.
+    pub groups: Option<PathBuf>,
 }
 
 /// What a thread has given up.

@@ -4,7 +4,7 @@ mod device;
 mod filters;
 mod listeners;
 pub mod names;
-mod netlink;
+pub(crate) mod netlink;
 mod promiscuous;
 
 use std::io;

@@ -636,6 +636,14 @@ events! {
     }
         => info!(event, reason, "another instance on the same interfaces may go unseen");
 
+    /// Whose the flows are cannot be found out, or not for all of them.
+    Unowned = "unowned" {
+        /// Why.
+        error: &'a (dyn std::error::Error + 'static),
+    }
+        => warn!(event, error = *error, "owners of flows are not known");
+        show (Warning, format!("owners of flows are not known: {error}"));
+
     /// A signal ends the run.
     Stopping = "stopping" {
         /// Its name.

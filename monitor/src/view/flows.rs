@@ -7,7 +7,7 @@ use monitor_common::abi::{Direction, Transport};
 use monitor_core::flow::{FlowId, FlowView, Rate, RoundTrip, Sent};
 use monitor_core::label::TcpCounter;
 use monitor_core::names::Name;
-use monitor_core::record::Time;
+use monitor_core::record::{Owned, Time};
 use serde::{Deserialize, Serialize};
 
 /// The answer of the API.
@@ -81,6 +81,9 @@ pub struct Flow<'a> {
     pub first_response_seconds: Option<f64>,
     /// Round trips.
     pub rtt_seconds: RoundTrips,
+    /// Whose it is, under the names of the records' fields; see [`monitor_core::record::Owned`].
+    #[serde(flatten)]
+    pub owned: serde_json::Map<String, serde_json::Value>,
 }
 
 /// What one side of a flow sent since it began.
@@ -168,6 +171,27 @@ impl Flow<'_> {
             handshake_seconds: self.handshake_seconds,
             first_response_seconds: self.first_response_seconds,
             rtt_seconds: self.rtt_seconds,
+            owned: self.owned,
+        }
+    }
+}
+
+/// The fields of whose a flow is.
+fn owned(owned: Option<&Owned>) -> serde_json::Map<String, serde_json::Value> {
+    match owned.map(serde_json::to_value) {
+        Some(Ok(serde_json::Value::Object(fields))) => fields,
+        _ => serde_json::Map::new(),
+    }
+}
+
+impl Flow<'_> {
+    /// A text of whose it is; where both ends are on this host that of both, the client's first.
+    pub fn owner(&self, field: &str) -> Option<Cow<'_, str>> {
+        let text = |name: &str| self.owned.get(name).and_then(serde_json::Value::as_str);
+        let ends = [text(&format!("client_{field}")), text(&format!("server_{field}"))];
+        match ends {
+            [Some(client), Some(server)] if client != server => Some(format!("{client} > {server}").into()),
+            _ => text(field).map(Cow::Borrowed),
         }
     }
 }
@@ -249,6 +273,7 @@ impl<'a> From<&FlowView<'a>> for Flow<'a> {
                 client: flow.client_rtt.map(Into::into),
                 server: flow.server_rtt.map(Into::into),
             },
+            owned: owned(flow.owned),
         }
     }
 }

@@ -72,7 +72,9 @@ fn request(engine: &mut Engine, n: u32, slot: &Slot, now: u64) {
     let text = format!("GET / HTTP/1.1\r\nHost: www.d{n}.example\r\nAuthorization: Basic YTpi\r\n\r\n");
     let tcp = Some(TcpHeader { seq: 1, ack: None, syn: false });
     let (bytes, length) = (text.as_bytes(), text.len() as u32);
-    engine.sample(n, &slot.flow, 0, &Payload { time: now, sender: slot.side, bytes, length, tcp });
+    engine.sample(n, &slot.flow, 0, &Payload { time: now, sender: slot.side, bytes, length, tcp }, |_| {
+        Default::default()
+    });
 }
 
 /// An engine after all of it.
@@ -95,7 +97,7 @@ fn flooded() -> Engine {
                 let bytes = dns(n as u16, n, false);
                 let length = bytes.len() as u32;
                 let payload = Payload { time: now, sender: asking.side, bytes: &bytes, length, tcp: None };
-                engine.sample(FLOWS, &asking.flow, 0, &payload);
+                engine.sample(FLOWS, &asking.flow, 0, &payload, |_| Default::default());
             }
         }
     }

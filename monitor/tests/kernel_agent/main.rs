@@ -29,6 +29,7 @@ mod locks;
 mod names;
 mod neighbours;
 mod outputs;
+mod owners;
 mod page;
 mod pins;
 mod pressure;

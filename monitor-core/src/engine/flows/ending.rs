@@ -61,7 +61,7 @@ impl Flows {
             if expiry::attempt(entry) <= now {
                 let before = entry.state();
                 if entry.track.give_up() && entry.is_representative() {
-                    books.ledger.attempt(entry, AttemptResult::TimedOut);
+                    books.attempt(entry, AttemptResult::TimedOut);
                     books.ledger.moved(before, entry.state());
                     news = true;
                 }
@@ -123,7 +123,7 @@ impl Flows {
         heir.group = entry.group.take();
         heir.track = entry.track;
         heir.seen = entry.seen;
-        heir.parties = entry.parties;
+        heir.set_parties(entry.parties);
         heir.begun = entry.begun;
         heir.told = entry.told;
         heir.answered = entry.answered;
@@ -143,7 +143,7 @@ impl Books {
         // When the program ends, an attempt that may still be answered has no result.
         let failed = reason != EndReason::Shutdown || expiry::attempt(&entry) <= self.now();
         if failed && entry.track.give_up() {
-            self.ledger.attempt(&entry, AttemptResult::TimedOut);
+            self.attempt(&entry, AttemptResult::TimedOut);
         }
         self.ledger.flow_ended(entry.transport(), reason);
         self.last(&mut entry, reason);

@@ -8,7 +8,7 @@ use monitor_common::abi::{self, Flow, FlowKey, Side, Transport, View};
 use super::{EngineConfig, books::Books};
 use crate::{
     flow::{
-        FlowId,
+        Claim, FlowId,
         devices::Devices,
         entry::{Entry, Sighting},
         expiry,
@@ -23,7 +23,12 @@ use crate::{
     live::Sample,
     payload::{Payloads, Talk},
     record::Id,
+    time::SECOND,
 };
+
+/// How long the owners of a connection are asked for after it began, ns of the flow clock: one whose handshake goes on
+/// has no socket of its own yet, and of older sockets the kernel's list says more.
+const OWNER_WAIT: u64 = 10 * SECOND;
 
 /// The flow table with what is known around it.
 #[derive(Debug)]
@@ -80,7 +85,8 @@ impl Flows {
     pub(super) fn review(&mut self, config: &EngineConfig, which: impl Fn(&Entry) -> bool) {
         for slot in self.table.slots() {
             if let Some((line, entry)) = self.table.pair(slot).filter(|(_, entry)| which(entry)) {
-                entry.parties = self.host.parties(&entry.key, entry.seen, &config.services);
+                let parties = self.host.parties(&entry.key, entry.seen, &config.services);
+                entry.set_parties(parties);
                 entry.naming.review();
                 line.deadline = expiry::deadline(entry, &config.timeouts);
             }
@@ -106,6 +112,53 @@ impl Flows {
             return;
         }
         self.observe_changed(books, slot, flow, packets);
+    }
+
+    /// Reads a slot, and asks whose the flow is as long as that is not known.
+    #[inline]
+    pub(super) fn observe_owned(
+        &mut self,
+        books: &mut Books,
+        slot: u32,
+        flow: &Flow,
+        claims: impl FnOnce(&FlowKey) -> [Claim; 2],
+    ) {
+        let packets = packets(flow);
+        let line = self.table.line(slot);
+        if line.packets == packets && line.settled && !line.unowned {
+            return;
+        }
+        let key = flow.head.key.get();
+        let entry = self.table.entry(slot).filter(|entry| entry.key == key);
+        let known = entry.is_some();
+        let anew = entry.is_none_or(|entry| entry.told < flow.head.reused.get());
+        if !anew && !self.table.line(slot).unowned {
+            self.observe_changed(books, slot, flow, packets);
+            return;
+        }
+        let claims = claims(&key);
+        let now = books.now();
+        if !anew {
+            // What it gained since the last reading is its owner's that is known by now.
+            self.own(slot, claims, now);
+            self.observe_changed(books, slot, flow, packets);
+            return;
+        }
+        if known {
+            self.begin_anew(books, slot, flow);
+            self.own(slot, claims.clone(), now);
+        }
+        self.observe_changed(books, slot, flow, packets);
+        self.own(slot, claims, now);
+    }
+
+    /// Takes what is known of the sockets of a flow.
+    fn own(&mut self, slot: u32, claims: [Claim; 2], now: u64) {
+        let Some((line, entry)) = self.table.pair(slot) else { return };
+        let last = now > entry.begun.saturating_add(OWNER_WAIT);
+        let parties = entry.parties;
+        entry.owners.take(claims, parties, last);
+        line.unowned = !entry.owners.is_settled();
     }
 
     /// Reads a slot that may have changed.
@@ -175,7 +228,8 @@ impl Flows {
         // Another sighting may have seen more of the beginning.
         if seen != entry.seen && (entry.group.is_none() || seen.1 >= entry.seen.1) {
             entry.seen = seen;
-            entry.parties = host.parties(&entry.key, seen, &books.config.services);
+            let parties = host.parties(&entry.key, seen, &books.config.services);
+            entry.set_parties(parties);
         }
         if books.config.records {
             let (written, at) = (entry.whole(), entry.begun);

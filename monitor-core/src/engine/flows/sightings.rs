@@ -115,7 +115,8 @@ impl Flows {
             let Some(group) = entry.group.as_mut().filter(|group| group.changed) else { continue };
             let delta = group.take(devices);
             let whole = group.counted();
-            entry.parties = host.parties(&entry.key, entry.seen, &books.config.services);
+            let parties = host.parties(&entry.key, entry.seen, &books.config.services);
+            entry.set_parties(parties);
             entry.is_answered(&whole);
             Self::gained(books, slot, entry, connection, &delta);
             line.deadline = expiry::deadline(entry, &books.config.timeouts);

@@ -30,6 +30,7 @@ impl Ledger {
         now: u64,
     ) {
         self.count_io(entry, delta, config, now);
+        self.count_owners(entry, delta, results, config, now);
         if entry.transport() == Transport::Tcp {
             self.count_tcp(entry, delta, results);
         }
@@ -44,9 +45,12 @@ impl Ledger {
         let parties = entry.parties;
         let direction = parties.direction(entry.view, parties.client);
         let (client, service, hosts) = (client(entry), service(entry), others(entry));
-        let Some(Due { held, opened, labels }) = naming::due(entry, &config.services, now, end) else {
+        let Some(Due { held, opened, labels, owners }) = naming::due(entry, &config.services, now, end)
+        else {
             return;
         };
+        let domain = labels.domain.as_ref().map(|domain| &domain.text);
+        super::owners::by_domain(&mut self.families, owners, parties, &held.sent, domain, config.owners, now);
         let Self { families, live, .. } = self;
         let [received, transmitted, packets_received, packets_transmitted] = held.io;
         let bytes = [received, transmitted];
@@ -103,6 +107,10 @@ impl Ledger {
                 None => self.families.services.add_other(&values),
             }
             accumulate(&mut entry.naming.held.io, &values);
+            for side in [Side::Lower, Side::Upper] {
+                let (direction, io) = (parties.direction(entry.view, side), io(delta.side(side)));
+                accumulate(&mut entry.naming.held.sent[side.index()], &io_values(direction, io));
+            }
         }
         if config.peers && !parties.within {
             self.families.peers.add(&role::ip(&entry.key, parties.peer()), values, now);

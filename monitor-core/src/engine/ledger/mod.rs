@@ -1,6 +1,7 @@
 //! The ledger: everything that is counted of flows, as sums that only grow and as what people watch.
 
 mod count;
+mod owners;
 
 use monitor_common::abi::{CoarseCounters, CoarseKey, Direction, FlowKey, Transport};
 

@@ -56,7 +56,7 @@ fn request(w: &mut World, n: u32) {
     let tcp = Some(TcpHeader { seq: 100, ack: None, syn: false });
     let sender = w.slots[slot as usize].head.client().0;
     let payload = Payload { time: w.now, sender, bytes: text.as_bytes(), length: text.len() as u32, tcp };
-    w.engine.sample(slot, &w.slots[slot as usize], 0, &payload);
+    w.engine.sample(slot, &w.slots[slot as usize], 0, &payload, |_| Default::default());
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn credentials(w: &mut World, slot: u32) {
     let sender = flow.head.client().0;
     let tcp = Some(TcpHeader { seq: 2, ack: None, syn: false });
     let payload = Payload { time: w.now, sender, bytes, length: bytes.len() as u32, tcp };
-    w.engine.sample(slot, flow, flow.head.reused.get(), &payload);
+    w.engine.sample(slot, flow, flow.head.reused.get(), &payload, |_| Default::default());
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn say_in(w: &mut World, connection: u32, sender: Side, seq: u32, bytes: &[u8]) 
     let slot = *w.map.values().next().unwrap();
     let tcp = Some(TcpHeader { seq, ack: None, syn: false });
     let payload = Payload { time: w.now, sender, bytes, length: bytes.len() as u32, tcp };
-    w.engine.sample(slot, &w.slots[slot as usize], connection, &payload)
+    w.engine.sample(slot, &w.slots[slot as usize], connection, &payload, |_| Default::default())
 }
 
 fn client(w: &World) -> Side {

@@ -20,6 +20,8 @@ use progress::Progress;
 use read::How;
 
 use super::CommandError;
+use monitor_core::filter::Filter;
+
 use crate::{
     app,
     sink::{
@@ -45,7 +47,11 @@ pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
         return Err(CommandError::NoCapture);
     }
     let paths = paths(&arguments.files)?;
-    let filter = arguments.filter.as_deref().map(str::parse).transpose().map_err(CommandError::PcapFilter)?;
+    let filter: Option<Filter> =
+        arguments.filter.as_deref().map(str::parse).transpose().map_err(CommandError::PcapFilter)?;
+    if let Some(word) = filter.as_ref().and_then(Filter::owner_word) {
+        return Err(CommandError::NoOwners { word: word.as_str() });
+    }
     if arguments.tui && !terminal::is_capable() {
         return Err(CommandError::NoTerminal { instead: "without --tui the report is printed" });
     }

@@ -94,6 +94,7 @@ fn identity(packet: &Packet) -> Identity {
         server_ip: packet.destination.to_ip(version),
         server_port: packet.destination_port,
         interface: None,
+        owned: None,
     }
 }
 

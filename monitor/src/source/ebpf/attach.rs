@@ -138,6 +138,8 @@ fn load_one(program: &mut Program, name: &'static str) -> Result<(), Error> {
         let loaded = match &mut *program {
             Program::SchedClassifier(p) => p.load(),
             Program::Xdp(p) => p.load(),
+            Program::CgroupSock(p) => p.load(),
+            Program::CgroupSockAddr(p) => p.load(),
             _ => return Err(Error::Incomplete(name)),
         };
         match loaded {

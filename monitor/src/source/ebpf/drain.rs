@@ -48,6 +48,9 @@ impl Ending {
 impl Source {
     /// Brings the engine up to date. The engine is not locked while the grace period passes.
     pub fn drain(&mut self, engine: &Mutex<Engine>, now: u64) -> Result<DrainReport, Error> {
+        if let Some(owners) = &mut self.owners {
+            owners.learn(self.slots.high_water()?);
+        }
         let before = self.hooks.read()?;
         let expired = {
             let mut engine = lock(engine);
@@ -71,6 +74,9 @@ impl Source {
         // Giving back is a system call a slot: whoever wants a page need not wait for that.
         drop(engine);
         while let Some(&slot) = self.ending.closed.last() {
+            if let Some(owners) = &self.owners {
+                owners.clear(slot);
+            }
             self.slots.empty(slot)?;
             self.ending.closed.pop();
         }
@@ -103,16 +109,20 @@ impl Source {
         let adopts = std::mem::take(&mut self.adopts);
         let mut live = 0;
         let closed: HashSet<u32> = self.ending.closed.iter().copied().collect();
-        let slots = self.slots.first(self.slots.high_water()?);
+        let Self { slots, pins, owners, .. } = self;
+        let slots = slots.first(slots.high_water()?);
         for (index, flow) in slots.iter().enumerate() {
             let index = index as u32;
             if flow.head.live.get() != 0 && !closed.contains(&index) {
                 // The key was written before the slot became live.
                 fence(Ordering::Acquire);
-                if adopts && let Some(told) = self.pins.as_ref().and_then(|p| p.reported(index)) {
+                if adopts && let Some(told) = pins.as_ref().and_then(|p| p.reported(index)) {
                     engine.succession().adopt(index, flow, told);
                 }
-                engine.observe(index, flow);
+                match owners {
+                    Some(owners) => engine.observe_owned(index, flow, |key| owners.claims(index, key)),
+                    None => engine.observe(index, flow),
+                }
                 live += 1;
             }
         }

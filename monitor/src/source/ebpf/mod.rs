@@ -14,6 +14,7 @@ mod hooks;
 mod limits;
 mod log;
 mod object;
+mod owners;
 mod pin;
 pub mod probe;
 mod samples;
@@ -36,6 +37,7 @@ pub use error::Error;
 pub use expedite::Hurry;
 pub use limits::raise_descriptors;
 pub use object::{is_embedded, object_bytes};
+pub use owners::{Resolver, Root};
 pub use pin::{Removed, end as end_pins, make as make_pins, remove as remove_pins};
 pub use samples::{LostSamples, Sample};
 pub use stats::{MapStats, ProgramStats};
@@ -88,6 +90,8 @@ pub struct Options {
     pub ring_bytes: u32,
     /// UDP ports of tunnels.
     pub tunnels: TunnelPorts,
+    /// Root of the control groups, to find out whose the flows are; `None`: nobody asks.
+    pub owners: Option<Root>,
     /// All interfaces are mirror ports: pins are for this or for that.
     pub mirror: bool,
     /// Directory of a BPF file system where maps and links stay when the source goes.
@@ -112,6 +116,7 @@ impl Default for Options {
             cells: MIN_CELLS,
             ring_bytes: 4 << 20,
             tunnels: TunnelPorts::KERNEL,
+            owners: None,
             mirror: false,
             pin: None,
             test_clock: false,
@@ -132,6 +137,9 @@ impl Options {
         let table = u64::from(self.max_flows) * (slot + element + 4)
             + u64::from(self.max_flows.next_power_of_two()) * 16
             + u64::from(index_lines(self.max_flows)) * size_of::<monitor_common::abi::IndexLine>() as u64;
+        let owners =
+            if self.owners.is_some() { size_of::<monitor_common::abi::FlowOwners>() as u64 } else { 0 };
+        let table = table + u64::from(self.max_flows) * owners;
         table + if self.pin.is_some() { pin::bytes(self.max_flows) } else { 0 }
     }
 }
@@ -168,6 +176,9 @@ pub struct Source {
     /// The first drain reads slots that a predecessor has read.
     adopts: bool,
     ending: drain::Ending,
+    owners: Option<owners::Owners>,
+    /// Why owners that were asked for are not followed, or not from their first call.
+    unowned: Option<Error>,
 }
 
 impl Source {
@@ -187,6 +198,7 @@ impl Source {
             bench_hold: options.bench_hold,
             bench_flags: options.bench_flags,
             cells: options.cells,
+            owners: options.owners.is_some().into(),
             tunnels: options.tunnels,
         };
         let found = match &options.pin {
@@ -194,6 +206,8 @@ impl Source {
             None => false,
         };
         let plain = if options.bench_flags & bench_flags::PLAIN == 0 { 1 } else { options.max_flows };
+        // Pins are gone on from with and without.
+        let owned = if options.owners.is_some() || options.pin.is_some() { options.max_flows } else { 1 };
         let mut loader = EbpfLoader::new();
         loader
             .override_global("CONFIG", &config, true)
@@ -201,6 +215,7 @@ impl Source {
             .map_max_entries("SLOTS", options.max_flows)
             .map_max_entries("FREE", options.max_flows)
             .map_max_entries("INDEX", index_lines(options.max_flows))
+            .map_max_entries("OWNERS", owned)
             .map_max_entries("HOOKS", options.cells * 2)
             .map_max_entries("SAMPLES", options.ring_bytes)
             .map_max_entries("PLAIN", plain)
@@ -214,6 +229,12 @@ impl Source {
         let mut ebpf = loader.load(object).map_err(|e| Error::load(&options, e))?;
         let log = log::KernelLog::new(&mut ebpf)?;
         attach::load_all(&mut ebpf, &attach::programs(&options, features))?;
+        let mut unowned = None;
+        let mut owners = None;
+        if let Some(root) = &options.owners {
+            owners = Some(owners::Owners::new(&ebpf, options.max_flows)?);
+            unowned = owners::attach(&mut ebpf, root).err();
+        }
         let mut slots = Slots::new(&mut ebpf, &options, found)?;
         let supply = supply::Supply::new(&mut ebpf)?;
         let mut hooks = Hooks::new(&mut ebpf, options.cells)?;
@@ -247,6 +268,8 @@ impl Source {
             pins,
             carried,
             ending: drain::Ending::of(lost),
+            owners,
+            unowned,
         })
     }
 
@@ -266,6 +289,18 @@ impl Source {
         if let Some(pins) = &mut self.pins {
             pins.keep();
         }
+    }
+
+    /// Who names the owners of flows, from now on.
+    pub fn set_resolver(&mut self, resolver: Box<dyn Resolver>) {
+        if let Some(owners) = &mut self.owners {
+            owners.set_resolver(resolver);
+        }
+    }
+
+    /// Why owners that were asked for are known only in part.
+    pub const fn unowned(&self) -> Option<&Error> {
+        self.unowned.as_ref()
     }
 
     /// What was asked for.

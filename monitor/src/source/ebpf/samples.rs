@@ -108,7 +108,7 @@ impl Source {
     /// is about to hold another. What a program on another CPU was still writing then is told by key
     /// and time.
     pub(super) fn understand(&mut self, engine: &mut Engine) {
-        let Self { samples, slots, .. } = self;
+        let Self { samples, slots, owners, .. } = self;
         let Some(reader) = samples else { return };
         while let Some(message) = reader.ring.next() {
             let Some(sample) = Sample::parse(&message) else { continue };
@@ -118,7 +118,9 @@ impl Source {
             if head.live.get() == 0 || head.key.get() != header.key || header.time < head.first.get() {
                 continue;
             }
-            if !engine.sample(header.slot, flow, header.connection, &sample.payload()) {
+            let claims =
+                |key: &_| owners.as_mut().map_or_else(Default::default, |o| o.claims(header.slot, key));
+            if !engine.sample(header.slot, flow, header.connection, &sample.payload(), claims) {
                 head.set_enough(header.connection, sample.side());
             }
         }

@@ -38,7 +38,7 @@ fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, Error> {
 }
 
 /// A map once more, with a descriptor of its own: the loaded object keeps it.
-fn also(ebpf: &Ebpf, name: &'static str) -> Result<Map, Error> {
+pub(super) fn also(ebpf: &Ebpf, name: &'static str) -> Result<Map, Error> {
     let (Map::Array(data) | Map::HashMap(data) | Map::Stack(data)) =
         ebpf.map(name).ok_or(Error::Incomplete(name))?
     else {

@@ -53,6 +53,8 @@ pub(super) unsafe trait Shared {}
 // SAFETY: cells.
 unsafe impl Shared for monitor_common::abi::Flow {}
 // SAFETY: cells.
+unsafe impl Shared for monitor_common::abi::FlowOwners {}
+// SAFETY: cells.
 unsafe impl Shared for monitor_common::abi::Reported {}
 // SAFETY: a cell.
 unsafe impl Shared for monitor_common::cell::Cell64 {}

@@ -71,6 +71,7 @@ fn flow() -> Flow<'static> {
         received: side(),
         handshake_seconds: Some(1.0),
         first_response_seconds: Some(1.0),
+        owned: serde_json::Map::new(),
         rtt_seconds: RoundTrips { client: Some(time), server: Some(time) },
     }
 }

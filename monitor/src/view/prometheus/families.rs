@@ -59,6 +59,10 @@ families! {
     FLOW_BYTES = Counter "weir_flow_io_bytes";
     /// Packets on the wire of TCP, UDP and SCTP flows, each flow counted once: all that weir_service_io_packets_total has by key.
     FLOW_PACKETS = Counter "weir_flow_io_packets";
+    /// Bytes on the wire of all flows, whatever their transport, each counted once, by whose they are: user (a process of this host), kernel, forwarded, unknown.
+    OWNER_BYTES = Counter "weir_owner_io_bytes";
+    /// Packets on the wire of all flows, whatever their transport, each counted once, by whose they are.
+    OWNER_PACKETS = Counter "weir_owner_io_packets";
     /// Time series that keys of the family hold, at most series.max.
     SERIES = Gauge "weir_series";
     /// Additions that went to other because the family has no series left.

@@ -3,6 +3,7 @@
 mod families;
 mod numbers;
 mod own;
+mod owners;
 mod page;
 mod protocols;
 mod series;

@@ -1,7 +1,7 @@
 //! The numbers of a page: copied while the engine is held, written while it is not.
 
 use monitor_core::detection::DetectionTotals;
-use monitor_core::engine::Engine;
+use monitor_core::engine::{Engine, OwnerConfig};
 use monitor_core::fanout::FanoutTotals;
 use monitor_core::payload::PayloadTotals;
 use monitor_core::protocol::ProtocolTotals;
@@ -10,7 +10,7 @@ use monitor_core::totals::{Families, InterfaceTotals, Totals};
 
 use super::families::{BUILD_INFO, CONFIG_RELOAD, EVENTS, LOG_LEFT_OUT, UNDIRECTED};
 use super::page::{Format, Page};
-use super::{Context, kernel, protocols, series, totals};
+use super::{Context, kernel, owners, protocols, series, totals};
 
 /// Everything of the engine that a page shows, as it was at one moment: of one drain, so that families that must
 /// add up do.
@@ -28,6 +28,8 @@ pub struct Numbers {
     pub(super) wall_offset: i64,
     /// Whether peers are counted.
     pub(super) peers: bool,
+    /// What is counted by owner.
+    pub(super) owners: OwnerConfig,
 }
 
 impl Numbers {
@@ -47,6 +49,7 @@ impl Numbers {
             services: config.services.clone(),
             wall_offset: config.wall_offset,
             peers: config.peers,
+            owners: config.owners,
         }
     }
 
@@ -56,6 +59,7 @@ impl Numbers {
         page.set_created(context.created);
         totals::write(&mut page, self);
         series::write(&mut page, self);
+        owners::write(&mut page, self);
         protocols::write(&mut page, self);
         if let Some(packets) = context.undirected {
             page.family(&UNDIRECTED);

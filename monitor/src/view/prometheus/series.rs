@@ -38,7 +38,7 @@ families! {
 }
 
 /// What stands for all keys without a series.
-const OTHER: Label<'static> = Label::Text(totals::OTHER);
+pub(super) const OTHER: Label<'static> = Label::Text(totals::OTHER);
 
 /// Writes them.
 pub(super) fn write(page: &mut Page, numbers: &Numbers) {
@@ -72,7 +72,7 @@ fn flows(page: &mut Page, numbers: &Numbers) {
 }
 
 /// One family over the keys of a budget; the last label is the direction, and the caller's the others.
-fn keyed<K: Hash + Eq + Clone, const N: usize, const L: usize>(
+pub(super) fn keyed<K: Hash + Eq + Clone, const N: usize, const L: usize>(
     page: &mut Page,
     family: &Family<'_>,
     budget: &Budget<K, N>,
@@ -98,7 +98,7 @@ fn keyed<K: Hash + Eq + Clone, const N: usize, const L: usize>(
 }
 
 /// Where [`keyed`] writes the direction.
-const DIRECTION: (&str, Label<'static>) = ("direction", Label::Text(""));
+pub(super) const DIRECTION: (&str, Label<'static>) = ("direction", Label::Text(""));
 
 fn service_io(page: &mut Page, numbers: &Numbers) {
     for (family, first) in [(&SERVICE_BYTES, BYTES), (&SERVICE_PACKETS, PACKETS)] {

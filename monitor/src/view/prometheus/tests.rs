@@ -111,7 +111,7 @@ fn every_family_has_help_and_is_there_once() {
         assert!(seen.insert(name.to_owned()), "{name} twice");
         assert!(page.contains(&format!("# HELP {name} ")), "{name} has no help");
     }
-    for family in ALL.iter().chain(series::ALL).chain(TCP_COUNTERS.iter().flatten()) {
+    for family in ALL.iter().chain(series::ALL).chain(owners::ALL).chain(TCP_COUNTERS.iter().flatten()) {
         assert!(seen.contains(family.name), "{} is not on the page", family.name);
     }
     assert!(page.ends_with("# EOF\n"));

@@ -61,7 +61,7 @@ pub(in crate::web) async fn flows(
         Ok(Query(question)) => question,
         Err(rejection) => return unreadable(&rejection),
     };
-    let filter = match filter(question.filter.as_deref()) {
+    let filter = match filter(question.filter.as_deref(), web.state.owns()) {
         Ok(filter) => filter,
         Err(response) => return response,
     };

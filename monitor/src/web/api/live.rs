@@ -86,7 +86,7 @@ pub(in crate::web) async fn stream(
         Ok(window) => window,
         Err(error) => return bad_request(&error.to_string()),
     };
-    let filter = match filter(question.filter.as_deref()) {
+    let filter = match filter(question.filter.as_deref(), web.state.owns()) {
         Ok(filter) => filter,
         Err(response) => return response,
     };

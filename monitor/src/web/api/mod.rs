@@ -86,8 +86,15 @@ pub(super) async fn overflow(
 
 /// The filter of a question, or the answer to one that cannot be read.
 #[expect(clippy::result_large_err, reason = "it is what is sent")]
-fn filter(text: Option<&str>) -> Result<Option<Filter>, Response> {
-    text.map(str::parse::<Filter>).transpose().map_err(|error| bad_request(&error.to_string()))
+fn filter(text: Option<&str>, owners: bool) -> Result<Option<Filter>, Response> {
+    let filter =
+        text.map(str::parse::<Filter>).transpose().map_err(|error| bad_request(&error.to_string()))?;
+    match filter.as_ref().filter(|_| !owners).and_then(Filter::owner_word) {
+        Some(word) => Err(bad_request(&format!(
+            "filter: {word} is not known of any flow: this instance does not ask whose the flows are (owners.enabled)"
+        ))),
+        None => Ok(filter),
+    }
 }
 
 /// The answer to a query that does not ask what can be asked: in words that need no look into this program.

@@ -103,6 +103,7 @@ pub(crate) fn record(bytes: &[u8]) -> (DnsRecord, Option<crate::parse::dns::DnsE
         server_ip: ip,
         server_port: 53,
         interface: None,
+        owned: None,
     };
     record::write(&message, bytes.len(), DnsKind::Dns, Time::from_clock(0, 0), identity, None)
 }

@@ -6,8 +6,8 @@ use aya::maps::MapData;
 
 use monitor_common::{
     abi::{
-        self, COARSE_ENTRIES, CoarseCounters, CoarseKey, FRAGMENTED_DATAGRAMS, Flow, FlowKey, FragmentFlow,
-        FragmentKey, HookCounters, Reported, SampleState, Sampling,
+        self, COARSE_ENTRIES, CoarseCounters, CoarseKey, FRAGMENTED_DATAGRAMS, Flow, FlowKey, FlowOwners,
+        FragmentFlow, FragmentKey, HookCounters, Reported, SampleState, Sampling, SocketOwner,
     },
     cell::Cell64,
 };
@@ -20,7 +20,7 @@ use crate::source::ebpf::{
 };
 
 /// Maps of the object that are pinned, under their names.
-pub(in crate::source::ebpf) const MAPS: [&str; 10] = [
+pub(in crate::source::ebpf) const MAPS: [&str; 12] = [
     "FLOWS",
     "SLOTS",
     "FREE",
@@ -31,6 +31,8 @@ pub(in crate::source::ebpf) const MAPS: [&str; 10] = [
     "SAMPLES",
     "SAMPLE_STATE",
     "SAMPLING",
+    "OWNERS",
+    "SOCKETS",
 ];
 
 /// "weir" and "pins".
@@ -151,6 +153,8 @@ fn sizes(options: &Options) -> [(&'static str, [usize; 3]); MAPS.len() + 2] {
         ("SAMPLES", [0, 0, options.ring_bytes as usize]),
         ("SAMPLE_STATE", [4, size_of::<SampleState>(), 1]),
         ("SAMPLING", [4, size_of::<Sampling>(), 1]),
+        ("OWNERS", [4, size_of::<FlowOwners>(), flows]),
+        ("SOCKETS", [4, size_of::<SocketOwner>(), 0]),
         (REPORTED, [4, size_of::<Reported>(), flows]),
         (STATE, [4, 8, state::WORDS]),
     ]

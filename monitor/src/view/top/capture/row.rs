@@ -59,6 +59,7 @@ pub(super) fn shown(flow: &FlowRecord, at: usize) -> Flow<'static> {
         received: side(&flow.received),
         handshake_seconds: flow.handshake_seconds,
         first_response_seconds: flow.first_response_seconds,
+        owned: serde_json::Map::new(),
         rtt_seconds: RoundTrips {
             client: flow.rtt_seconds.client.map(Distribution::from),
             server: flow.rtt_seconds.server.map(Distribution::from),

@@ -24,6 +24,7 @@ fn flow(bytes: u64) -> AnyRecord {
             server_ip: [10, 0, 0, 2].into(),
             server_port: 443,
             interface: None,
+            owned: None,
         },
         client_rule: ClientRule::Syn,
         vlans: Vlans::default(),
