@@ -164,7 +164,9 @@ impl Counter {
         let mut source = Source::open(options)?;
         if let Some(found) = &cgroup2 {
             source.set_resolver(Box::new(Lookup::open(&found.path)));
-            state.set_owns();
+            if source.asks_owners() {
+                state.set_owns();
+            }
         }
         if let Some(error) = source.unowned() {
             state.events.emit(&Event::Unowned { error });

@@ -177,13 +177,31 @@ pub struct Source {
     adopts: bool,
     ending: drain::Ending,
     owners: Option<owners::Owners>,
+    /// Whether it is asked whose the flows are.
+    pub const fn asks_owners(&self) -> bool {
+        self.owners.is_some()
+    }
+
     /// Why owners that were asked for are not followed, or not from their first call.
     unowned: Option<Error>,
 }
 
 impl Source {
-    /// Loads maps and programs. Nothing is attached yet.
-    pub fn open(mut options: Options) -> Result<Self, Error> {
+    /// Loads maps and programs. Nothing is attached yet. A kernel that refuses the programs for what they ask of
+    /// sockets has them without that: see [`Self::unowned`].
+    pub fn open(options: Options) -> Result<Self, Error> {
+        let without = Options { owners: None, ..options.clone() };
+        match Self::load(options) {
+            Err(refused @ Error::Program { .. }) => {
+                let mut this = Self::load(without)?;
+                this.unowned = Some(refused);
+                Ok(this)
+            }
+            other => other,
+        }
+    }
+
+    fn load(mut options: Options) -> Result<Self, Error> {
         let object = object::bytes()?;
         limits::raise_locked_memory();
         hooks::cpus()?;
