@@ -177,11 +177,6 @@ pub struct Source {
     adopts: bool,
     ending: drain::Ending,
     owners: Option<owners::Owners>,
-    /// Whether it is asked whose the flows are.
-    pub const fn asks_owners(&self) -> bool {
-        self.owners.is_some()
-    }
-
     /// Why owners that were asked for are not followed, or not from their first call.
     unowned: Option<Error>,
 }
@@ -314,6 +309,11 @@ impl Source {
         if let Some(owners) = &mut self.owners {
             owners.set_resolver(resolver);
         }
+    }
+
+    /// Whether it is asked whose the flows are.
+    pub const fn asks_owners(&self) -> bool {
+        self.owners.is_some()
     }
 
     /// Why owners that were asked for are known only in part.
