@@ -12,9 +12,9 @@ use aya_ebpf::{
 };
 use monitor_common::{
     abi::{
-        COARSE_ENTRIES, CoarseCells, CoarseKey, FRAGMENTED_DATAGRAMS, Flow, FlowKey, FlowOwners, FragmentFlow,
-        FragmentKey, HookCounters, IndexLine, KernelConfig, SAMPLE_DATA_MAX, SampleHeader, SampleState,
-        Sampling, Supply,
+        COARSE_ENTRIES, CoarseCells, CoarseKey, FRAGMENTED_DATAGRAMS, Flow, FlowKey, FlowOwners,
+        FragmentFlow, FragmentKey, HookCounters, IndexLine, KernelConfig, SAMPLE_DATA_MAX, SampleHeader,
+        SampleState, Sampling, Supply,
     },
     wire::{Packet, ParseState, TunnelPorts},
 };

@@ -22,7 +22,9 @@ mod payload;
 mod surroundings;
 mod view;
 
-use monitor_common::abi::{CoarseCounters, CoarseKey, Direction, Flow, FlowKey, HookCounters, IpVersion, Transport};
+use monitor_common::abi::{
+    CoarseCounters, CoarseKey, Direction, Flow, FlowKey, HookCounters, IpVersion, Transport,
+};
 
 pub use crate::flow::{Claim, Socket, Timeouts};
 pub use crate::label::EndReason;
