@@ -122,10 +122,13 @@ impl Beacons {
         }
         let Some(pair) = self.pairs.get(&key) else { return };
         pair.all += 1;
-        if pair.connections.len() == CONNECTIONS {
+        // A long flow ends after shorter ones that began later.
+        let sent = contact.sent.payload.min(u64::from(u32::MAX)) as u32;
+        let at = pair.connections.partition_point(|(start, _)| *start <= contact.start);
+        pair.connections.insert(at, (contact.start, sent));
+        if pair.connections.len() > CONNECTIONS {
             pair.connections.remove(0);
         }
-        pair.connections.push((contact.start, contact.sent.payload.min(u64::from(u32::MAX)) as u32));
         // Each fourth connection is often enough.
         let enough = pair.all >= u64::from(config.connections.max(4));
         if !enough || !(pair.all - u64::from(config.connections.max(4))).is_multiple_of(4) {

@@ -264,6 +264,17 @@ fn connections_at_an_interval_are_a_beacon_with_jitter_too_and_those_of_people_a
     assert_eq!(of_contacts(default(), clocks), []);
 }
 
+#[test]
+fn connections_may_end_in_another_order_than_they_began() {
+    let mut detector = Detector::new(DetectionConfig { hold: 10_000 * SECOND, ..default() });
+    for n in (0..40_u32).rev() {
+        detector.flow(contact(n, u64::from(n) * 60 * SECOND));
+        // One at a time: nothing puts them into order.
+        detector.advance(2400 * SECOND);
+    }
+    assert_eq!(begun(&mut detector), [("beacon", "tcp".to_owned())]);
+}
+
 fn queries(names: impl Iterator<Item = String>, gap: u64) -> Vec<(&'static str, String)> {
     let mut detector = Detector::new(default());
     for (n, name) in (0..).zip(names) {

@@ -92,7 +92,7 @@ impl<'a> Message<'a> {
             // A packet that was cut for whatever reason has the begin of one.
             ..Message::HEADER => self.is_plausible() == Some(false),
             // An error may repeat nothing of its query.
-            Message::HEADER if announced => !self.is_truncated(),
+            Message::HEADER if announced => !self.is_truncated() || self.is_plausible() == Some(false),
             Message::HEADER => !self.is_response() || self.opcode() > 6,
             _ => false,
         }
