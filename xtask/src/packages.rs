@@ -101,7 +101,6 @@ pub(crate) fn tests() -> Vec<Package> {
         program("chromium-driver", "tells that browser what to do", "chromedriver"),
         program("tmux", "a terminal that tests can look at", "tmux"),
         program("nfdump", "collects IPFIX and NetFlow", "nfcapd"),
-        file("pmacct", "collects IPFIX; its service is not started", "/usr/sbin/nfacctd"),
         program("nats-server", "takes records; its service is not started", "nats-server"),
         program("maven", "brings Kafka's own broker", "mvn"),
         program("default-jre-headless", "runs it", "java"),
@@ -141,12 +140,11 @@ pub(crate) fn cross() -> Vec<Package> {
 }
 
 /// Packages whose services apt would start, and these services.
-const SERVICES: [(&str, &str); 6] = [
+const SERVICES: [(&str, &str); 5] = [
     ("prometheus", "prometheus"),
     ("nginx-light", "nginx"),
     ("unbound", "unbound"),
     ("nfdump", "nfdump"),
-    ("pmacct", "nfacctd"),
     ("nats-server", "nats-server"),
 ];
 

@@ -16,7 +16,7 @@ use std::{
 
 use monitor::{
     config::outputs::Given,
-    confine::Confinement,
+    confine::{Confinement, Role},
     sink::{
         Dialer,
         build::Of,
@@ -92,11 +92,21 @@ impl Run {
         let own = Own::new().unwrap();
         let state = Arc::new(State::new(Engine::new(EngineConfig::default(), 0), own));
         let networks: Vec<_> = outputs.iter().filter_map(|(_, output)| output.to.network()).collect();
-        let off = Confinement { off: true, ..Confinement::default() };
-        let (dialer, _) = Dialer::start(&off, &networks).unwrap();
+        // With the rights that these threads have in `weir run`.
+        let plan = Confinement {
+            outputs: outputs
+                .iter()
+                .filter_map(|(_, output)| output.to.directory().map(Path::to_owned))
+                .collect(),
+            ports: networks.iter().flat_map(|network| &network.to).map(|peer| peer.port).collect(),
+            ..Confinement::default()
+        };
+        let (dialer, _) = Dialer::start(&plan, &networks).unwrap();
         let prepared = Prepared::new(outputs.clone(), Of::Run).unwrap();
-        let outputs = Outputs::start(Arc::clone(&state), prepared, Some(dialer)).unwrap();
-        Self { state, outputs: Some(outputs) }
+        let start = || Outputs::start(Arc::clone(&state), prepared, Some(dialer));
+        let (outputs, report) = plan.within(Role::Outputs, start).unwrap();
+        assert!(report.is_some_and(|report| report.syscalls.is_ok()));
+        Self { state, outputs: Some(outputs.unwrap()) }
     }
 
     fn send(&self, records: &[AnyRecord]) {
