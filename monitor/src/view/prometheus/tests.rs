@@ -31,7 +31,8 @@ fn whole_page(format: Format) -> String {
         config_ok: true,
         undirected: Some(4),
     };
-    let mut engine = Engine::new(EngineConfig { peers: true, ..EngineConfig::default() }, 0);
+    let mut engine =
+        Engine::new(EngineConfig { peers: true, owners: every_owner(), ..EngineConfig::default() }, 0);
     conversation(&mut engine);
     String::from_utf8(write(&engine, &context, format, Vec::new())).unwrap()
 }
@@ -100,6 +101,18 @@ fn an_interface_shows_what_it_has_counted_and_one_series_from_the_start() {
         format!("weir_network_io_packets_total{{{}}} 0", labels("silent", "transmit", "tcp", 4)),
     ];
     assert_eq!(shown, expected);
+}
+
+/// All that is counted by owner.
+fn every_owner() -> monitor_core::engine::OwnerConfig {
+    monitor_core::engine::OwnerConfig {
+        units: true,
+        processes: true,
+        users: true,
+        containers: true,
+        unit_domains: true,
+        container_domains: true,
+    }
 }
 
 #[test]
