@@ -228,7 +228,10 @@ fn pack(
     );
     if is_static && bytes.len() as u64 > binary::LIMIT {
         let findings = vec![format!("weir for {} has {} bytes", release.arch.as_str(), bytes.len())];
-        return Err(Error::Check { findings, hint: "24 MiB are the most that it may have; see what grew, or raise the limit in xtask/src/dist/binary.rs" });
+        return Err(Error::Check {
+            findings,
+            hint: "24 MiB are the most that it may have; see what grew, or raise the limit in xtask/src/dist/binary.rs",
+        });
     }
     let scratch = directory.join("scratch");
     let files = |zsh: &str| files::all(project, release, &bytes, documents, zsh, &scratch);
