@@ -417,7 +417,7 @@ fn ports_may_be_named_and_sizes_have_bytes() {
         ("port http", "port 80"),
         ("server port HTTPS", "server port 443"),
         ("port != ssh", ""),
-        ("not port http-alt", "not port 8080"),
+        ("not port nfs", "not port 2049"),
         ("bytes > 1MB", "bytes > 1000000"),
         ("port nonesuch", ""),
     ] {
