@@ -3,7 +3,7 @@
 //! Whoever counts flows hands each over when it ends ([`Detector::flow`]), what it gained meanwhile
 //! ([`Detector::gained`]), and the messages of DNS and HTTP as they come. Flows are looked at in the order in which
 //! they began, at each [`Detector::advance`], so that a capture, of which all flows end at once, is read as a live
-//! run is. Each kind has a room of its own that says when something is a sign of it; [`Actives`] makes of signs one
+//! run is. Each kind has a room of its own that says when something is a sign of it; `Actives` makes of signs one
 //! detection with a begin and an end. All tables are bounded, and what had no room is counted.
 
 mod active;

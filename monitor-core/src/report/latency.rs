@@ -2,7 +2,7 @@
 //!
 //! Up to [`EXACT`] values are kept as they are, and quantiles are values that were there. Beyond that they are
 //! counted in the buckets of a `DDSketch` (Masson, Rim, Lee, VLDB 2019), whose quantiles are within
-//! [`ERROR`] of such a value. A crate would bring stores for negative values and for merging across the network;
+//! 1 % of such a value. A crate would bring stores for negative values and for merging across the network;
 //! what is needed of it is the two formulas below.
 
 /// Values that are kept as they are.
@@ -47,7 +47,7 @@ impl Latency {
         }
     }
 
-    /// Whether quantiles are values that were there, and not within [`ERROR`] of one.
+    /// Whether quantiles are values that were there, and not within 1 % of one.
     pub const fn is_exact(&self) -> bool {
         self.buckets.is_empty()
     }
@@ -110,7 +110,7 @@ impl Latency {
         (self.count > 0).then(|| self.sum / self.count as f64)
     }
 
-    /// The shortest duration that `share` (0 to 1) of them do not exceed, seconds: one of them, or within [`ERROR`]
+    /// The shortest duration that `share` (0 to 1) of them do not exceed, seconds: one of them, or within 1 %
     /// of one where they are many.
     pub fn quantile(&self, share: f64) -> Option<f64> {
         let rank = (share.clamp(0.0, 1.0) * self.count as f64).ceil().max(1.0) as u64;

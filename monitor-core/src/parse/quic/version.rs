@@ -87,7 +87,7 @@ pub(super) const fn is_reserved(version: u32) -> bool {
 pub(super) const RESERVED: [Suite; 3] = [usual(&V1), usual(&DRAFT_29), usual(&DRAFT_23)];
 
 /// How Initials of a version are read; `None` for versions that are not known. Of a reserved version the header is
-/// read like this, and for the rest see [`RESERVED`].
+/// read like this, and for the rest see `RESERVED`.
 pub const fn suite(version: u32) -> Option<Suite> {
     Some(match version {
         1 | 0xff00_0021..=0xff00_0022 => usual(&V1),

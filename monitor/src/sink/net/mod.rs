@@ -1,7 +1,7 @@
 //! Outputs to other hosts: records are encoded and spooled by the output's thread, and sent by another, which gets its
-//! sockets from a third that alone may connect ([`dial`]).
+//! sockets from a third that alone may connect (`dial`).
 //!
-//! A kind is an [`Encode`], which makes bytes of a record, and a [`Deliver`], which sends those of many and comes back
+//! A kind is an `Encode`, which makes bytes of a record, and a `Deliver`, which sends those of many and comes back
 //! when the peer has them. Queue, spool, order, pauses, bounds and counters are the same for all.
 
 mod channel;
