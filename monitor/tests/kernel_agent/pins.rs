@@ -310,7 +310,7 @@ fn unpin_ends_what_nobody_uses_and_nothing_else() {
     assert_eq!(programs(&here, "eth0").len(), 2);
     let mut unpin = Running::start(weir(&here, &["unpin", &pins]));
     assert!(unpin.end().success(), "{}", unpin.stderr());
-    assert!(unpin.stdout().contains("2 links, 13 maps"), "{}", unpin.stdout());
+    assert!(unpin.stdout().contains("2 links, 15 maps"), "{}", unpin.stdout());
     wait_for("nothing to be attached", || programs(&here, "eth0").is_empty().then_some(()));
     assert!(!bpf.pins().exists());
     let said = refused(&here, &["unpin"]);
