@@ -251,7 +251,11 @@ pub(super) fn clickhouse() -> String {
         } else if *kind == "fanout" {
             ("time", "seq")
         } else {
-            ("time", "client_ip, server_ip")
+            // What a record does not have cannot order it; what may be absent would need a setting of its own.
+            let has = |name: &str| {
+                columns.as_slice().iter().any(|column| column.name == name && !column.field.optional)
+            };
+            ("time", if has("client_ip") { "client_ip, server_ip" } else { "kind" })
         };
         let _ = write!(
             out,

@@ -21,10 +21,11 @@ pub(super) struct Supply {
 
 impl Supply {
     pub(super) fn new(ebpf: &mut Ebpf) -> Result<Self, Error> {
-        let Some(Map::Array(words)) = ebpf.take_map("SUPPLY") else {
+        // It stays where it is: a program that is loaded later refers to it.
+        let Some(Map::Array(words)) = ebpf.map("SUPPLY") else {
             return Err(Error::Incomplete("SUPPLY"));
         };
-        let words = Mapping::new(&words, 1).map_err(|source| Error::System {
+        let words = Mapping::new(words, 1).map_err(|source| Error::System {
             operation: "mapping",
             subject: "the number of slots that are taken",
             source,
