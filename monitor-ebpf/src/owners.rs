@@ -129,20 +129,19 @@ fn carried(ctx: Skb, index: u32, side: Side, how: u32) -> u32 {
     // SAFETY: the context of the program that is running.
     let cookie = unsafe { bpf_get_socket_cookie(ctx.as_ptr().cast()) };
     // SAFETY: a full socket, not null.
-    match unsafe { sockets::owner(socket) } {
-        Some(owner) => cells.set(owner, cookie, owner.flags | how | owner_flags::ASKED | owner_flags::SOCKET),
-        None => {
-            // SAFETY: as above; the packet has a socket.
-            let (cgroup, kind) = unsafe { (bpf_skb_cgroup_id(ctx.as_ptr()), (*socket).type_) };
-            let owner = SocketOwner { cgroup, ..SocketOwner::default() };
-            // SAFETY: a full socket, not null.
-            let raw = match (unsafe { (*socket).family }, kind) {
-                (PACKET, _) => owner_flags::PACKET,
-                (_, RAW) => owner_flags::RAW,
-                _ => 0,
-            };
-            cells.set(&owner, cookie, how | raw | owner_flags::ASKED | owner_flags::SOCKET);
-        }
+    if let Some(owner) = unsafe { sockets::owner(socket) } {
+        cells.set(owner, cookie, owner.flags | how | owner_flags::ASKED | owner_flags::SOCKET);
+    } else {
+        // SAFETY: as above; the packet has a socket.
+        let (cgroup, kind) = unsafe { (bpf_skb_cgroup_id(ctx.as_ptr()), (*socket).type_) };
+        let owner = SocketOwner { cgroup, ..SocketOwner::default() };
+        // SAFETY: a full socket, not null.
+        let raw = match (unsafe { (*socket).family }, kind) {
+            (PACKET, _) => owner_flags::PACKET,
+            (_, RAW) => owner_flags::RAW,
+            _ => 0,
+        };
+        cells.set(&owner, cookie, how | raw | owner_flags::ASKED | owner_flags::SOCKET);
     }
     1
 }

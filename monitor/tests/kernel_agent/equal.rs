@@ -220,7 +220,8 @@ fn traffic_read_live_and_from_a_capture_of_the_interface_gives_the_same_records(
     let path = directory.path().join("records.json");
     let json = format!("--json={}", path.display());
     let capture = Capture::start_cut(&here, "eth0", "0");
-    let agent = Agent::start(&here, &["--interface=eth0", "--timeout.active=1s", &json]);
+    let agent =
+        Agent::start(&here, &["--interface=eth0", "--timeout.active=1s", "--owners.enabled=false", &json]);
     traffic(&here, &there);
     agent.wait_for_drains();
     let captured = capture.end(|| capture::mark(&here, THERE));

@@ -49,7 +49,7 @@ fn a_capture_is_browsed_by_domain_flow_and_filter() {
     tmux.types("2");
     let screen = tmux.wait_text("two.com");
     assert!(row(&screen, "two.com") < row(&screen, "one.com"), "{screen:#?}");
-    for (tab, text) in [("3", "SERVICE"), ("4", "Attempts"), ("5", "Responses"), ("6", "WHAT")] {
+    for (tab, text) in [("3", "SERVICE"), ("4", "Connection attempts"), ("5", "Responses"), ("6", "WHAT")] {
         tmux.types(tab);
         tmux.wait_text(text);
     }
