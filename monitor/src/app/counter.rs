@@ -104,15 +104,6 @@ struct Counted {
     baseline: Option<[Difference; 2]>,
 }
 
-/// The control groups of this host; where there are none, a line says so.
-fn groups(state: &State) -> Option<Cgroup2> {
-    let opened = Cgroup2::open();
-    if let Err(error) = &opened {
-        state.events.emit(&Event::Unowned { error });
-    }
-    opened.ok()
-}
-
 impl Counter {
     /// Loads the kernel side and attaches it to the interfaces that are meant.
     pub(super) fn open(
@@ -151,7 +142,11 @@ impl Counter {
         }
         let pins = config.pin.as_deref().map(PinLock::take).transpose()?;
         let cells = cells_for(host.links.len() as u32);
-        let cgroup2 = if config.owners_enabled { groups(&state) } else { None };
+        let opened = config.owners_enabled.then(Cgroup2::open).transpose();
+        let (cgroup2, unowned) = match opened {
+            Ok(found) => (found, None),
+            Err(error) => (None, Some(error)),
+        };
         let root = cgroup2.as_ref().map(|found| Arc::clone(&found.directory));
         let options = ebpf::Options { cells, owners: root, ..settings::source(&config) };
         if let Some(directory) = config.pin.as_deref().filter(|_| config.pin_replace)
@@ -162,6 +157,10 @@ impl Counter {
             state.events.emit(&Event::PinsReplaced { what: &what });
         }
         let mut source = Source::open(options)?;
+        // Who cannot count at all is told why in one line, and not this besides.
+        if let Some(error) = &unowned {
+            state.events.emit(&Event::Unowned { error });
+        }
         if let Some(found) = &cgroup2 {
             source.set_resolver(Box::new(Lookup::open(&found.path)));
             if source.asks_owners() {

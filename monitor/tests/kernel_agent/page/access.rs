@@ -66,7 +66,7 @@ fn axe_finds_no_violation_in_light_and_dark_on_desk_and_phone() {
         page.show_table(panel);
     }
     assert_accessible(&page, "tables");
-    page.browser.script("location.hash = '#domain=example.org&filter=byte'");
+    page.browser.script("location.hash = '#domain=example.org&filter=bytes %3E'");
     page.wait_for("a domain", "!!document.querySelector('.wrong')");
     assert_accessible(&page, "a domain and an error, dark");
     show(&page, "light", 390);
@@ -80,6 +80,6 @@ fn axe_finds_no_violation_in_light_and_dark_on_desk_and_phone() {
     assert_accessible(&page, "a flow, light, 390");
     agent.process.signal(Signal::SIGTERM);
     agent.process.end();
-    page.wait_for_status("No answer since");
+    page.wait_for_status("Disconnected since");
     assert_accessible(&page, "weir is away");
 }

@@ -170,7 +170,7 @@ fn the_page_says_that_weir_is_away_and_goes_on_when_it_is_back() {
     page.wait_for("an area", "document.querySelectorAll('.treemap li.domain').length === 1");
     first.process.signal(Signal::SIGTERM);
     first.process.end();
-    page.wait_for_status("No answer since");
+    page.wait_for_status("Disconnected since");
     assert_eq!(
         page.value("document.querySelectorAll('.treemap li.domain').length"),
         1,

@@ -135,7 +135,8 @@ fn hostile_names_stay_text() {
         let text = page.text("main");
         HOSTILE.iter().all(|name| text.contains(name)).then_some(())
     });
-    assert_eq!(page.value("document.title"), "Weir");
+    let title = page.value("document.title");
+    assert!(title.as_str().is_some_and(|title| title.ends_with("Weir")), "{title}");
     assert_eq!(page.value("document.querySelectorAll('main img, main script, #owned').length"), 0);
     assert_eq!(page.complaints(), [""; 0]);
 }
