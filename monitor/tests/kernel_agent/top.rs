@@ -123,7 +123,9 @@ fn keys_show_what_was_sent_by_domain_flow_and_filter() {
     );
     tmux.keys(&["j", "Enter"]);
     tmux.wait_screen("its flows", |s| has(s, "domain big.example") && has(s, "www.big.example"));
-    for (tab, text) in [("3", "SERVICE"), ("4", "Connections now"), ("5", "Responses"), ("6", "SEVERITY")] {
+    for (tab, text) in
+        [("3", "SERVICE"), ("4", "Connections by state"), ("5", "Responses"), ("6", "SEVERITY")]
+    {
         tmux.types(tab);
         tmux.wait_text(text);
     }
@@ -149,13 +151,13 @@ fn sizes_units_pause_and_mouse_do_what_they_should() {
         "{colours:?}"
     );
     tmux.types("b");
-    tmux.wait_text("bit/s");
+    tmux.wait_text("B/s");
     tmux.types(" ");
     tmux.wait_text("PAUSED");
     let _second = talk(&here, &there, 81, "second.example", 200_000);
     // A key that comes after the pause is answered by a picture from before it.
     tmux.types("b");
-    assert!(!has(&tmux.wait_text("B/s"), "second.example"));
+    assert!(!has(&tmux.wait_text("bit/s"), "second.example"));
     tmux.types(" ");
     tmux.wait_text("second.example");
 
@@ -183,7 +185,7 @@ fn sizes_units_pause_and_mouse_do_what_they_should() {
     let screen = tmux.wait_text("second.example (http)");
     let tabs = row(&screen, "4 TCP");
     tmux.mouse(0, column(&screen[tabs], "4 TCP"), tabs + 1);
-    tmux.wait_text("Connections now");
+    tmux.wait_text("Connections by state");
 
     // A signal ends it like a key does.
     let process = wait_for("the process", || tmux.child());
