@@ -103,8 +103,10 @@ fn flows(records: &[Value]) -> Flows {
 }
 
 /// What only one of both ways can know, or what is compared as a duration.
-const ONE_WAY: [&str; 11] = [
+const ONE_WAY: [&str; 12] = [
     "id",
+    // A capture knows no sockets.
+    "owner",
     "start",
     "end",
     "interface",
