@@ -40,7 +40,7 @@ fn every_panel_shows_what_the_traffic_did_and_nothing_without_weir() {
     std::fs::write(demo.settings("router"), "no such thing").expect("settings");
     demo.signal("router", Signal::SIGHUP);
     // A host that was there and is silent now shows as such only once it is: last of all.
-    let silent = ["weir-hosts", "Silent", "silent"];
+    let silent = ["weir-hosts", "Down", "silent"];
     let (silent, others): (Vec<_>, Vec<_>) =
         questions.into_iter().partition(|question| question.name() == silent);
     lit(&demo, &others, PATIENCE).unwrap_or_else(|dark| panic!("dark: {dark:?}"));
