@@ -1,10 +1,11 @@
 //! Who makes room in a table that is short of it.
 //!
 //! How much room is wanted follows what comes: three times the flows that began within a second, or since the drain
-//! before if that is longer ago, between a tenth and half of the table. As long as that much is free, flows end by their timeouts. Otherwise those go first that
-//! nobody misses, in the order of [`LetGo`], each kind by silence and only as many as needed; who had a packet since the
-//! drain before stays. If that is not enough to keep a tenth of the table free, whoever was silent longest goes, those
-//! that nobody answered before all others: so a flood from made-up addresses ends itself and no connection.
+//! before if that is longer ago, between a tenth and half of the table. As long as that much is free, flows end by
+//! their timeouts. Otherwise those go first that nobody misses, in the order of [`LetGo`], each kind by silence and
+//! only as many as needed; who had a packet since the drain before stays. If that is not enough to keep a tenth of
+//! the table free, whoever was silent longest goes, those that nobody answered before all others: so a flood from
+//! made-up addresses ends itself and no connection.
 
 use super::{entry::Entry, expiry::Timeouts, table::Table};
 use crate::{

@@ -211,9 +211,9 @@ impl Work {
         let pause = pause / 2 + pause * jitter / 2000;
         let mut pausing = lock(&self.ends.pausing);
         *pausing = true;
-        let stop = || !self.stops();
+        let goes_on = || !self.stops();
         let since = Stopwatch::start();
-        while stop() && since.elapsed() < pause {
+        while goes_on() && since.elapsed() < pause {
             let left = pause.saturating_sub(since.elapsed());
             pausing = self.ends.wake.wait_timeout(pausing, left).unwrap_or_else(PoisonError::into_inner).0;
             if self.spool.is_closed() {
