@@ -4,6 +4,8 @@
 //! after the other meanwhile. What is counted must be the packets that there were, at the end of each topology and
 //! never more than were sent at any drain.
 
+use std::sync::LazyLock;
+
 use monitor_common::{
     abi::{Address, Direction},
     wire::{Packet, Tunnel, network},
@@ -368,7 +370,8 @@ fn each_packet_counts_once_whichever_interfaces_it_passed() {
 
 #[test]
 fn a_bridge_of_three_hundred_ports_that_floods_sends_each_packet_once() {
-    let names: Vec<&'static str> = (0..300).map(|i| &*Box::leak(format!("p{i}").into_boxed_str())).collect();
+    static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| (0..300).map(|i| format!("p{i}")).collect());
+    let names: Vec<&'static str> = NAMES.iter().map(String::as_str).collect();
     let mut devices: Vec<_> = names.iter().map(|name| (*name, DeviceKind::Card)).collect();
     devices.push(("br0", DeviceKind::Bridge));
     let path = [rx(&names[..1]), tx(&names[1..])].concat();

@@ -274,11 +274,11 @@ pub(super) const ALWAYS_ZERO: &[([&str; 3], &str)] = &[
 ];
 
 /// Alerts that the traffic fires, and where. The others: `WeirNotDraining` and `WeirDown` come with the end of the
-/// test; only a defect breaks conservation; round trips and egress are compared with yesterday, which no test has.
-/// Those three are in `dashboards/rules/tests`.
+/// test; only a defect breaks conservation; room is made before a table is nearly full; round trips and egress are
+/// compared with yesterday, which no test has. The last four are in `dashboards/rules/tests`.
 pub(super) const ALERTS: [(&str, &str); 11] = [
     ("WeirOverflow", "router"),
-    ("WeirMapNearlyFull", "router"),
+    ("WeirFlowTablePressure", "router"),
     ("WeirSamplesLost", "router"),
     ("WeirSeriesOverflow", "router"),
     ("WeirRetransmissionsHigh", "web"),
