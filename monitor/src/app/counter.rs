@@ -8,11 +8,11 @@ use std::time::Duration;
 use monitor_common::abi::{Direction, cells_for};
 use monitor_core::host;
 
+use super::RunError;
 use super::difference::Difference;
 use super::orders::{Order, Received};
 use super::settings;
 use super::told::Told;
-use super::{RunError, clock_is_off};
 use crate::clock::{self, Stopwatch};
 use crate::config::Config;
 use crate::host::{Host, Link, Promiscuous, Selection, Watcher};
@@ -653,5 +653,11 @@ fn names(host: &Host) -> String {
     host.links.iter().map(|l| l.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// How long the last drain may take when the program stops.
-pub(super) const LAST_DRAIN: Duration = Duration::from_secs(10);
+/// How long the last drain, and what is written of it, may take when the program stops: of a large table on a busy
+/// machine that is seconds. Less than systemd waits.
+pub(super) const LAST_DRAIN: Duration = Duration::from_secs(60);
+
+/// Whether the wall clock moved against the flow clock by more than reading them can explain.
+const fn clock_is_off(held: i64, now: i64) -> bool {
+    held.abs_diff(now) > 50_000_000
+}

@@ -3,18 +3,21 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use monitor_core::engine::Engine;
+use tokio::sync::oneshot;
 
 use super::counter::Counter;
 use super::orders::{Order, Orders, orders};
-use super::{RunError, confined, identified, identity, settings, system};
-use crate::clock;
+use super::{
+    RunError,
+    error::system,
+    parts::{self, identity},
+    threads::{confined, count, identified},
+};
 use crate::config::Config;
 use crate::confine::{Confinement, Role};
 use crate::source::ebpf;
 use crate::state::State;
 use crate::systemd::Watchdog;
-use crate::telemetry::Own;
 
 /// A run of this process's own; it ends, and its programs leave the kernel, when it is dropped.
 #[derive(Debug)]
@@ -31,9 +34,7 @@ impl OwnRun {
         if !ebpf::is_embedded() {
             return Err(ebpf::Error::NoKernelSide.into());
         }
-        let engine = Engine::new(settings::engine(config, clock::wall_offset(), false)?, clock::now());
-        let own = Own::new().map_err(system("setting up instruments"))?;
-        let state = Arc::new(State::new(engine, own));
+        let state = parts::state(config, false)?;
         // What is pinned is another instance's to go on from.
         let config = Config { pin: None, ..config.clone() };
         let confinement = Confinement {
@@ -45,16 +46,9 @@ impl OwnRun {
         let counter = Counter::open(Arc::clone(&state), config, None, None)?;
         identified(&state, &confinement);
         let (orders, received) = orders().map_err(system("starting threads"))?;
-        let rights = Confinement { groups: counter.groups(), ..confinement.clone() };
-        let shared = Arc::clone(&state);
-        let thread = std::thread::Builder::new()
-            .name("counter".to_owned())
-            .spawn(move || {
-                confined(&shared, Role::Counter, rights.enter(Role::Counter).as_ref());
-                // systemd has not started this: nobody waits for a word.
-                counter.run(&received, &mut Watchdog::new(Arc::default()));
-            })
-            .map_err(system("starting threads"))?;
+        // systemd has not started this: nobody waits for a word.
+        let watchdog = Watchdog::new(Arc::default());
+        let thread = count(counter, received, watchdog, &state, &confinement, oneshot::channel().0)?;
         confined(&state, Role::Screen, confinement.enter(Role::Screen).as_ref());
         Ok(Self { state, orders, thread: Some(thread) })
     }

@@ -1,4 +1,5 @@
-//! Where a running instance writes records: flags of `weir run` and `weir record`.
+//! What was asked for: where a running instance writes records and when it ends, from flags of `weir run` and
+//! `weir record`.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,7 +12,7 @@ use super::RunError;
 
 use crate::{
     config::{
-        Config,
+        Config, Loaded,
         outputs::{Age, Destination, Files, Given, Output, Rotation, STANDARD, Size},
         value::{Number, Period, Scalar},
     },
@@ -140,6 +141,19 @@ pub enum Plan {
 }
 
 impl Plan {
+    /// What follows from the plan for settings that nobody gave.
+    pub(super) fn adapt(&self, loaded: &mut Loaded) {
+        if self.serves() {
+            return;
+        }
+        if !loaded.is_from_flag("samples.enabled") {
+            // Names are what a recording is for.
+            loaded.config.samples_enabled = true;
+        }
+        // What is taken away ends with the recording.
+        loaded.config.pin = None;
+    }
+
     /// Where a recording goes, if this is one: to be begun when all else stands.
     pub(super) fn place(&self) -> Result<Option<Place>, OutputError> {
         match self {
