@@ -178,6 +178,7 @@ impl Engine {
         let Self { flows, books } = self;
         flows.settle(books);
         flows.end_all_earlier(books);
+        flows.name_waiting(books);
         flows.expire_payloads(books, now);
         let mut report = books.end_drain(now, after);
         // Of a capture nobody takes them: records suffice.

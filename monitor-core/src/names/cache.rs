@@ -28,6 +28,18 @@ struct Named {
     since: u64,
     /// Flow clock.
     until: u64,
+    /// The name that it took the place of: what began under that one may be asked about later.
+    before: Option<Box<Named>>,
+}
+
+impl Named {
+    /// The name as of a time.
+    fn at(&self, time: u64) -> Option<&Text> {
+        if time < self.since {
+            return self.before.as_ref()?.at(time);
+        }
+        (time <= self.until).then_some(&self.name)
+    }
 }
 
 /// Which name a client asked for before it spoke to an address.
@@ -52,26 +64,32 @@ impl NameCache {
         let seconds = ttl.max(self.config.floor).min(self.config.ceiling);
         let until = now.saturating_add(u64::from(seconds) * SECOND);
         let key = (client, address);
-        let before = self.entries.peek(&key).filter(|named| named.name == name && named.until >= now);
-        let since = before.map_or(now, |named| named.since);
-        let gone = self.entries.insert(key, Named { name, since, until });
+        let named = match self.entries.peek(&key) {
+            Some(same) if same.name == name && same.until >= now => Named { until, ..same.clone() },
+            other => {
+                // One is enough: a drain lies between what is asked and what was told.
+                let before = other.map(|named| Box::new(Named { before: None, ..named.clone() }));
+                Named { name, since: now, until, before }
+            }
+        };
+        let gone = self.entries.insert(key, named);
         self.evicted += u64::from(gone.is_some_and(|(old, named)| old != key && named.until > now));
     }
 
-    /// The name by which `client` last asked for `address`, if the answer still counts.
+    /// The name by which `client` had last asked for `address` at `now`, if the answer still counted. Packets of
+    /// two CPUs may be read in another order than they came.
     pub fn lookup(&mut self, client: IpAddr, address: IpAddr, now: u64) -> Option<&Text> {
         let key = (client, address);
         if self.entries.peek(&key)?.until < now {
             self.entries.remove(&key);
             return None;
         }
-        self.entries.get(&key).map(|named| &named.name)
+        self.entries.get(&key)?.at(now)
     }
 
     /// The name that `client` knew for `address` at a time which may lie before the last answers.
     pub fn known_at(&self, client: IpAddr, address: IpAddr, time: u64) -> Option<&Text> {
-        let named = self.entries.peek(&(client, address))?;
-        (named.since..=named.until).contains(&time).then_some(&named.name)
+        self.entries.peek(&(client, address))?.at(time)
     }
 
     /// Entries in the cache.

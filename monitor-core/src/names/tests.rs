@@ -91,7 +91,11 @@ fn a_name_is_known_from_when_it_was_told_and_that_it_is_told_again_does_not_chan
     cache.insert(CLIENT, address(1), Text::from("a"), 60, 20);
     assert_eq!([9, 10, 30].map(|at| known(&cache, at).is_some()), [false, true, true]);
     cache.insert(CLIENT, address(1), Text::from("b"), 60, 30);
-    assert_eq!([29, 30].map(|at| known(&cache, at)), [None, Some("b".to_owned())]);
+    let names = |cache: &NameCache, at: [u64; 4]| at.map(|at| known(cache, at).unwrap_or_default());
+    assert_eq!(names(&cache, [9, 10, 29, 30]), ["", "a", "a", "b"]);
+    cache.insert(CLIENT, address(1), Text::from("c"), 60, 40);
+    assert_eq!(names(&cache, [29, 30, 39, 40]), ["", "b", "b", "c"], "one name before the last is kept");
+    assert_eq!(cache.lookup(CLIENT, address(1), 39).map(ToString::to_string).as_deref(), Some("b"));
 }
 
 #[test]

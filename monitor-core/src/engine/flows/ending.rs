@@ -17,7 +17,6 @@ impl Flows {
         others: &[HookReading],
     ) -> Vec<(u32, EndReason)> {
         self.settle(books);
-        self.name_waiting(books);
         books.interfaces.others(others);
         let mut ending = self.due(books);
         expiry::with_sightings(&self.table, &books.config.timeouts, books.now(), &mut ending);

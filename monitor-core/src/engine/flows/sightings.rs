@@ -140,8 +140,9 @@ impl Flows {
         }
     }
 
-    /// Counts the flows that waited long enough for their names.
-    pub(super) fn name_waiting(&mut self, books: &mut Books) {
+    /// Counts the flows that waited long enough for their names. Samples were read: an answer of DNS that came before a
+    /// flow is known by now.
+    pub(in crate::engine) fn name_waiting(&mut self, books: &mut Books) {
         let Self { table, unnamed, payloads, .. } = self;
         unnamed.retain(|&(slot, first)| {
             let Some(entry) = table.entry_mut(slot).filter(|e| e.first == first && e.is_representative())

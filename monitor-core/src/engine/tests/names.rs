@@ -6,6 +6,7 @@ use super::world::*;
 use crate::{
     engine::EngineConfig,
     names::Name,
+    parse::dns::tests::build::Build,
     payload::{Payload, TcpHeader},
     record::{AnyRecord, NameSource, Text},
     series::SeriesConfig,
@@ -81,6 +82,54 @@ fn a_flow_without_a_name_is_unresolved_after_two_seconds_without_a_packet() {
     assert_eq!(sums(&w), [0; 4]);
     w.wait(SECOND);
     assert_eq!(w.engine.ledger().families().unresolved[2..], [2, 1, 1, 0]);
+    is_whole(&w);
+}
+
+const RESOLVER: ([u8; 4], u16) = ([198, 51, 100, 53], 53);
+
+/// This host asks for a name and is told that it is the peer's; the packets are seen now.
+fn ask(w: &mut World) {
+    for (source, destination) in [((HOST, 50_000), RESOLVER), (RESOLVER, (HOST, 50_000))] {
+        w.eth(&udp(source, destination));
+    }
+}
+
+/// The samples of that are read now.
+fn answer(w: &mut World, id: u16, name: &str, time: u64) {
+    let slot = *w.map.iter().find(|(key, _)| key.protocol == 17).unwrap().1;
+    let flow = &w.slots[slot as usize];
+    let (asks, connection) = (flow.head.client().0, flow.head.reused.get());
+    let query = Build::query(id, name, 1).bytes;
+    let told = Build::response(id, name, 1).answer(name, 1, 60, &PEER).bytes;
+    for (sender, bytes) in [(asks, query), (asks.other(), told)] {
+        let payload = Payload { time, sender, bytes: &bytes, length: bytes.len() as u32, tcp: None };
+        w.engine.sample(slot, flow, connection, &payload, |_| Default::default());
+    }
+}
+
+#[test]
+fn a_flow_without_payload_has_the_name_that_was_told_last_before_it_whenever_that_is_read() {
+    let mut w = World::with_slots(64);
+    ask(&mut w);
+    w.drain_while(|w| answer(w, 1, "a.example.org", w.now));
+    w.now += MS;
+    let mut under_the_first = outbound(40_000, 1);
+    under_the_first.handshake(&mut w);
+    w.now += MS;
+    ask(&mut w);
+    let told = w.now;
+    w.now += MS;
+    let mut under_the_second = outbound(40_001, 1);
+    under_the_second.handshake(&mut w);
+    // Both were seen before the answer is read.
+    w.drain_while(|w| answer(w, 2, "b.example.org", told));
+    w.wait(3 * SECOND);
+    let connections = w.engine.flows().filter(|flow| flow.protocol == 6);
+    let mut names: Vec<_> =
+        connections.map(|flow| (flow.client.port, flow.name.map(|name| name.text.to_string()))).collect();
+    names.sort();
+    let all: Vec<_> = names.into_iter().map(|(_, name)| name.unwrap_or_default()).collect();
+    assert_eq!(all, ["a.example.org", "b.example.org"]);
     is_whole(&w);
 }
 
