@@ -33,7 +33,7 @@ LOOPBACK = "127.0.0.1"
 SETTINGS = {
     "desk": 'interface = ["eth0"]\npeers = true\n',
     "laptop": 'interface = ["eth0"]\n',
-    "router": 'interface = ["lan0", "radio0", "wan0"]\nmax-flows = 256\n'
+    "router": 'interface = ["lan0", "radio0", "wan0"]\nwan = ["wan0"]\nmax-flows = 256\n'
     "[series]\nmax = 40\n[samples]\nper-second = 40\n[fanout]\nhosts = 16\nmax-sources = 16\n",
     "web": 'interface = ["eth0"]\n',
 }

@@ -5,7 +5,7 @@ use monitor_common::{
     account,
 };
 
-use super::{DrainReport, EngineConfig, HookReading, Interfaces, Ledger, Outbox};
+use super::{DrainReport, EngineConfig, HookReading, Interfaces, Ledger, Outbox, ended::Ended};
 use crate::{
     detection::Detector,
     flow::{
@@ -31,6 +31,7 @@ pub(super) struct Books {
     pub(super) interfaces: Interfaces,
     pub(super) outbox: Outbox,
     pub(super) detection: Detector,
+    pub(super) ended: Ended,
 }
 
 impl Books {
@@ -43,6 +44,7 @@ impl Books {
             report: DrainReport::default(),
             interfaces: Interfaces::default(),
             outbox: Outbox::default(),
+            ended: Ended::default(),
         }
     }
 

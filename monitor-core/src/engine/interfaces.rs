@@ -242,6 +242,11 @@ impl Interfaces {
         attachment.and_then(|a| self.totals.get(a.interface)).map_or("", |i| i.name.as_str())
     }
 
+    /// The name of the interface that has this index now.
+    pub(super) fn name_of(&self, ifindex: u32) -> Option<&str> {
+        self.by_index.get(&ifindex).map(|attachment| self.name(*attachment))
+    }
+
     /// Counts what a flow gained through a hook.
     pub(super) fn count_flow(&mut self, attachment: u32, direction: Direction, class: usize, io: Io) {
         let Some(a) = self.attachments.get_mut(attachment as usize) else { return };

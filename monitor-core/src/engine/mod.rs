@@ -14,6 +14,7 @@ mod capture;
 mod carry;
 mod config;
 mod detect;
+mod ended;
 mod flows;
 mod interfaces;
 mod ledger;
@@ -37,6 +38,7 @@ use crate::{
 use books::Books;
 pub use carry::{Carried, CarriedAttachment, Succession};
 pub use config::{EngineConfig, OwnerConfig};
+pub use ended::ENDED_MAX;
 use flows::Flows;
 pub use interfaces::Interfaces;
 pub use ledger::Ledger;

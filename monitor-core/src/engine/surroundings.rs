@@ -50,6 +50,15 @@ impl Surroundings<'_> {
         }
     }
 
+    /// The interfaces that lead outwards: by them it is known which side of forwarded traffic is within the edge
+    /// that this host is. None: addresses say it.
+    pub fn set_uplinks(&mut self, ifindexes: &[u32]) {
+        let Engine { flows, books } = &mut *self.0;
+        if flows.host.set_uplinks(ifindexes) {
+            flows.review(&books.config, |_| true);
+        }
+    }
+
     /// Networks of which every address counts as this host's: whose side a capture is looked at from.
     pub fn set_inside(&mut self, networks: &[Network]) {
         let Engine { flows, books } = &mut *self.0;

@@ -319,6 +319,10 @@ pub trait Subject {
     fn scope(&self) -> Option<Scope>;
     /// First and last time.
     fn times(&self) -> Option<(Time, Time)>;
+    /// Interfaces that it passes beside that of [`Self::text`].
+    fn further_interfaces(&self) -> &[&str] {
+        &[]
+    }
     /// Whose it is.
     fn owned(&self) -> Option<&Owned> {
         None
@@ -346,6 +350,12 @@ impl Filter {
         self.0.owner_word()
     }
 
+    /// Whether it asks for a state that is the end of a connection: refused, timed out, closed or reset. Who asks so
+    /// means flows that are over, too.
+    pub fn asks_for_ended(&self) -> bool {
+        self.0.asks_for_ended()
+    }
+
     /// The expression.
     pub const fn expression(&self) -> &Expression {
         &self.0
@@ -367,6 +377,16 @@ impl Expression {
             Self::Not(part) => part.owner_word(),
             Self::Test(Test::Text { field, .. }) => Some(*field).filter(|field| field.is_of_owner()),
             Self::Test(_) => None,
+        }
+    }
+
+    fn asks_for_ended(&self) -> bool {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::asks_for_ended),
+            Self::Test(Test::State { negated: false, state }) => {
+                matches!(state, TcpState::Refused | TcpState::TimedOut | TcpState::Closed | TcpState::Reset)
+            }
+            Self::Not(_) | Self::Test(_) => false,
         }
     }
 
@@ -424,6 +444,12 @@ impl Test {
                 let mut texts = owners.flat_map(|owner| field.of_owner(owner)).flatten().peekable();
                 texts.peek().is_some() && texts.any(|text| pattern.matches(text)) != *negated
             }
+            Self::Text { field: TextField::Interface, negated, pattern } => {
+                subject.text(TextField::Interface).is_some_and(|first| {
+                    let further = subject.further_interfaces().iter().any(|name| pattern.matches(name));
+                    (further || pattern.matches(first)) != *negated
+                })
+            }
             Self::Text { field, negated, pattern } => {
                 subject.text(*field).is_some_and(|text| pattern.matches(text) != *negated)
             }
@@ -435,6 +461,7 @@ impl Test {
             Self::Anywhere(pattern) => {
                 let within = |field| subject.text(field).is_some_and(|text| pattern.is_within(text));
                 TextField::ALL.into_iter().any(within)
+                    || subject.further_interfaces().iter().any(|name| pattern.is_within(name))
                     || on(None, |side| subject.ip(side).is_some_and(|ip| pattern.is_within(&ip.to_string())))
             }
         }

@@ -77,6 +77,10 @@ impl Subject for FlowView<'_> {
         }
     }
 
+    fn further_interfaces(&self) -> &[&str] {
+        &self.further_interfaces
+    }
+
     fn owned(&self) -> Option<&Owned> {
         self.owned
     }
@@ -248,6 +252,7 @@ mod tests {
             id: FlowId { slot: 1, first: 1 },
             record_id: crate::record::Id(1),
             interface: "veth0",
+            further_interfaces: Vec::new(),
             ifindex: 7,
             duplicate: false,
             transport,
@@ -263,6 +268,7 @@ mod tests {
             role: Role::Client,
             scope: Scope::Local,
             state: Some(TcpState::Established),
+            end: None,
             start: 1_000_000_000,
             last: 4_000_000_000,
             sent,
@@ -304,6 +310,18 @@ mod tests {
             let flow = FlowView { name: Some(&name), ..view(Transport::Tcp) };
             assert!(filter(&format!("domain {domain} and domain *")).matches(&flow), "{domain}");
             assert!(!filter("domain example.net").matches(&flow), "{domain}");
+        }
+    }
+
+    #[test]
+    fn a_flow_is_chosen_by_each_interface_that_it_passes() {
+        let flow = FlowView { further_interfaces: vec!["wan0", "br0"], ..view(Transport::Tcp) };
+        let matches = |source: &str| source.parse::<Filter>().unwrap().matches(&flow);
+        for source in ["interface veth0", "interface wan0", "interface br*", "interface != eth0", "\"wan\""] {
+            assert!(matches(source), "{source}");
+        }
+        for source in ["interface eth0", "interface != wan0", "not interface br0"] {
+            assert!(!matches(source), "{source}");
         }
     }
 

@@ -99,6 +99,7 @@ impl Default for Entry {
             role: Role::Forwarded,
             scope: Scope::Remote,
             within: false,
+            inner: None,
         };
         Self {
             key: FlowKey::default(),

@@ -81,6 +81,13 @@ impl Group {
         }
     }
 
+    /// Interfaces that saw it, by index, since the devices were as they are.
+    pub(crate) fn ifindexes(&self) -> Vec<u32> {
+        let mut seen: Vec<u32> = self.seen.iter().map(|seen| seen.place.ifindex).collect();
+        seen.dedup();
+        seen
+    }
+
     /// All that was counted of the flow.
     pub(crate) fn counted(&self) -> Reading {
         let mut counted = self.base;

@@ -18,4 +18,4 @@ mod view;
 
 pub use expiry::Timeouts;
 pub use owner::{Claim, Socket};
-pub use view::{Endpoint, FlowId, FlowView, NoFlowId, Rate, RoundTrip, Sent};
+pub use view::{End, Endpoint, FlowId, FlowView, NoFlowId, Rate, RoundTrip, Sent};

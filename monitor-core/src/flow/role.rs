@@ -25,6 +25,8 @@ pub(crate) struct Host {
     /// Networks of which every address is this host's.
     inside: Vec<Network>,
     listeners: HashSet<Listener>,
+    /// Interfaces that lead outwards, by index.
+    uplinks: Vec<u32>,
 }
 
 /// What a flow is to this host.
@@ -36,6 +38,9 @@ pub(crate) struct Parties {
     pub(crate) scope: Scope,
     /// Both ends are this host.
     pub(crate) within: bool,
+    /// Of forwarded traffic the side within the edge that this host is: what it sends is transmitted, what it
+    /// gets is received. None: nothing says which, and hooks decide.
+    pub(crate) inner: Option<Side>,
 }
 
 impl Parties {
@@ -48,6 +53,9 @@ impl Parties {
             } else {
                 Direction::Transmit
             };
+        }
+        if let Some(inner) = self.inner {
+            return if sender.index() == inner.index() { Direction::Transmit } else { Direction::Receive };
         }
         account::direction(view, sender)
     }
@@ -115,6 +123,13 @@ impl Host {
         more
     }
 
+    /// The interfaces that lead outwards. Returns whether they are others than before.
+    pub(crate) fn set_uplinks(&mut self, uplinks: &[u32]) -> bool {
+        let changed = self.uplinks != uplinks;
+        self.uplinks = uplinks.to_vec();
+        changed
+    }
+
     /// Settles all questions about a flow. `seen` is what the packets said of the client.
     pub(crate) fn parties(
         &self,
@@ -135,12 +150,42 @@ impl Host {
             (false, false) if self.is_group(client_ip) => (Role::Client, false),
             (false, false) => (Role::Forwarded, false),
         };
+        let mut inner = None;
         let near = match role {
             Role::Client => self.is_near(server_ip),
             Role::Server => self.is_near(client_ip),
-            Role::Forwarded => self.is_near(client_ip) && self.is_near(server_ip),
+            Role::Forwarded => {
+                let near = [self.is_near(client_ip), self.is_near(server_ip)];
+                inner = self.inner(key, client, near);
+                near == [true; 2]
+            }
         };
-        Parties { client, rule, role, scope: if near { Scope::Local } else { Scope::Remote }, within }
+        let scope = if near { Scope::Local } else { Scope::Remote };
+        Parties { client, rule, role, scope, within, inner }
+    }
+
+    /// The inner side of forwarded traffic: at an interface that leads outwards the one whose packets leave by it,
+    /// at another one the one whose packets come in. Where no interface is known to lead outwards, the side that is
+    /// near where the other is not (`near`: client, server); of two alike the client, as it is on its own host.
+    fn inner(&self, key: &FlowKey, client: Side, near: [bool; 2]) -> Option<Side> {
+        if self.own.is_empty() {
+            // A capture has no edge.
+            return None;
+        }
+        let lower_transmits = match key.view() {
+            View::LowerTransmits => Some(true),
+            View::LowerReceives => Some(false),
+            View::AllReceived | View::AllTransmitted => None,
+        };
+        match (lower_transmits, near) {
+            (Some(lower_transmits), _) if !self.uplinks.is_empty() => {
+                let outwards = self.uplinks.contains(&key.ifindex);
+                Some(if lower_transmits == outwards { Side::Lower } else { Side::Upper })
+            }
+            (_, [true, false]) => Some(client),
+            (_, [false, true]) => Some(client.other()),
+            (two_way, _) => two_way.map(|_| client),
+        }
     }
 
     fn client(
@@ -292,6 +337,40 @@ mod tests {
         assert_eq!(role_scope("203.0.113.5", "203.0.113.6"), (Role::Client, Scope::Local, false));
         assert_eq!(role_scope("2001:db8::5", "2001:db8::6"), (Role::Client, Scope::Local, false));
         assert_eq!(role_scope("2001:db8::5", "2001:db8:0:1::6"), (Role::Client, Scope::Remote, false));
+    }
+
+    /// Which way what the client sends goes: the client is 192.168.7.2, the lower address or not.
+    fn sent(uplinks: &[u32], ifindex: u32, view: View, client: &str, server: &str) -> Direction {
+        let mut host = host();
+        host.set_uplinks(uplinks);
+        let lower_is_client = client.parse::<IpAddr>().unwrap() < server.parse::<IpAddr>().unwrap();
+        let (lower, upper) = if lower_is_client { (client, server) } else { (server, client) };
+        let side = if lower_is_client { Side::Lower } else { Side::Upper };
+        let key = FlowKey { ifindex, view: view as u8, ..key(lower, 1, upper, 2, 6) };
+        let parties = host.parties(&key, (side, abi::ClientRule::Syn), &ServiceTable::default());
+        assert_eq!(parties.role, Role::Forwarded);
+        assert_ne!(parties.direction(key.view(), side), parties.direction(key.view(), side.other()));
+        parties.direction(key.view(), side)
+    }
+
+    #[test]
+    fn a_router_transmits_what_its_lan_sends_wherever_it_is_seen() {
+        let (lan, far) = ("10.0.0.2", "198.51.100.1");
+        // Seen as it comes in from the LAN (interface 2) or as it leaves to the WAN (3).
+        for uplinks in [&[][..], &[3]] {
+            assert_eq!(sent(uplinks, 2, View::LowerReceives, lan, far), Direction::Transmit);
+            assert_eq!(sent(uplinks, 3, View::LowerTransmits, lan, far), Direction::Transmit);
+            // A server in the LAN whose client is beyond the WAN.
+            assert_eq!(sent(uplinks, 3, View::LowerTransmits, far, lan), Direction::Receive);
+            assert_eq!(sent(uplinks, 2, View::LowerReceives, far, lan), Direction::Receive);
+        }
+        // Addresses say nothing here: the interface does.
+        let (inside, outside) = ("198.51.100.7", "198.51.101.7");
+        assert_eq!(sent(&[3], 2, View::LowerReceives, inside, outside), Direction::Transmit);
+        assert_eq!(sent(&[3], 3, View::LowerReceives, inside, outside), Direction::Receive);
+        // Nothing says anything: as the client sees it.
+        assert_eq!(sent(&[], 2, View::LowerReceives, inside, outside), Direction::Transmit);
+        assert_eq!(sent(&[], 2, View::LowerTransmits, inside, outside), Direction::Transmit);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use monitor_common::abi::{Direction, IpVersion, Transport};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::label::{ClientRule, Role, Scope, TcpCounter, TcpState};
+use crate::label::{ClientRule, EndReason, Role, Scope, TcpCounter, TcpState};
 use crate::names::Name;
 pub use crate::record::RoundTrip;
 use crate::record::{ApplicationSource, Id, Owned};
@@ -115,15 +115,26 @@ pub struct Rate {
     pub bytes_40s: f64,
 }
 
-/// An active flow.
+/// How a flow ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// By what.
+    pub reason: EndReason,
+    /// When that was found, nanoseconds since the Unix epoch.
+    pub time: u64,
+}
+
+/// A flow, active or ended a short while ago.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FlowView<'a> {
     /// Tells it from all others.
     pub id: FlowId,
     /// Its number in records.
     pub record_id: Id,
-    /// Interface that saw it.
+    /// Interface that saw it first.
     pub interface: &'a str,
+    /// The others that see it, each once; none where this is a duplicate.
+    pub further_interfaces: Vec<&'a str>,
     /// That interface's index.
     pub ifindex: u32,
     /// Whether the same flow is counted on another interface: leave it out of sums.
@@ -154,6 +165,8 @@ pub struct FlowView<'a> {
     pub scope: Scope,
     /// TCP: its state.
     pub state: Option<TcpState>,
+    /// Whether and how it ended.
+    pub end: Option<End>,
     /// First packet, nanoseconds since the Unix epoch.
     pub start: u64,
     /// Last packet, nanoseconds since the Unix epoch.

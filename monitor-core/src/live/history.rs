@@ -1,11 +1,11 @@
-//! The last hour in steps of equal length.
+//! The past in steps of equal length: the last hour, and the last day in coarser steps.
 
 use std::collections::VecDeque;
 
 use super::Counters;
 use crate::{label::TcpCounter, time::SECOND};
 
-/// How far it goes back, ns.
+/// How far it goes back unless told, ns.
 const SPAN: u64 = 3600 * SECOND;
 /// Steps that one reading fills without being a gap: drains are not quite as long as steps.
 const JITTER: u64 = 2;
@@ -36,6 +36,8 @@ pub struct Point {
 pub struct History {
     /// Length of a step, ns.
     step: u64,
+    /// Most points.
+    most: u64,
     points: VecDeque<Point>,
     /// Number of the step after the last point, since the zero of the flow clock.
     next: u64,
@@ -51,10 +53,27 @@ impl Default for History {
 }
 
 impl History {
-    /// Nothing yet, at `now`; `step` in nanoseconds.
+    /// Nothing yet, at `now`; `step` in nanoseconds. It goes back an hour.
     pub fn new(step: u64, now: u64) -> Self {
+        Self::spanning(SPAN, step, now)
+    }
+
+    /// One that goes back `span` nanoseconds.
+    pub fn spanning(span: u64, step: u64, now: u64) -> Self {
         let step = step.max(SECOND);
-        Self { step, points: VecDeque::new(), next: now / step, at: now, before: Counters::default() }
+        Self {
+            step,
+            most: (span / step).max(1),
+            points: VecDeque::new(),
+            next: now / step,
+            at: now,
+            before: Counters::default(),
+        }
+    }
+
+    /// What was counted before it began is of no step.
+    pub(super) const fn begin(&mut self, counters: &Counters) {
+        self.before = *counters;
     }
 
     /// Takes what was counted by `now`. A reading fills all steps since the one before.
@@ -65,7 +84,7 @@ impl History {
         if end <= self.next || elapsed < self.step / 2 {
             return;
         }
-        let most = SPAN / self.step;
+        let most = self.most;
         let steps = end - self.next;
         let rate = |of: fn(&Counters) -> u64| {
             (of(counters).wrapping_sub(of(&self.before)) as f64 * 1e9 / elapsed as f64) as f32
@@ -161,6 +180,21 @@ mod tests {
         assert_eq!(bytes(&history)[2..], [100.0; 10]);
         let gaps: Vec<u32> = history.since(0).1.map(|point| point.gap).collect();
         assert_eq!((&gaps[..2], &gaps[2..]), (&[0, 0][..], &[10; 10][..]));
+    }
+
+    #[test]
+    fn a_day_is_kept_in_minutes_each_with_its_mean() {
+        const MINUTE: u64 = 60 * SECOND;
+        let mut day = History::spanning(1440 * MINUTE, MINUTE, 0);
+        for second in 1..=3 * 86_400u64 {
+            // Nine seconds of silence, then what came in ten.
+            day.drained(second * SECOND, &counted(second / 10 * 10_000), 1);
+        }
+        let bytes = bytes(&day);
+        assert_eq!(bytes.len(), 1440);
+        assert!(bytes.iter().all(|rate| (rate - 1000.0).abs() < 200.0), "{:?}", &bytes[..9]);
+        assert!((bytes.iter().sum::<f32>() / 1440.0 - 1000.0).abs() < 1.0);
+        assert!(day.since(0).1.all(|point| point.gap == 0));
     }
 
     #[test]

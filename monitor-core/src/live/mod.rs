@@ -10,6 +10,7 @@
 mod bucket;
 mod counters;
 mod history;
+mod past;
 mod rates;
 mod risks;
 mod surge;
@@ -54,6 +55,7 @@ pub struct Live {
     windows: Windows,
     rates: Rates,
     history: History,
+    past: past::Past,
     timelines: Timelines,
     surges: surge::Surges,
     risks: Risks,
@@ -67,6 +69,7 @@ impl Live {
             on: step.is_some(),
             windows: Windows::new(now),
             history: History::new(step.unwrap_or_default(), now),
+            past: past::Past::new(step.unwrap_or_default(), now),
             timelines: Timelines::new(step.unwrap_or_default()),
             ..Self::default()
         }
@@ -116,7 +119,9 @@ impl Live {
         }
         self.rates.drained(now, counted, totals, interfaces, payloads);
         let surges = self.surges.drained(self.rates.interval(), self.rates.counters());
-        self.history.drained(now, self.rates.counters(), totals.flows.active.iter().sum());
+        let active = totals.flows.active.iter().sum();
+        self.history.drained(now, self.rates.counters(), active);
+        self.past.drained(now, self.rates.counters(), active, self.rates.interfaces_seen());
         self.windows.drained(now, || Marks::of(self.rates.counters(), totals, payloads));
         surges
     }
@@ -139,6 +144,17 @@ impl Live {
     /// The last hour.
     pub const fn history(&self) -> &History {
         &self.history
+    }
+
+    /// The last day, in minutes.
+    pub const fn day(&self) -> &History {
+        self.past.day()
+    }
+
+    /// The last hour of an interface in steps of ten seconds, or its last day in minutes; of bytes and packets alone.
+    /// None: nothing passed it, or others have more.
+    pub fn interface(&self, name: &str, day: bool) -> Option<&History> {
+        self.past.interface(name, day)
     }
 
     /// The lives of the heaviest flows.

@@ -15,7 +15,7 @@ pub struct InterfaceRates {
     pub name: String,
     /// Since the start, by [`Direction`].
     pub io: [Io; 2],
-    before: [Io; 2],
+    pub(super) before: [Io; 2],
 }
 
 /// Differences of the last two drains.

@@ -141,6 +141,7 @@ export interface RoundTrip {
 export interface Flow {
   id: string;
   interface: string;
+  interfaces?: string[];
   transport: string;
   client_ip: string;
   client_port: number;
@@ -156,6 +157,9 @@ export interface Flow {
   state?: string;
   start: string;
   last: string;
+  // When and why it ended, if it did.
+  end?: string;
+  end_reason?: string;
   sent: FlowSide;
   received: FlowSide;
   handshake_seconds?: number;

@@ -1,8 +1,10 @@
 import type { Event } from "./api";
+import type { Actions } from "./app";
 import { clock } from "./format";
 import { Name, Panel, Scroll } from "./parts";
+import { FAILED } from "./tiles";
 
-export function EventsPanel({ events }: { events: Event[] }) {
+export function EventsPanel({ events, actions }: { events: Event[]; actions: Actions }) {
   return (
     <Panel class="third events" title="Events" hint={events.length ? undefined : "scans, findings, interfaces"}>
       {events.length ? (
@@ -14,7 +16,7 @@ export function EventsPanel({ events }: { events: Event[] }) {
                 <span class="mark" aria-hidden="true">{event.severity === "warning" ? "▲" : "●"}</span>
                 <span class="text">
                   {event.severity === "warning" && <span class="hidden">Warning: </span>}
-                  <Name>{event.text}</Name>
+                  {event.kind === "surge" ? <a href={actions.link({ filter: FAILED })}><Name>{event.text}</Name></a> : <Name>{event.text}</Name>}
                 </span>
               </li>
             ))}

@@ -108,6 +108,7 @@ const HEADINGS: Heading[] = [
   { name: "Packets", sort: "packets", number: true, room: "much" },
   { name: "RTT", number: true, room: "some" },
   { name: "Retrans %", number: true, room: "much" },
+  { name: "Interfaces", room: "much" },
   { name: "Start", sort: "start", number: true, room: "some" },
   { name: "Last seen", sort: "last", number: true, room: "some" },
 ];
@@ -207,7 +208,10 @@ function Row({ flow, now, href }: { flow: Flow; now: number; href: string }) {
         <Name>{flow.service ?? flow.application ?? flow.transport}</Name>
         <Address>{[flow.transport, flow.application].filter((t) => t && t !== flow.service).join(" ")}</Address>
       </td>
-      <td class="much">{(flow.state ?? "–").replaceAll("_", " ")}</td>
+      <td class="much">
+        {(flow.state ?? "–").replaceAll("_", " ")}
+        {flow.end !== undefined && <Address>ended</Address>}
+      </td>
       <td class="number">
         <Two way="in"><Rate value={received.bytes_per_second} /></Two>
         <Two way="out"><Rate value={transmitted.bytes_per_second} /></Two>
@@ -219,11 +223,18 @@ function Row({ flow, now, href }: { flow: Flow; now: number; href: string }) {
       <td class="number much"><Count value={packets} /></td>
       <td class="number some">{seconds(roundTrip(flow))}</td>
       <td class="number much">{again ? percent(again / Math.max(1, packets)) : "–"}</td>
+      <td class="much">
+        <Breakable>{(flow.interfaces ?? [flow.interface]).slice(0, SHOWN).join(", ")}</Breakable>
+        {(flow.interfaces?.length ?? 0) > SHOWN && <Address>and {(flow.interfaces?.length ?? 0) - SHOWN} more</Address>}
+      </td>
       <td class="number some">{span((now - milliseconds(flow.start)) / 1000)}</td>
       <td class="number some">{span((now - milliseconds(flow.last)) / 1000)}</td>
     </tr>
   );
 }
+
+// Interfaces that a row names.
+const SHOWN = 3;
 
 const Address = ({ children }: { children: ComponentChildren }) => <span class="address">{children}</span>;
 

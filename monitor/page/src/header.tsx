@@ -3,6 +3,9 @@ import type { Props } from "./page";
 import { Name } from "./parts";
 import { WINDOWS } from "./view";
 
+// Names of a few, the number of many.
+const interfaces = (names: string[]): string => (names.length > 6 ? `${names.length} interfaces` : names.join(", "));
+
 export function Header({ model, actions }: Props) {
   const snapshot = model.live?.snapshot;
   return (
@@ -20,7 +23,7 @@ export function Header({ model, actions }: Props) {
             <Name>{snapshot.host}</Name>
             <span class="soft">
               {" "}
-              up {span(snapshot.uptime_seconds)}, {snapshot.interfaces.map((i) => i.name).join(", ")}
+              up {span(snapshot.uptime_seconds)}, {interfaces(snapshot.interfaces.map((i) => i.name))}
             </span>
           </p>
         )}

@@ -40,7 +40,7 @@ function Place({ model, actions }: Props) {
   if (view.domain !== undefined) return <DomainPlace live={live} model={model} actions={actions} />;
   return (
     <div class="grid">
-      <ThroughputPanel model={model} snapshot={snapshot} />
+      <ThroughputPanel model={model} snapshot={snapshot} actions={actions} />
       <Tiles model={model} snapshot={snapshot} actions={actions} />
       <Turn frame={1}>
         <DomainsPanel snapshot={snapshot} actions={actions} />
@@ -58,7 +58,7 @@ function Place({ model, actions }: Props) {
       <Turn frame={7}>
         <HostsPanel snapshot={snapshot} actions={actions} />
         <ServicesPanel snapshot={snapshot} actions={actions} />
-        <EventsPanel events={snapshot.events} />
+        <EventsPanel events={snapshot.events} actions={actions} />
       </Turn>
     </div>
   );

@@ -33,6 +33,7 @@ export class Stream {
     });
     const filter = expression(view);
     if (filter) words.set("filter", filter);
+    if (view.interface !== undefined) words.set("interface", view.interface);
     const source = new EventSource(`api/v1/live/stream?${words}`);
     this.source = source;
     const fail = (): void => {

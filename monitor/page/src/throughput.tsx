@@ -1,35 +1,45 @@
 import { useRef } from "preact/hooks";
 
 import type { Io, Snapshot } from "./api";
-import type { Model } from "./app";
+import type { Actions, Model } from "./app";
 import { clock, perSecond, Scale } from "./format";
 import { Bytes, Name, Panel, Rate } from "./parts";
+import { lastOf, usePast } from "./past";
 import { fit, Plot } from "./plot";
 import { savePng } from "./save";
 
-export function ThroughputPanel({ model, snapshot }: { model: Model; snapshot: Snapshot }) {
+const DAY = 86_400;
+
+export function ThroughputPanel({ model, snapshot, actions }: { model: Model; snapshot: Snapshot; actions: Actions }) {
   const scale = useRef(new Scale()).current;
-  const window = model.view.window;
-  const last = model.series.last(window, "received_bytes_per_second", "transmitted_bytes_per_second");
-  const [received = [], transmitted = []] = last.values;
+  const { interface: chosen, day } = model.view;
+  const past = usePast(model.view, model.paused);
+  const window = day ? DAY : model.view.window;
+  const of = snapshot.interfaces.find(({ name }) => name === chosen);
+  const now = chosen === undefined ? snapshot : { received: of?.received ?? NOTHING, transmitted: of?.transmitted ?? NOTHING };
+  const told = model.series.last(model.view.window, "received_bytes_per_second", "transmitted_bytes_per_second");
+  const shown = past ? lastOf(past, window) : { time: told.time, received: told.values[0] ?? [], transmitted: told.values[1] ?? [] };
+  const { time, received, transmitted } = shown;
   fit(scale, received, transmitted);
   const said = (io: Io): string => scale.said(io.bytes_per_second);
+  const where = chosen === undefined ? "" : ` of ${chosen}`;
   return (
-    <Panel class="throughput" title="Throughput" hint={`${scale.unit}; in above the axis, out below`} table={() => <Rates time={last.time} {...{ received, transmitted }} snapshot={snapshot} />}>
+    <Panel class="throughput" title="Throughput" hint={`${scale.unit}; in above the axis, out below`} table={() => <Rates time={time} {...{ received, transmitted }} snapshot={snapshot} />}>
+      <Chooser snapshot={snapshot} model={model} actions={actions} />
       <div class="hero">
         <div class="now">
-          <Way name="In" way="in" io={snapshot.received} scale={scale} />
-          <Way name="Out" way="out" io={snapshot.transmitted} scale={scale} />
+          <Way name="In" way="in" io={now.received} scale={scale} />
+          <Way name="Out" way="out" io={now.transmitted} scale={scale} />
         </div>
         <Plot
-          time={last.time}
+          time={time}
           received={received}
           transmitted={transmitted}
           window={window}
           scale={scale}
           height={244}
           names={["in", "out"]}
-          label={`Throughput over time; now ${said(snapshot.received)} in and ${said(snapshot.transmitted)} out`}
+          label={`Throughput${where} over time; now ${said(now.received)} in and ${said(now.transmitted)} out`}
         />
       </div>
       <p class="export">
@@ -39,6 +49,32 @@ export function ThroughputPanel({ model, snapshot }: { model: Model; snapshot: S
           }}>Save as PNG</button>
       </p>
     </Panel>
+  );
+}
+
+const NOTHING: Io = { bytes: 0, packets: 0, bytes_per_second: 0, packets_per_second: 0 };
+
+// Whose throughput, and how far back. An interface that is chosen stays in the list when it is gone.
+function Chooser({ snapshot, model, actions }: { snapshot: Snapshot; model: Model; actions: Actions }) {
+  const { interface: chosen, day } = model.view;
+  const names = snapshot.interfaces.map(({ name }) => name);
+  if (chosen !== undefined && !names.includes(chosen)) names.push(chosen);
+  return (
+    <div class="chooser">
+      {names.length > 1 || chosen !== undefined ? (
+        <label>
+          Interface{" "}
+          <select value={chosen ?? ""} onChange={(event) => actions.go({ interface: event.currentTarget.value || undefined })}>
+            <option value="">All, each flow once</option>
+            {names.map((name) => <option key={name} value={name}>{name}</option>)}
+          </select>
+        </label>
+      ) : null}
+      <label>
+        <input type="checkbox" checked={day ?? false} onChange={(event) => actions.go({ day: event.currentTarget.checked || undefined })} />{" "}
+        Last 24 h
+      </label>
+    </div>
   );
 }
 

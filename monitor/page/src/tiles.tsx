@@ -7,8 +7,8 @@ import type { Actions, Model } from "./app";
 import { count, percent, perSecond, seconds, window as shown } from "./format";
 import type { Column } from "./series";
 
-// Flows of connections that failed, as far as they are still active.
-const FAILED = "state refused or state timed_out or state reset or state syn_sent";
+// Flows of connections that failed: those that ended a short while ago, too.
+export const FAILED = "state refused or state timed_out or state reset or state syn_sent";
 
 export function Tiles({ model, snapshot, actions }: { model: Model; snapshot: Snapshot; actions: Actions }) {
   const link = (change: { filter: string }): string => actions.link(change);

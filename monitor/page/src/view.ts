@@ -11,6 +11,10 @@ export interface View {
   // The domain of a drill-down; "" is the traffic without a name.
   domain?: string;
   flow?: string;
+  // The interface whose throughput and flows are shown; none: the whole host.
+  interface?: string;
+  // Throughput of the last day, in minutes.
+  day?: boolean;
 }
 
 export function readView(hash: string): View {
@@ -23,6 +27,8 @@ export function readView(hash: string): View {
     filter: words.get("filter") ?? "",
     domain: words.get("domain") ?? undefined,
     flow: words.get("flow") ?? undefined,
+    interface: words.get("interface") ?? undefined,
+    day: words.has("day") || undefined,
   };
 }
 
@@ -33,6 +39,8 @@ export function writeView(view: View): string {
   if (view.filter) words.set("filter", view.filter);
   if (view.domain !== undefined) words.set("domain", view.domain);
   if (view.flow !== undefined) words.set("flow", view.flow);
+  if (view.interface !== undefined) words.set("interface", view.interface);
+  if (view.day) words.set("day", "1");
   return `#${words}`;
 }
 

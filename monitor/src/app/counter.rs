@@ -581,6 +581,7 @@ impl Counter {
         engine.surroundings().set_interfaces(&interfaces);
         engine.surroundings().set_devices(&devices);
         engine.surroundings().set_local_networks(&self.host.networks);
+        engine.surroundings().set_uplinks(&self.host.uplinks(&self.config.wan));
     }
 
     /// Leaves for the page what only this thread can know.

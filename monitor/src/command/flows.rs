@@ -45,6 +45,7 @@ const EXAMPLES: &str = "\
 Examples:
   weir flows 'port 443 and bytes > 1M'
   weir flows 'not net 10.0.0.0/8 and (retransmissions > 100 or rtt > 200ms)' --sort bytes
+  weir flows 'state refused'                    # those that ended a short while ago, too
   weir flows --json 'state syn_sent' | jq -r .server_ip";
 
 /// What is asked.
@@ -74,6 +75,16 @@ pub struct Arguments {
     /// Most flows that are shown.
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: u32,
+    /// Also flows that ended a short while ago: the last 512 that failed and 512 others. Without it they are shown
+    /// where the filter asks for a state that is an end: `refused`, `timed_out`, `closed` or `reset`.
+    #[arg(long)]
+    ended: bool,
+    /// Only flows that pass this interface; directions are as it sees them.
+    #[arg(long, value_name = "NAME")]
+    interface: Option<String>,
+    /// One row per interface that sees a flow; only the first has the numbers of the whole flow.
+    #[arg(long)]
+    copies: bool,
     /// Print a JSON object a line.
     #[arg(long)]
     json: bool,
@@ -90,6 +101,16 @@ pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
     let filter = arguments.filter.join(" ");
     let Arguments { limit, reverse, .. } = arguments;
     let mut path = format!("/api/v1/flows?limit={limit}&sort={}&reverse={reverse}", arguments.sort.as_str());
+    if arguments.ended {
+        path.push_str("&ended=true");
+    }
+    if arguments.copies {
+        path.push_str("&copies=true");
+    }
+    if let Some(interface) = &arguments.interface {
+        path.push_str("&interface=");
+        path.push_str(&client::escape(interface));
+    }
     if !filter.is_empty() {
         // What is wrong with it is better said before anybody is asked.
         filter.parse::<Filter>().map_err(CommandError::Filter)?;
@@ -176,7 +197,7 @@ fn row(flow: &Flow<'_>) -> [String; COLUMNS.len()] {
         units::bytes(flow.sent.bytes as f64),
         units::bytes(flow.received.bytes as f64),
         units::bytes(rate) + "/s",
-        text(Some(&flow.interface)),
+        text(Some(&*flow.seen_on())),
         text(flow.owner("process").or_else(|| flow.owner("owner")).as_deref()),
         text(flow.owner("unit").as_deref()),
     ]

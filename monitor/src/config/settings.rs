@@ -121,6 +121,8 @@ settings! {
     interface: Vec<Pattern> = "interface", "NAME,…", "", Live;
     /// Interfaces to leave out, even if `interface` names them.
     exclude: Vec<Pattern> = "exclude", "NAME,…", "", Live;
+    /// Interfaces that lead outwards: of forwarded flows what leaves by them is out, what comes in by them is in, also where another interface saw the flow first; without one, those with a default route; where there is none, addresses decide.
+    wan: Vec<Pattern> = "wan", "NAME,…", "", Live;
     /// Where packets that come in are counted: `tc`, `xdp` (before the kernel's network stack) or `xdp-generic` (slow, for tests).
     ingress: Ingress = "ingress", "HOOK", "tc", Restart;
     /// Count packets of other hosts too: for mirror ports.

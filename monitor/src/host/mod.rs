@@ -65,6 +65,16 @@ pub struct Host {
     pub networks: Vec<LocalNetwork>,
 }
 
+impl Host {
+    /// Indexes of the interfaces that lead outwards: those of these names, or those with a default route.
+    pub fn uplinks(&self, named: &[Pattern]) -> Vec<u32> {
+        let leads = |link: &&Link| {
+            if named.is_empty() { link.default_route } else { named.iter().any(|p| p.matches(&link.name)) }
+        };
+        self.links.iter().filter(leads).map(|link| link.ifindex).collect()
+    }
+}
+
 /// The host cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -219,6 +229,16 @@ mod tests {
         assert_eq!(names(&[], &["eth0"], &links), ["eth1"]);
         let links = [link("lo", true, false), link("eth0", true, false), link("eth1", false, false)];
         assert_eq!(names(&[], &[], &links), ["eth0"]);
+    }
+
+    #[test]
+    fn what_leads_outwards_is_named_or_has_the_default_route() {
+        let links = [link("lan0", true, false), link("wan0", true, true), link("ppp0", true, false)];
+        let links = (1..).zip(links).map(|(ifindex, link)| Link { ifindex, ..link }).collect();
+        let host = Host { links, networks: Vec::new() };
+        assert_eq!(host.uplinks(&[]), [2]);
+        assert_eq!(host.uplinks(&[Pattern::read("ppp*").unwrap()]), [3]);
+        assert!(host.uplinks(&[Pattern::read("none").unwrap()]).is_empty());
     }
 
     #[test]

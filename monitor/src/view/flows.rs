@@ -24,8 +24,11 @@ pub struct Answer<'a> {
 pub struct Flow<'a> {
     /// Tells it from all others as long as it lives.
     pub id: FlowId,
-    /// Interface that saw it.
+    /// Interface that saw it first.
     pub interface: Cow<'a, str>,
+    /// All that see it, that one first.
+    #[serde(default)]
+    pub interfaces: Vec<Cow<'a, str>>,
     /// Transport by name, or the number of its IP protocol.
     pub transport: Cow<'a, str>,
     /// Who began: address.
@@ -63,7 +66,14 @@ pub struct Flow<'a> {
     /// TCP: its state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<Cow<'a, str>>,
-    /// Whether the same flow is counted on another interface: leave it out of sums.
+    /// Why it ended, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_reason: Option<Cow<'a, str>>,
+    /// When that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<Time>,
+    /// Whether it is a copy of a flow that another interface saw first: leave it out of sums. Only where copies were
+    /// asked for.
     pub duplicate: bool,
     /// First packet.
     pub start: Time,
@@ -148,6 +158,7 @@ impl Flow<'_> {
         Flow {
             id: self.id,
             interface: Cow::Owned(self.interface.into_owned()),
+            interfaces: self.interfaces.into_iter().map(|name| Cow::Owned(name.into_owned())).collect(),
             transport: Cow::Owned(self.transport.into_owned()),
             client_ip: self.client_ip,
             client_port: self.client_port,
@@ -163,6 +174,8 @@ impl Flow<'_> {
             role: Cow::Owned(self.role.into_owned()),
             scope: Cow::Owned(self.scope.into_owned()),
             state: own(self.state),
+            end_reason: own(self.end_reason),
+            end: self.end,
             duplicate: self.duplicate,
             start: self.start,
             last: self.last,
@@ -184,7 +197,26 @@ fn owned(owned: Option<&Owned>) -> serde_json::Map<String, serde_json::Value> {
     }
 }
 
+/// Interfaces that a row names; of more, how many more there are.
+const NAMED: usize = 3;
+
 impl Flow<'_> {
+    /// The interfaces that see it, for a column.
+    pub fn seen_on(&self) -> Cow<'_, str> {
+        match &*self.interfaces {
+            [] => Cow::Borrowed(&self.interface),
+            [one] => Cow::Borrowed(one),
+            several => {
+                let mut text = several.iter().take(NAMED).map(|name| &**name).collect::<Vec<_>>().join(",");
+                if several.len() > NAMED {
+                    text.push_str(" +");
+                    text.push_str(&(several.len() - NAMED).to_string());
+                }
+                Cow::Owned(text)
+            }
+        }
+    }
+
     /// A text of whose it is; where both ends are on this host that of both, the client's first.
     pub fn owner(&self, field: &str) -> Option<Cow<'_, str>> {
         let text = |name: &str| self.owned.get(name).and_then(serde_json::Value::as_str);
@@ -244,6 +276,11 @@ impl<'a> From<&FlowView<'a>> for Flow<'a> {
         Self {
             id: flow.id,
             interface: flow.interface.into(),
+            interfaces: [flow.interface]
+                .into_iter()
+                .chain(flow.further_interfaces.iter().copied())
+                .map(Into::into)
+                .collect(),
             transport: match flow.transport {
                 Transport::Other => flow.protocol.to_string().into(),
                 known => known.as_str().into(),
@@ -262,6 +299,8 @@ impl<'a> From<&FlowView<'a>> for Flow<'a> {
             role: flow.role.as_str().into(),
             scope: flow.scope.as_str().into(),
             state: flow.state.map(|state| state.as_str().into()),
+            end_reason: flow.end.map(|end| end.reason.as_str().into()),
+            end: flow.end.map(|end| Time(end.time)),
             duplicate: flow.duplicate,
             start: Time(flow.start),
             last: Time(flow.last),

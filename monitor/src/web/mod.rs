@@ -275,6 +275,7 @@ impl Web {
             ("/-/ready", get(ready)),
             ("/api/v1/flows", get(api::flows)),
             ("/api/v1/flows/{id}", get(api::flow)),
+            ("/api/v1/history", get(api::history)),
             ("/api/v1/live", get(api::live)),
             ("/api/v1/live/stream", get(api::stream)),
             ("/api/v1/detections", get(api::detections)),

@@ -54,7 +54,7 @@ pub(crate) fn escaped(text: &str) -> String {
 }
 
 /// A body that came in chunks.
-fn whole(mut chunks: &str) -> Option<String> {
+pub(crate) fn whole(mut chunks: &str) -> Option<String> {
     let mut body = String::new();
     loop {
         let (size, rest) = chunks.split_once("\r\n")?;

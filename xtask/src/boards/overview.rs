@@ -14,17 +14,25 @@ pub(crate) fn board() -> Board {
 }
 
 fn now() -> Row {
-    let io = "weir_network_io_bytes_total";
+    let io = "weir_flow_io_bytes_total";
     Row {
         title: "Now",
         panels: vec![
             Panel::number(Unit::Count, "Hosts", "Hosts that are up, of those selected above.")
                 .query("hosts", "count(weir_build_info{$host})")
                 .at_least(1.0),
-            Panel::number(Unit::BytesPerSecond, "In", "Bytes received, on the wire.")
-                .query("in", total(io, "$link, direction=\"receive\"")),
-            Panel::number(Unit::BytesPerSecond, "Out", "Bytes transmitted, on the wire.")
-                .query("out", total(io, "$link, direction=\"transmit\"")),
+            Panel::number(
+                Unit::BytesPerSecond,
+                "In",
+                "Bytes received in TCP, UDP and SCTP flows, each flow once.",
+            )
+            .query("in", total(io, "$host, direction=\"receive\"")),
+            Panel::number(
+                Unit::BytesPerSecond,
+                "Out",
+                "Bytes transmitted in TCP, UDP and SCTP flows, each flow once.",
+            )
+            .query("out", total(io, "$host, direction=\"transmit\"")),
             Panel::number(Unit::Count, "Flows", "Active flows, each once.")
                 .query("flows", "sum(weir_flows_active{$host})"),
             Panel::number(
@@ -66,17 +74,27 @@ fn traffic() -> Row {
             Panel::lines(
                 Unit::BytesPerSecond,
                 "Throughput",
-                "Bytes on the wire, from the link layer on; received above the axis, transmitted below.",
+                "Bytes on the wire of TCP, UDP and SCTP flows, each flow once; received above the axis, transmitted below.",
             )
-            .query("{{direction}}", rate("direction", "weir_network_io_bytes_total", "$link"))
+            .query("{{direction}}", rate("direction", "weir_flow_io_bytes_total", "$host"))
             .mirrored(),
             Panel::lines(
                 Unit::PacketsPerSecond,
                 "Packets per second",
-                "IP packets on the wire: a super-packet of the kernel counts as its segments.",
+                "The same in packets: a super-packet of the kernel counts as its segments.",
             )
-            .query("{{direction}}", rate("direction", "weir_network_io_packets_total", "$link"))
+            .query("{{direction}}", rate("direction", "weir_flow_io_packets_total", "$host"))
             .mirrored(),
+            Panel::lines(
+                Unit::BytesPerSecond,
+                "Throughput by interface",
+                "All bytes on the wire, in and out; a packet that passes two interfaces, such as a bridge and its port, \
+                 counts on both.",
+            )
+            .query(
+                "{{instance}} {{interface}} {{direction}}",
+                top_rate("instance, interface, direction", "weir_network_io_bytes_total", "$link"),
+            ),
             Panel::lines(
                 Unit::BytesPerSecond,
                 "Top domains",
@@ -100,7 +118,11 @@ fn traffic() -> Row {
                 "{{transport}} {{server_port}} {{service}}",
                 top_increase("transport, server_port, service", "weir_service_io_bytes_total", "$host"),
             ),
-            Panel::lines(Unit::BytesPerSecond, "Transports", "Both directions, by transport and IP version.")
+            Panel::lines(
+                Unit::BytesPerSecond,
+                "Transports",
+                "Both directions, by transport and IP version, of all interfaces selected above: what passes two counts twice.",
+            )
                 .query(
                     "{{transport}} IPv{{ip_version}}",
                     rate("transport, ip_version", "weir_network_io_bytes_total", "$link") + " > 0",
@@ -112,9 +134,9 @@ fn traffic() -> Row {
 
 fn hosts() -> Row {
     let io = |direction: &str| {
-        rate("instance", "weir_network_io_bytes_total", &format!("$link, direction=\"{direction}\""))
+        rate("instance", "weir_flow_io_bytes_total", &format!("$host, direction=\"{direction}\""))
     };
-    let busiest = format!("topk($top, {})", rate("instance", "weir_network_io_bytes_total", "$link"));
+    let busiest = format!("topk($top, {})", rate("instance", "weir_flow_io_bytes_total", "$host"));
     let of_busiest = |by_host: &str| format!("({by_host}) and {busiest}");
     Row {
         title: "Hosts",

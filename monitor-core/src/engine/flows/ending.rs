@@ -5,7 +5,7 @@ use monitor_common::abi::Flow;
 use super::{Books, Flows, packets};
 use crate::{
     engine::HookReading,
-    flow::{entry::Entry, expiry, pressure::Pressure, table::Left},
+    flow::{End, entry::Entry, expiry, pressure::Pressure, table::Left},
     label::{AttemptResult, EndReason},
 };
 
@@ -107,7 +107,7 @@ impl Flows {
         match left {
             Left::Duplicate => {}
             Left::HandedOver(next) => self.hand_over(books, entry, next),
-            Left::Ended => books.end(entry, reason),
+            Left::Ended => books.end(slot, entry, reason),
         }
     }
 
@@ -135,8 +135,8 @@ impl Flows {
 }
 
 impl Books {
-    /// A flow has ended.
-    fn end(&mut self, mut entry: Entry, reason: EndReason) {
+    /// The flow in a slot has ended.
+    fn end(&mut self, slot: u32, mut entry: Entry, reason: EndReason) {
         self.name(&mut entry, true);
         self.ledger.moved(entry.state(), None);
         // When the program ends, an attempt that may still be answered has no result.
@@ -146,5 +146,15 @@ impl Books {
         }
         self.ledger.flow_ended(entry.transport(), reason);
         self.last(&mut entry, reason);
+        if self.ledger.live().is_on() && reason != EndReason::Shutdown {
+            let seen = entry.group.as_ref().map(|group| group.ifindexes()).unwrap_or_default();
+            let mut interfaces = vec![self.interfaces.name(entry.attachment).to_owned()];
+            for name in seen.iter().filter_map(|ifindex| self.interfaces.name_of(*ifindex)) {
+                if !interfaces.iter().any(|known| known == name) {
+                    interfaces.push(name.to_owned());
+                }
+            }
+            self.ended.keep(slot, entry, interfaces, End { reason, time: self.wall(self.now()) });
+        }
     }
 }

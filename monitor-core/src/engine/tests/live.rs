@@ -157,12 +157,14 @@ fn a_flow_has_a_life_and_an_id_that_no_other_has() {
     let states: Vec<TcpState> = line.unwrap().passages().iter().map(|passage| passage.state).collect();
     assert_eq!(states, [TcpState::Closed]);
     w.wait(10 * SECOND);
-    assert!(w.engine.look_at(id).is_none(), "it has ended");
+    let (flow, line, _) = w.engine.look_at(id).expect("it is kept for a while");
+    assert!(flow.end.is_some() && line.is_none(), "it has ended");
     assert!(w.engine.ledger().live().timelines().is_empty());
     outbound(40_001, 1).handshake(&mut w);
     w.wait(SECOND);
     let next = w.engine.flows().next().unwrap().id;
     assert_eq!(next.slot, id.slot);
-    assert!(w.engine.look_at(id).is_none() && w.engine.look_at(next).is_some());
+    assert!(w.engine.look_at(id).unwrap().0.end.is_some(), "the slot's next flow is another");
+    assert!(w.engine.look_at(next).unwrap().0.end.is_none());
     assert!(w.engine.look_at(FlowId { slot: u32::MAX, first: 0 }).is_none());
 }

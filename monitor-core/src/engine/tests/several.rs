@@ -489,8 +489,21 @@ fn a_connection_whose_directions_take_different_interfaces_is_one_with_its_hands
         assert_eq!(flow.first_response_seconds, None, "nobody saw both");
         assert_eq!((flow.sent.packets, flow.received.packets), (5, 4));
         assert_eq!((flow.sent.payload_bytes, flow.received.payload_bytes), (10, 2000));
+        assert_eq!(flow.further_interfaces, ["eth1"]);
+        let id = flow.id;
+        let copy = w.engine.flows().find(|f| f.duplicate).unwrap();
+        assert_eq!((copy.interface, copy.record_id), ("eth1", flow.record_id));
+        // The server's packets come in by eth1, wherever the client's go.
+        let at = w.engine.flow_at(id, "eth1").unwrap();
+        assert_eq!(at.sent_direction, Direction::Transmit, "what eth1 sees of the server is received");
+        assert_eq!(w.engine.flow_at(id, "eth0").unwrap().sent_direction, out);
         w.wait(5 * SECOND);
         assert_eq!((w.totals().flows.active[0], w.totals().flows.slots), (0, 0), "both halves end");
+        let over = w.engine.flow(id).expect("it is kept for a while");
+        assert_eq!((over.interface, &over.further_interfaces[..]), ("eth0", &["eth1"][..]));
+        assert_eq!(over.end.map(|end| end.reason), Some(crate::label::EndReason::Fin));
+        assert_eq!((over.state, over.received.payload_bytes), (Some(TcpState::Closed), 2000));
+        assert_eq!(w.engine.ended_flows().count(), 1);
     }
 }
 

@@ -9,7 +9,7 @@ use super::{feed::LOOK, screen::Input};
 use crate::{
     app::{OwnRun, RunError},
     view::{
-        listing,
+        listing::{self, Scope},
         live::{History, Life, Snapshot},
         top::{Live, News, Question},
     },
@@ -38,9 +38,10 @@ fn picture(run: &OwnRun, question: &Question, seen: &mut Seen) -> Option<Live> {
     let snapshot = Snapshot::of(run.state(), question.window);
     // What is no filter was refused where it was written; those that Enter makes quote what they are made of.
     let filter: Option<Filter> = question.filter.parse().ok();
+    let scope = Scope::default();
     let (ids, matched) =
-        listing::select(run.state(), filter.as_ref(), question.sort, question.limit, &|| true)?;
-    let flows = listing::rows(run.state(), &ids);
+        listing::select(run.state(), filter.as_ref(), &scope, question.sort, question.limit, &|| true)?;
+    let flows = listing::rows(run.state(), &ids, &scope);
     let (history, next) = run.state().turn(|engine| History::since(engine, seen.step));
     seen.step = next;
     Some(Live { snapshot, matched, flows, history })

@@ -1,4 +1,4 @@
-//! The last hour, as columns.
+//! The last hour or day, as columns.
 
 use monitor_core::engine::Engine;
 use monitor_core::record::Time;
@@ -6,7 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::state::State;
 
-/// What was measured over the last hour: columns of equal length, oldest first, one value a step.
+/// How far back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Range {
+    /// The last hour.
+    Hour,
+    /// The last day, in minutes.
+    Day,
+}
+
+/// What was measured over the last hour or day: columns of equal length, oldest first, one value a step.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
     /// Begin of the first step.
@@ -42,9 +51,23 @@ impl History {
         state.turn(|engine| Self::since(engine, 0).0)
     }
 
+    /// The last hour or day, of all or of one interface; nothing of an interface that has no past of its own.
+    pub fn of_range(engine: &Engine, range: Range, interface: Option<&str>) -> Self {
+        let live = engine.ledger().live();
+        let history = match (interface, range) {
+            (Some(name), range) => live.interface(name, range == Range::Day),
+            (None, Range::Hour) => Some(live.history()),
+            (None, Range::Day) => Some(live.day()),
+        };
+        history.map_or_else(Self::default, |history| Self::columns(engine, history, 0).0)
+    }
+
     /// The steps from number `from` on, and the number of the next: what is asked for next time.
     pub fn since(engine: &Engine, from: u64) -> (Self, u64) {
-        let history = engine.ledger().live().history();
+        Self::columns(engine, engine.ledger().live().history(), from)
+    }
+
+    fn columns(engine: &Engine, history: &monitor_core::live::History, from: u64) -> (Self, u64) {
         let (first, points) = history.since(from);
         let mut all = Self {
             start: Time::from_clock(first.saturating_mul(history.step()), engine.config().wall_offset),

@@ -8,7 +8,7 @@ mod shared;
 mod snapshot;
 
 pub use flow::{FlowEvent, Life, Timeline};
-pub use history::History;
+pub use history::{History, Range};
 pub(crate) use shared::json;
 pub use shared::{Query, Shared};
 pub use snapshot::{

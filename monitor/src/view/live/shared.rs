@@ -10,7 +10,7 @@ use super::{History, Snapshot};
 use crate::state::State;
 use crate::sync::lock;
 use crate::view::flows::Answer;
-use crate::view::listing;
+use crate::view::listing::{self, Scope};
 use crate::view::order::Sort;
 
 /// What a watcher wants to see.
@@ -24,6 +24,8 @@ pub struct Query {
     pub limit: usize,
     /// Which flows, as [`Filter`] reads it.
     pub filter: Option<String>,
+    /// Which beside that.
+    pub scope: Scope,
 }
 
 /// Different questions for flows whose answers are kept until the next drain.
@@ -33,7 +35,7 @@ const QUESTIONS: usize = 64;
 type Json = Arc<str>;
 
 /// Of which flows: all but the window.
-type Which = (Sort, usize, Option<String>);
+type Which = (Sort, usize, Option<String>, Scope);
 
 #[derive(Debug, Default)]
 struct Made {
@@ -62,7 +64,7 @@ impl Shared {
         wanted: &dyn Fn() -> bool,
     ) -> Option<(String, u64)> {
         let snapshot = self.snapshot(state, query.window);
-        let which = (query.sort, query.limit, query.filter.clone());
+        let which = (query.sort, query.limit, query.filter.clone(), query.scope.clone());
         let known = self.made(state, |made| made.flows.get(&which).cloned());
         let flows = if let Some(flows) = known {
             flows
@@ -107,8 +109,8 @@ impl Shared {
 }
 
 fn flows(state: &State, query: &Query, filter: Option<&Filter>, wanted: &dyn Fn() -> bool) -> Option<String> {
-    let (ids, matched) = listing::select(state, filter, query.sort, query.limit, wanted)?;
-    let answer = json(&Answer { matched, flows: listing::rows(state, &ids) });
+    let (ids, matched) = listing::select(state, filter, &query.scope, query.sort, query.limit, wanted)?;
+    let answer = json(&Answer { matched, flows: listing::rows(state, &ids, &query.scope) });
     Some(answer.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default().to_owned())
 }
 

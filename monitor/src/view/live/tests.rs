@@ -49,6 +49,9 @@ fn flow() -> Flow<'static> {
     Flow {
         id: FlowId { slot: 1, first: 2 },
         interface: "eth0".into(),
+        interfaces: vec!["eth0".into(), "br0".into()],
+        end_reason: Some("fin".into()),
+        end: Some(Time(1)),
         transport: "tcp".into(),
         client_ip: [10, 0, 0, 1].into(),
         client_port: 1,

@@ -19,7 +19,7 @@ use serde::Deserialize;
 
 use super::{filter, unreadable};
 use crate::state::{self, FLOWS};
-use crate::view::listing;
+use crate::view::listing::{self, Scope};
 use crate::view::order::{Order, Ranking, Sort};
 use crate::web::answer::{self, Form};
 use crate::web::asker::Asker;
@@ -47,6 +47,10 @@ pub(in crate::web) struct Question {
     #[serde(default)]
     reverse: bool,
     limit: Option<usize>,
+    #[serde(default)]
+    copies: bool,
+    ended: Option<bool>,
+    interface: Option<String>,
     /// An expression of [`monitor_core::filter`].
     filter: Option<String>,
 }
@@ -68,12 +72,14 @@ pub(in crate::web) async fn flows(
     let gzip = negotiate::gzip(&headers);
     let sort = Sort { by: question.sort, reverse: question.reverse };
     let limit = question.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
+    let scope = Scope { copies: question.copies, ended: question.ended, interface: question.interface };
     let pages = 2 * FLOWS * ROW + if gzip { ENCODER } else { 0 };
     let expected = Ranking::bytes(limit.min(web.state.flows())) + pages;
     let Ok(mut memory) = web.answers.take(&asker, expected).await else { return answer::busy(&web, &asker) };
     let shared = Arc::clone(&web);
+    let which = scope.clone();
     let selected = web.pool.run(&asker.client, move |token| {
-        listing::select(&shared.state, filter.as_ref(), sort, limit, &|| token.is_wanted())
+        listing::select(&shared.state, filter.as_ref(), &which, sort, limit, &|| token.is_wanted())
     });
     let (ids, matched) = match selected.await {
         Ok(selected) => selected,
@@ -82,7 +88,10 @@ pub(in crate::web) async fn flows(
     };
     memory.resize(ids.len() * size_of::<FlowId>() + pages);
     let form = Form { content_type: "application/json", compressed: gzip };
-    answer::with(form, Listing { web, asker, memory, pager: Pager::new(ids, matched, gzip) }.body().await)
+    answer::with(
+        form,
+        Listing { web, asker, memory, pager: Pager::new(ids, matched, scope, gzip) }.body().await,
+    )
 }
 
 /// An answer under way.
@@ -129,6 +138,7 @@ impl Listing {
 struct Pager {
     ids: Vec<FlowId>,
     matched: usize,
+    scope: Scope,
     /// Flows that were looked at.
     at: usize,
     /// A flow was written.
@@ -139,9 +149,9 @@ struct Pager {
 }
 
 impl Pager {
-    fn new(ids: Vec<FlowId>, matched: usize, gzip: bool) -> Self {
+    fn new(ids: Vec<FlowId>, matched: usize, scope: Scope, gzip: bool) -> Self {
         let encoder = gzip.then(|| answer::encoder(PIECE));
-        Self { ids, matched, at: 0, any: false, over: false, encoder }
+        Self { ids, matched, scope, at: 0, any: false, over: false, encoder }
     }
 
     const fn is_over(&self) -> bool {
@@ -168,7 +178,7 @@ impl Pager {
     /// The next rows as JSON, with what stands around them.
     fn page(&mut self, state: &state::State) -> Vec<u8> {
         let end = self.ids.len().min(self.at + FLOWS);
-        let rows = listing::rows(state, self.ids.get(self.at..end).unwrap_or_default());
+        let rows = listing::rows(state, self.ids.get(self.at..end).unwrap_or_default(), &self.scope);
         let mut page = Vec::with_capacity(rows.len() * ROW);
         if self.at == 0 {
             drop(write!(page, "{{\"matched\":{},\"flows\":[", self.matched));

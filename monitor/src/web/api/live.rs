@@ -13,7 +13,8 @@ use serde::Deserialize;
 
 use super::stream::Watcher;
 use super::{bad_request, filter, refuse, unreadable};
-use crate::view::live::{self, History};
+use crate::view::listing::Scope;
+use crate::view::live::{self, History, Range};
 use crate::view::order::{Order, Sort};
 use crate::web::asker::Asker;
 use crate::web::{Shared, answer, negotiate};
@@ -38,6 +39,18 @@ pub(in crate::web) struct Question {
     reverse: bool,
     limit: Option<usize>,
     filter: Option<String>,
+    #[serde(default)]
+    copies: bool,
+    ended: Option<bool>,
+    interface: Option<String>,
+}
+
+/// Which part of the past.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct Span {
+    range: Option<u64>,
+    interface: Option<String>,
 }
 
 /// The same without flows.
@@ -69,6 +82,30 @@ pub(in crate::web) async fn live(
         let snapshot = web.made.snapshot(&web.state, window);
         let history = live::json(&History::of(&web.state));
         Some(format!("{{\"snapshot\":{snapshot},\"history\":{history}}}").into_bytes())
+    })
+    .await
+}
+
+/// The last hour or day, of all or of one interface.
+pub(in crate::web) async fn history(
+    State(web): Shared,
+    Extension(asker): Extension<Asker>,
+    headers: HeaderMap,
+    question: Result<Query<Span>, QueryRejection>,
+) -> Response {
+    let question = match question {
+        Ok(Query(question)) => question,
+        Err(rejection) => return unreadable(&rejection),
+    };
+    let range = match question.range {
+        None | Some(3600) => Range::Hour,
+        Some(86_400) => Range::Day,
+        Some(_) => return bad_request("range: 3600 or 86400 seconds"),
+    };
+    answer::json(&web, &asker, negotiate::gzip(&headers), EXPECTED, move |web, _| {
+        let history =
+            web.state.turn(|engine| History::of_range(engine, range, question.interface.as_deref()));
+        Some(live::json(&history).into_bytes())
     })
     .await
 }
@@ -108,6 +145,7 @@ pub(in crate::web) async fn stream(
         sort: Sort { by: question.sort, reverse: question.reverse },
         limit,
         filter: question.filter,
+        scope: Scope { copies: question.copies, ended: question.ended, interface: question.interface },
     };
     let watcher = Watcher::new(&web, asker, query, filter, (place, memory));
     let mut response = watcher.events().into_response();

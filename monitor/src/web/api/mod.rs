@@ -14,7 +14,7 @@ use monitor_core::filter::Filter;
 use monitor_core::flow::FlowId;
 
 pub(super) use flows::flows;
-pub(super) use live::{live, stream};
+pub(super) use live::{history, live, stream};
 
 use super::asker::Asker;
 use super::{Shared, answer, negotiate};

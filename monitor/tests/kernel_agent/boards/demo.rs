@@ -64,6 +64,11 @@ impl Demo {
         self.text(&format!("/hosts/{host}/settings")).into()
     }
 
+    /// Where a host's Weir is asked.
+    pub(super) fn page(&self, host: &str) -> &str {
+        self.text(&format!("/hosts/{host}/page"))
+    }
+
     /// Sends a signal to a host's Weir.
     pub(super) fn signal(&self, host: &str, signal: Signal) {
         let process = self.state["hosts"][host]["process"].as_i64().expect("a process");

@@ -3,6 +3,7 @@
 mod demo;
 mod expected;
 mod panels;
+mod router;
 
 use std::{os::unix::fs::MetadataExt as _, path::PathBuf, time::Duration};
 

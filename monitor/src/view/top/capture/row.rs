@@ -37,6 +37,9 @@ pub(super) fn shown(flow: &FlowRecord, at: usize) -> Flow<'static> {
     Flow {
         id: FlowId { slot: at as u32, first: flow.start.0 },
         interface: "".into(),
+        interfaces: Vec::new(),
+        end_reason: None,
+        end: None,
         transport,
         client_ip: identity.client_ip,
         client_port: identity.client_port,

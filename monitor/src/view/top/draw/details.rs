@@ -96,7 +96,8 @@ fn facts<'a>(flow: &'a Flow<'static>, capture: bool) -> Vec<Block<'a>> {
         value("Application", known(flow.application.as_deref(), flow.application_source.as_deref())),
         text("Service", flow.service.as_deref()),
         text("State", flow.state.as_deref()),
-        text("Interface", Some(&*flow.interface).filter(|_| !capture)),
+        value("Interfaces", if capture { Value::Empty } else { Value::Text(flow.seen_on()) }),
+        text("Ended by", flow.end_reason.as_deref()),
         text("Role", Some(&*flow.role).filter(|_| !capture)),
         text("Scope", Some(&*flow.scope).filter(|_| !capture)),
     ];

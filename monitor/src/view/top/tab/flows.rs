@@ -32,7 +32,7 @@ pub(super) const COLUMNS: [Column; 17] = [
     Column::number("RETRANS", 8).rank(11),
     Column::number("PACKETS", 10).rank(13),
     Column::number("DURATION", 10).rank(12),
-    Column::text("INTERFACE", (9, 15), 0).rank(14).only(Of::Live),
+    Column::text("INTERFACE", (9, 20), 0).rank(14).only(Of::Live),
 ];
 
 /// The order in which the source of the flows has them as the table has them: all flows, not only those told.
@@ -97,7 +97,7 @@ fn row<'a>(flow: &'a Flow<'static>, at: usize, now: Option<u64>) -> Row<'a> {
         Cell::new(retransmitted).paint(if retransmissions > 0 { Paint::Warn } else { Paint::Dim }),
         Cell::new(Value::Count(sent.packets.saturating_add(received.packets))),
         Cell::new(Value::Seconds(lasted)).paint(Paint::Dim),
-        Cell::new(Value::text(&flow.interface)).paint(Paint::Dim),
+        Cell::new(Value::Text(flow.seen_on())).paint(Paint::Dim),
     ];
     Row { id: Cow::Owned(flow.id.to_string()), at, cells, last: false }
 }
