@@ -1,6 +1,6 @@
 //! What is known of the host itself: its interfaces, its addresses, its listening sockets.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use monitor_common::abi::Transport;
 
@@ -33,6 +33,28 @@ pub struct Listener {
     pub transport: Transport,
     /// Local port, host byte order.
     pub port: u16,
+}
+
+/// A connection whose addresses this host translates, as its first packet has them: from whom, and to whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Translation {
+    /// TCP, UDP or SCTP: the IP protocol number.
+    pub protocol: u8,
+    /// Before it is translated.
+    pub before: [SocketAddr; 2],
+    /// Behind that.
+    pub behind: [SocketAddr; 2],
+}
+
+/// What became of translations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Translating {
+    /// One began, or goes on.
+    Began(Translation),
+    /// One ended.
+    Ended(Translation),
+    /// Some of either were not heard; those that go on are told again.
+    Anew,
 }
 
 /// What a network device is among others: how packets pass from one to the next.

@@ -100,6 +100,8 @@ impl Flows {
         let first = if entry.is_representative() { Some(slot) } else { self.table.first(slot) };
         let group = first.and_then(|first| self.table.entry(first)).and_then(|e| e.group.as_deref());
         let (place, direction) = (entry.place(), entry.directions()[sender.index()]);
+        let turned = first.is_some_and(|first| self.is_turned(slot, first));
+        let sender = if turned { sender.other() } else { sender };
         group.and_then(|group| group.fullest(sender)).is_none_or(|fullest| fullest == (place, direction))
     }
 
@@ -109,8 +111,10 @@ impl Flows {
         if !self.is_voice(slot, payload.sender) {
             return false;
         }
+        let turned = self.is_turned(slot, first);
         let Some(entry) = self.table.entry_mut(first).filter(|e| e.earlier.is_none()) else { return false };
-        let wanted = books.hear(&mut self.payloads, first, entry, payload);
+        let sender = if turned { payload.sender.other() } else { payload.sender };
+        let wanted = books.hear(&mut self.payloads, first, entry, &Payload { sender, ..*payload });
         self.make_room(books, payload.time);
         wanted
     }

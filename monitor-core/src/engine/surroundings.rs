@@ -4,7 +4,7 @@ use monitor_common::abi;
 
 use super::Engine;
 use crate::{
-    host::{Device, Interface, Listener, LocalNetwork},
+    host::{Device, Interface, Listener, LocalNetwork, Translating},
     label::ClientRule,
     network::Network,
 };
@@ -33,6 +33,12 @@ impl Surroundings<'_> {
     pub fn set_devices(&mut self, devices: &[Device]) {
         let Engine { flows, books } = &mut *self.0;
         flows.devices_changed(books, devices);
+    }
+
+    /// Translations of addresses on this host began or ended: what is seen before and behind one is one flow. Those of
+    /// flows that begin are to be told before the drain that reads these first ends them.
+    pub fn translate(&mut self, news: &Translating) {
+        self.0.flows.translate(news);
     }
 
     /// The interface is gone, and so are its hook counters: another one may begin at 0 under the same

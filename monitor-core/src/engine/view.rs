@@ -13,6 +13,7 @@ use crate::{
         record, role,
     },
     live::{Line, Risks},
+    totals::Translations,
 };
 
 impl Engine {
@@ -66,6 +67,11 @@ impl Engine {
             view.sent_direction = account::direction(entry.view, client);
         }
         Some(view)
+    }
+
+    /// Translations of addresses on this host that are known.
+    pub const fn translations(&self) -> Translations {
+        self.flows.translations.totals
     }
 
     /// Names of the interfaces that a flow was seen on, each once: that of the sighting that counts first.

@@ -119,6 +119,8 @@ label_enum! {
         Pod = "pod",
         /// Namespace of its pod.
         Namespace = "namespace",
+        /// Whose it is, at either end: `user`, `kernel`, `forwarded` or `unknown`.
+        Owner = "owner",
     }
 }
 
@@ -127,7 +129,13 @@ impl TextField {
     const fn is_of_owner(self) -> bool {
         matches!(
             self,
-            Self::Process | Self::User | Self::Unit | Self::Container | Self::Pod | Self::Namespace
+            Self::Process
+                | Self::User
+                | Self::Unit
+                | Self::Container
+                | Self::Pod
+                | Self::Namespace
+                | Self::Owner
         )
     }
 
@@ -439,6 +447,11 @@ impl Test {
             Self::Span { span, comparison, value } => {
                 subject.span(*span).is_some_and(|found| comparison.holds(found, *value))
             }
+            Self::Text { field: TextField::Owner, negated, pattern } => {
+                subject.owned().is_some_and(|owned| {
+                    owned.classes().any(|class| pattern.matches(class.as_str())) != *negated
+                })
+            }
             Self::Text { field, negated, pattern } if field.is_of_owner() => {
                 let owners = subject.owned().into_iter().flat_map(Owned::users);
                 let mut texts = owners.flat_map(|owner| field.of_owner(owner)).flatten().peekable();
@@ -460,7 +473,14 @@ impl Test {
             Self::Before(time) => subject.times().is_some_and(|(first, _)| first < *time),
             Self::Anywhere(pattern) => {
                 let within = |field| subject.text(field).is_some_and(|text| pattern.is_within(text));
-                TextField::ALL.into_iter().any(within)
+                let owners = || subject.owned().into_iter().flat_map(Owned::users);
+                let owned = |field: TextField| {
+                    owners()
+                        .flat_map(|owner| field.of_owner(owner))
+                        .flatten()
+                        .any(|text| pattern.is_within(text))
+                };
+                TextField::ALL.into_iter().any(|field| within(field) || owned(field))
                     || subject.further_interfaces().iter().any(|name| pattern.is_within(name))
                     || on(None, |side| subject.ip(side).is_some_and(|ip| pattern.is_within(&ip.to_string())))
             }

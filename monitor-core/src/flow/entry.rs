@@ -17,6 +17,7 @@ use super::{
     role::Parties,
     state::{Connection, Results, Track},
     table::NONE,
+    translation::{Ends, Translated},
 };
 use crate::label::{ClientRule, Role, Scope, TcpCounter, TcpState};
 use crate::payload::Talk;
@@ -31,6 +32,8 @@ pub(crate) struct Entry {
     pub(crate) domain: u64,
     /// Its packets are inside a tunnel.
     pub(crate) inside: bool,
+    /// What its 5-tuple is to a translation of addresses on this host.
+    pub(crate) translated: Option<Box<Translated>>,
     /// Several sightings of its flow, of which this is the representative.
     pub(crate) group: Option<Box<Group>>,
     /// Index of the attachment that its hooks belong to.
@@ -106,6 +109,7 @@ impl Default for Entry {
             view: FlowKey::default().view(),
             domain: 0,
             inside: false,
+            translated: None,
             group: None,
             attachment: 0,
             next: NONE,
@@ -168,6 +172,17 @@ impl Entry {
     /// Which way what each side sends passes there.
     pub(crate) fn directions(&self) -> [Direction; 2] {
         [Side::Lower, Side::Upper].map(|side| account::direction(self.view, side))
+    }
+
+    /// The 5-tuple of its flow: where that is translated, the one before.
+    pub(crate) fn ends(&self) -> Ends {
+        self.translated.as_ref().map_or_else(|| Ends::of(&self.key), |translated| translated.original)
+    }
+
+    /// Whether its lower side is the upper one of another sighting of the same flow.
+    pub(crate) fn is_turned(&self, other: &Self) -> bool {
+        let swapped = |entry: &Self| entry.translated.as_ref().is_some_and(|translated| translated.swapped);
+        swapped(self) != swapped(other)
     }
 
     /// What was counted of the flow, wherever it was seen.

@@ -95,6 +95,15 @@ impl Group {
         counted
     }
 
+    /// Lower and upper side change places: another sighting stands for the flow.
+    pub(crate) fn turn(&mut self) {
+        for seen in &mut self.seen {
+            seen.counted.swap(0, 1);
+        }
+        self.base.turn();
+        self.best.turn();
+    }
+
     /// What the flow gained since the last call.
     pub(crate) fn take(&mut self, devices: &Devices) -> Reading {
         self.changed = false;

@@ -14,6 +14,7 @@ pub(crate) mod record;
 pub(crate) mod role;
 pub(crate) mod state;
 pub(crate) mod table;
+pub(crate) mod translation;
 mod view;
 
 pub use expiry::Timeouts;

@@ -6,7 +6,7 @@ use monitor_common::abi::Side;
 
 use super::role::Parties;
 use crate::label::Role;
-use crate::record::{End, Owned, Owner, OwnerClass, OwnerSource};
+use crate::record::{End, Owned, Owner, OwnerClass, OwnerSource, Text};
 
 /// What was found out of the socket at one end.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,6 +43,10 @@ pub(crate) struct Owners {
     shown: Option<Arc<Owned>>,
     /// Both ends have been asked for long enough.
     settled: bool,
+    /// Its addresses are translated on this host: what is behind that, as it is shown.
+    translated: Option<Text>,
+    /// By [`Side`]: who is there, as is known by a translation.
+    behind: [Option<Claim>; 2],
 }
 
 impl Owners {
@@ -65,6 +69,25 @@ impl Owners {
         }
     }
 
+    /// The addresses of the flow are translated on this host.
+    pub(crate) fn translate(&mut self, shown: Text, parties: Parties) {
+        self.translated = Some(shown);
+        self.review(parties);
+    }
+
+    /// Takes what other sightings say of a flow that is translated: processes at its ends.
+    pub(crate) fn translated(&mut self, behind: [Option<Claim>; 2], parties: Parties) {
+        if self.behind != behind {
+            self.behind = behind;
+            self.review(parties);
+        }
+    }
+
+    /// The claim of an end at which a process is.
+    pub(crate) fn user(&self, side: Side) -> Option<&Claim> {
+        Some(&self.claims[side.index()]).filter(|claim| matches!(claim.socket, Socket::User(..)))
+    }
+
     /// What the flow is to this host has changed.
     pub(crate) fn review(&mut self, parties: Parties) {
         if self.shown.is_some() {
@@ -85,6 +108,8 @@ impl Owners {
             Side::Upper => (upper, lower),
         };
         let near_is_server = match parties.role {
+            // A published port: who answers is the server, who asked may be a process here, too.
+            Role::Server if self.translated.is_some() && server.owner.is_none() => false,
             Role::Server => !parties.within,
             Role::Client => false,
             // Of what passes, the end of which something is known.
@@ -93,7 +118,7 @@ impl Owners {
         let near = if near_is_server { server.clone() } else { client.clone() };
         let both =
             (client.owner.is_some() && server.owner.is_some() || parties.within).then_some([client, server]);
-        self.shown = Some(Arc::new(Owned { near, both }));
+        self.shown = Some(Arc::new(Owned { near, both, translated: self.translated.clone() }));
     }
 
     /// Who is at one end.
@@ -101,6 +126,9 @@ impl Owners {
         let is_near = parties.is_near(side);
         let claim = &self.claims[side.index()];
         let class = |class| End { class, source: None, owner: None };
+        if self.translated.is_some() {
+            return self.translated_end(side, parties);
+        }
         if claim.looked_up && !is_near {
             return class(OwnerClass::Forwarded);
         }
@@ -111,6 +139,26 @@ impl Owners {
             Socket::Absent | Socket::Unasked if !is_near => class(OwnerClass::Forwarded),
             Socket::Kernel | Socket::Absent => class(OwnerClass::Kernel),
             Socket::Unknown | Socket::Unasked => class(OwnerClass::Unknown),
+        }
+    }
+
+    /// Who is at an end of a flow that is translated: a socket that was found by the addresses before that is not
+    /// the one behind, and where none is this host only passes it on.
+    fn translated_end(&self, side: Side, parties: Parties) -> End {
+        let claim = &self.claims[side.index()];
+        let user = |source, owner: &Arc<Owner>| End {
+            class: OwnerClass::User,
+            source: Some(source),
+            owner: Some(Arc::clone(owner)),
+        };
+        match (&claim.socket, self.behind[side.index()].as_ref().map(|claim| &claim.socket)) {
+            (Socket::User(OwnerSource::Veth, owner), _) => user(OwnerSource::Veth, owner),
+            (_, Some(Socket::User(_, owner))) => user(OwnerSource::Conntrack, owner),
+            (Socket::User(source, owner), _) if !claim.looked_up => user(*source, owner),
+            (Socket::Unknown, _) if parties.is_near(side) => {
+                End { class: OwnerClass::Unknown, source: None, owner: None }
+            }
+            _ => End { class: OwnerClass::Forwarded, source: None, owner: None },
         }
     }
 

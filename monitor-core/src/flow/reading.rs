@@ -112,6 +112,19 @@ impl SideReading {
 pub(crate) struct Reading(pub(crate) [SideReading; 2]);
 
 impl Reading {
+    /// Lower and upper side change places.
+    pub(crate) fn turn(&mut self) {
+        self.0.swap(0, 1);
+    }
+
+    /// The same with its sides in the other order, if `turned`.
+    pub(crate) fn turned(mut self, turned: bool) -> Self {
+        if turned {
+            self.turn();
+        }
+        self
+    }
+
     /// The slot as it is now.
     pub(crate) fn of(flow: &Flow) -> Self {
         Self([SideReading::of(flow, Side::Lower), SideReading::of(flow, Side::Upper)])

@@ -7,9 +7,10 @@
 use std::collections::{HashMap, hash_map};
 use std::ops::Range;
 
-use monitor_common::abi::{Address, FlowKey};
-
-use super::entry::{Entry, Sighting};
+use super::{
+    entry::{Entry, Sighting},
+    translation::Ends,
+};
 
 /// No entry, no slot.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -41,27 +42,13 @@ const _: () = assert!(size_of::<Line>() == 32);
 /// A 5-tuple in one layer 2 network, wherever it was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Tuple {
-    lower: Address,
-    upper: Address,
-    lower_port: u16,
-    upper_port: u16,
-    protocol: u8,
-    ip_version: u8,
+    ends: Ends,
     domain: u64,
 }
 
 impl Tuple {
-    const fn of(entry: &Entry) -> Self {
-        let key: &FlowKey = &entry.key;
-        Self {
-            domain: entry.domain,
-            lower: key.lower,
-            upper: key.upper,
-            lower_port: key.lower_port,
-            upper_port: key.upper_port,
-            protocol: key.protocol,
-            ip_version: key.ip_version,
-        }
+    fn of(entry: &Entry) -> Self {
+        Self { ends: entry.ends(), domain: entry.domain }
     }
 }
 

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use monitor_common::abi::Transport;
 
-use super::{ASKED, DOMAINS, EDGES, HOSTS, Marks, NAMES, SERVICES};
+use super::{ASKED, DOMAINS, EDGES, HOSTS, Marks, NAMES, OWNERS, SERVICES, Who};
 use crate::{
-    record::Text,
+    record::{End, OwnerClass, Text},
     top::{Top, Weighed},
 };
 
@@ -99,10 +99,40 @@ pub struct Edge<'a> {
     pub service: Option<ServicePort>,
     /// Its ends that are other hosts: one, both where it is forwarded, none where it stays within this one.
     pub hosts: [Option<IpAddr>; 2],
+    /// Whose it is, where owners are asked for: of this host's own end, or of the client's.
+    pub owner: Option<&'a End>,
 }
 
-/// Client, domain and service.
-pub type EdgeKey = (Client, Option<Text>, Option<ServicePort>);
+/// Under what the flow map counts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EdgeKey {
+    /// Who began the flow.
+    pub client: Client,
+    /// What kind of owner it has, where owners are asked for.
+    pub owner: Option<OwnerClass>,
+    /// Unit of that owner.
+    pub unit: Option<Text>,
+    /// Name of its process.
+    pub process: Option<Text>,
+    /// As in [`Edge`].
+    pub domain: Option<Text>,
+    /// As in [`Edge`].
+    pub service: Option<ServicePort>,
+}
+
+impl EdgeKey {
+    fn of(edge: &Edge<'_>) -> Self {
+        let owner = edge.owner.and_then(|end| end.owner.as_deref());
+        Self {
+            client: edge.client,
+            owner: edge.owner.map(|end| end.class),
+            unit: owner.and_then(|owner| owner.unit.clone()),
+            process: owner.and_then(|owner| owner.process.clone()),
+            domain: edge.domain.cloned(),
+            service: edge.service,
+        }
+    }
+}
 
 /// Sums of a span of time.
 #[derive(Clone, Debug)]
@@ -121,7 +151,9 @@ pub struct Bucket {
     pub services: Top<ServicePort, Taken>,
     /// By address of other hosts.
     pub hosts: Top<IpAddr, Taken>,
-    /// By client, domain and service: bytes.
+    /// By owner: every byte of every flow for one, whatever its transport.
+    pub owners: Top<Who, Taken>,
+    /// By client, owner, domain and service: bytes.
     pub edges: Top<EdgeKey, u64>,
     /// By name that was asked for.
     pub asked: Top<Text, Asked>,
@@ -138,6 +170,7 @@ impl Bucket {
             names: Top::new(NAMES * times),
             services: Top::new(SERVICES * times),
             hosts: Top::new(HOSTS * times),
+            owners: Top::new(OWNERS * times),
             edges: Top::new(EDGES * times),
             asked: Top::new(ASKED * times),
         }
@@ -158,7 +191,16 @@ impl Bucket {
         for host in edge.hosts.into_iter().flatten() {
             self.hosts.entry(host).merge(taken);
         }
-        *self.edges.entry((edge.client, edge.domain.cloned(), edge.service)) += taken.bytes();
+        if let Some(end) = edge.owner.filter(|_| taken.connections > 0) {
+            // Its bytes are counted where each has its owner.
+            let who = Who::of(end.class, end.owner.as_deref());
+            self.owners.entry(who).connections += taken.connections;
+        }
+        *self.edges.entry(EdgeKey::of(&edge)) += taken.bytes();
+    }
+
+    pub(super) fn owned(&mut self, who: Who, taken: Taken) {
+        self.owners.entry(who).merge(taken);
     }
 
     pub(super) fn asked(&mut self, name: &Text, query: bool, failed: bool) {
@@ -174,6 +216,7 @@ impl Bucket {
         self.names.absorb(&other.names);
         self.services.absorb(&other.services);
         self.hosts.absorb(&other.hosts);
+        self.owners.absorb(&other.owners);
         self.edges.absorb(&other.edges);
         self.asked.absorb(&other.asked);
     }

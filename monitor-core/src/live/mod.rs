@@ -15,6 +15,7 @@ mod rates;
 mod risks;
 mod surge;
 mod timeline;
+mod who;
 mod window;
 mod windows;
 
@@ -25,6 +26,7 @@ pub use rates::{InterfaceRates, Rates};
 pub use risks::Risks;
 pub use surge::Surge;
 pub use timeline::{Line, Passage, Sample, Timelines};
+pub use who::Who;
 pub use window::{NoWindow, Window};
 pub use windows::{Sums, Windows};
 
@@ -44,6 +46,8 @@ pub const SERVICES: usize = 64;
 pub const HOSTS: usize = 128;
 /// Edges of the flow map that a bucket keeps at least.
 pub const EDGES: usize = 256;
+/// Owners that a bucket keeps at least.
+pub const OWNERS: usize = 128;
 /// Names of DNS that a bucket keeps at least.
 pub const ASKED: usize = 128;
 
@@ -85,6 +89,14 @@ impl Live {
     pub(crate) fn named(&mut self, edge: Edge<'_>, taken: Taken) {
         if self.on {
             self.windows.named(edge, taken);
+        }
+    }
+
+    /// Counts what an owner sent, and what was sent to it from elsewhere.
+    #[inline]
+    pub(crate) fn owned(&mut self, who: impl FnOnce() -> Who, taken: Taken) {
+        if self.on {
+            self.windows.owned(who(), taken);
         }
     }
 

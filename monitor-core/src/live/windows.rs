@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::{Asked, Bucket, Edge, Marks, Taken, Window};
+use super::{Asked, Bucket, Edge, Marks, Taken, Who, Window};
 use crate::{record::Text, time::SECOND, top::Top};
 
 /// Buckets of a window.
@@ -79,6 +79,10 @@ impl Windows {
 
     pub(super) fn named(&mut self, edge: Edge<'_>, taken: Taken) {
         self.levels[0].current.named(edge, taken);
+    }
+
+    pub(super) fn owned(&mut self, who: Who, taken: Taken) {
+        self.levels[0].current.owned(who, taken);
     }
 
     pub(super) fn asked(&mut self, name: &Text, query: bool, failed: bool) {
@@ -173,6 +177,7 @@ mod tests {
             name: Some(&text),
             service: Some(ServicePort { transport: Transport::Tcp, port: client as u16 }),
             hosts: [Some(IpAddr::V4(Ipv4Addr::from_bits(client))), None],
+            owner: None,
         };
         windows.named(edge, Taken { received: bytes, transmitted: 0, connections: 1 });
     }

@@ -125,6 +125,13 @@ owner! {
     pod_container: Text;
 }
 
+impl Owner {
+    /// Its container: the name, else the identifier.
+    pub fn container_name(&self) -> Option<&Text> {
+        self.container.as_ref().or(self.container_id.as_ref())
+    }
+}
+
 /// Whose fields are written.
 #[derive(Clone, Copy)]
 enum Of {
@@ -151,6 +158,8 @@ pub struct Owned {
     pub near: End,
     /// Both, where processes of this host are at both: the client's and the server's.
     pub both: Option<[End; 2]>,
+    /// The end that is another behind this host's translation of addresses, with its port.
+    pub translated: Option<Text>,
 }
 
 const OWNER: [Field; 2] = [
@@ -166,11 +175,17 @@ const SERVER_OWNER: [Field; 2] = [
     field("server_owner_source", Type::Word, "How the server's owner is known."),
 ];
 
+const TRANSLATED: Field = field(
+    "translated",
+    <Text as Value>::TYPE,
+    "Address and port that another end has behind this host's translation (SNAT, DNAT); of both `source > destination`.",
+);
+
 /// Fields of one end, and of all.
 const ONE: usize = 2 + Owner::COUNT;
 
-const FIELDS: [Field; 3 * ONE] = {
-    let mut fields = [OWNER[0]; 3 * ONE];
+const FIELDS: [Field; 3 * ONE + 1] = {
+    let mut fields = [TRANSLATED; 3 * ONE + 1];
     let groups = [(OWNER, Owner::NEAR), (CLIENT_OWNER, Owner::CLIENT), (SERVER_OWNER, Owner::SERVER)];
     let mut group = 0;
     while group < groups.len() {
@@ -218,9 +233,11 @@ impl Value for Arc<Owned> {
 impl Owned {
     fn emit_all<S: SerializeStruct>(&self, to: &mut S) -> Result<(), S::Error> {
         self.near.emit(Of::Near, to)?;
-        let Some([client, server]) = &self.both else { return Ok(()) };
-        client.emit(Of::Client, to)?;
-        server.emit(Of::Server, to)
+        if let Some([client, server]) = &self.both {
+            client.emit(Of::Client, to)?;
+            server.emit(Of::Server, to)?;
+        }
+        self.translated.emit("translated", to)
     }
 
     /// Owners that are processes: of the near end, and where both ends are here of client and server.
@@ -228,6 +245,12 @@ impl Owned {
         let both = self.both.iter().flatten();
         let ends = both.chain(self.both.is_none().then_some(&self.near));
         ends.filter_map(|end| end.owner.as_deref())
+    }
+
+    /// Whose it is: of the near end, and where both ends are here of client and server.
+    pub fn classes(&self) -> impl Iterator<Item = OwnerClass> {
+        let both = self.both.iter().flatten();
+        both.chain(self.both.is_none().then_some(&self.near)).map(|end| end.class)
     }
 
     /// The owner of the near end, if that is a process.

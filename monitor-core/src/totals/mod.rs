@@ -181,6 +181,17 @@ impl Default for TcpLatency {
     }
 }
 
+/// Translations of addresses on this host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Translations {
+    /// Those that are known now.
+    pub known: u64,
+    /// Those for which there was no room: flows behind them count beside those before.
+    pub lost: u64,
+    /// Times that news of them were lost, and all were read again.
+    pub anew: u64,
+}
+
 /// Everything that is counted since the start.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {

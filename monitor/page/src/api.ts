@@ -36,8 +36,25 @@ export interface Host {
   share: number;
 }
 
+// Whose the traffic is.
+export interface OwnerRow {
+  owner: string;
+  unit?: string;
+  process?: string;
+  container?: string;
+  namespace?: string;
+  pod?: string;
+  received_bytes: number;
+  transmitted_bytes: number;
+  connections: number;
+  share: number;
+}
+
 export interface Path {
   client: string;
+  owner?: string;
+  unit?: string;
+  process?: string;
   domain: string;
   service: string;
   bytes: number;
@@ -98,6 +115,7 @@ export interface Snapshot {
   domains: Domain[];
   services: Service[];
   hosts?: Host[];
+  owners?: OwnerRow[];
   map: Path[];
   tcp: Tcp;
   dns: Dns;
@@ -165,6 +183,19 @@ export interface Flow {
   handshake_seconds?: number;
   first_response_seconds?: number;
   rtt_seconds: { client?: RoundTrip; server?: RoundTrip };
+  // Whose it is: of this host's end, or of the client's where both are here.
+  owner?: string;
+  owner_source?: string;
+  process?: string;
+  command?: string;
+  user?: string;
+  unit?: string;
+  container?: string;
+  container_id?: string;
+  image?: string;
+  namespace?: string;
+  pod?: string;
+  translated?: string;
 }
 
 export interface Live {

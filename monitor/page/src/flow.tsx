@@ -7,6 +7,7 @@ import { type Flow, type FlowDetail, type FlowSide, type Timeline, ways } from "
 import type { Actions, Model } from "./app";
 import { clock, endpoint, milliseconds, Scale, seconds, span } from "./format";
 import { serverName } from "./flows";
+import { ownerFacts } from "./owners";
 import { Bytes, Count, Facts, Name, Panel, Rate } from "./parts";
 import { fit, Plot } from "./plot";
 import { Trail } from "./trail";
@@ -131,6 +132,7 @@ function AboutPanel({ flow }: { flow: Flow }) {
           { label: (flow.interfaces?.length ?? 1) > 1 ? "Interfaces" : "Interface", value: <Name>{(flow.interfaces ?? [flow.interface]).join(", ")}</Name> },
           flow.end === undefined ? undefined : { label: "Ended", value: `${clock(flow.end)} (${flow.end_reason ?? "?"})` },
           { label: "Role of this host", value: flow.role },
+          ...ownerFacts(flow),
           { label: "Start", value: clock(flow.start) },
           { label: "Duration", value: span(age) },
           flow.handshake_seconds === undefined ? undefined : { label: "Handshake", value: seconds(flow.handshake_seconds) },

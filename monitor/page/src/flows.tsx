@@ -32,7 +32,7 @@ export function FlowsPanel({ live, model, actions }: FlowsProps) {
 // Words of the filter that may follow what is written.
 const WORDS = [
   "host ", "net ", "port ", "client ", "server ", "tcp", "udp", "icmp", "ipv4", "ipv6", "name ", "domain ", "application ", "service ",
-  "interface ", "bytes > ", "packets > ", "rate > ", "retransmissions > ", "rtt > ", "duration > ", "state established", "state refused",
+  "interface ", "process ", "unit ", "user ", "container ", "pod ", "namespace ", "owner ", "bytes > ", "packets > ", "rate > ", "retransmissions > ", "rtt > ", "duration > ", "state established", "state refused",
   "state timed_out", "state reset", "role client", "role server", "role forwarded", "scope local", "scope remote", "not ", "and ", "or ",
 ];
 
@@ -102,6 +102,7 @@ const HEADINGS: Heading[] = [
   { name: "Server" },
   { name: "Client", room: "much" },
   { name: "Service" },
+  { name: "Process", room: "some" },
   { name: "State", room: "much" },
   { name: "Rate", sort: "rate", number: true },
   { name: "Bytes", sort: "bytes", number: true },
@@ -207,6 +208,10 @@ function Row({ flow, now, href }: { flow: Flow; now: number; href: string }) {
       <td>
         <Name>{flow.service ?? flow.application ?? flow.transport}</Name>
         <Address>{[flow.transport, flow.application].filter((t) => t && t !== flow.service).join(" ")}</Address>
+      </td>
+      <td class="some">
+        <Name>{flow.process ?? flow.owner ?? "–"}</Name>
+        <Address>{flow.unit === undefined ? "" : <Breakable>{flow.unit}</Breakable>}</Address>
       </td>
       <td class="much">
         {(flow.state ?? "–").replaceAll("_", " ")}

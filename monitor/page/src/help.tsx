@@ -16,6 +16,7 @@ const FILTERS: [string, string][] = [
   ["domain example.org, name *.example.org", "server name; * and ? are wildcards"],
   ["bytes > 1MB and rtt > 50ms", "counters and times"],
   ["state established or state refused", "TCP state"],
+  ["process curl, unit ssh.service", "owner on this host; also user, container, pod"],
   ["not (udp or role forwarded)", "combined"],
 ];
 

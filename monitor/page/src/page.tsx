@@ -9,6 +9,7 @@ import { Help } from "./help";
 import { Header } from "./header";
 import { HostsPanel } from "./hosts";
 import { MapPanel } from "./map";
+import { OwnersPanel } from "./owners";
 import { ServicesPanel } from "./services";
 import { TcpPanel } from "./tcp";
 import { ThroughputPanel } from "./throughput";
@@ -50,6 +51,9 @@ function Place({ model, actions }: Props) {
       </Turn>
       <Turn frame={3}>
         <FlowsPanel live={live} model={model} actions={actions} />
+      </Turn>
+      <Turn frame={5}>
+        <OwnersPanel snapshot={snapshot} actions={actions} />
       </Turn>
       <Turn frame={6}>
         <TcpPanel snapshot={snapshot} />

@@ -82,6 +82,27 @@ export function shorten(text: string, most: number): string {
   return shown.length <= most ? shown : `${shown.slice(0, Math.max(1, most - 1))}…`;
 }
 
+// One of a few, chosen by a button.
+export function Choice<T extends string>({ label, name, choices, chosen, choose }: {
+  label: string;
+  name: string;
+  choices: readonly (readonly [T, string])[];
+  chosen: T;
+  choose: (choice: T) => void;
+}) {
+  return (
+    <fieldset class="choice">
+      <legend class="hidden">{label}</legend>
+      {choices.map(([choice, text]) => (
+        <label key={choice}>
+          <input type="radio" name={name} checked={choice === chosen} onChange={() => choose(choice)} />
+          <span>{text}</span>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
 // Parts of a whole, in a line.
 export function Bar({ share }: { share: number }) {
   const width = `${(100 * Math.min(1, Math.max(0, share))).toFixed(1)}%`;

@@ -15,9 +15,9 @@ use super::settings;
 use super::told::Told;
 use crate::clock::{self, Stopwatch};
 use crate::config::Config;
-use crate::host::{Host, Link, Promiscuous, Selection, Watcher};
+use crate::host::{Conntrack, Host, Link, Promiscuous, Selection, Watcher};
 use crate::lock::{InterfaceLock, LockError, Locks, PinLock};
-use crate::lookup::{Cgroup2, Lookup};
+use crate::lookup::{Cgroup2, Lookup, Runtime};
 use crate::sink::{Recorder, Tap, run::Feed};
 use crate::source::ebpf::{self, Interface, Source, probe};
 use crate::state::{State, deadline};
@@ -162,13 +162,29 @@ impl Counter {
             state.events.emit(&Event::Unowned { error });
         }
         if let Some(found) = &cgroup2 {
-            source.set_resolver(Box::new(Lookup::open(&found.path)));
+            let mut runtimes = Vec::new();
+            for path in &config.owners_runtimes {
+                match Runtime::open(path) {
+                    Ok(runtime) => runtimes.push(runtime),
+                    Err(error) => state.events.emit(&Event::Unnamed { path, error: &error }),
+                }
+            }
+            let logs = config.owners_pod_logs.as_deref();
+            source.set_resolver(Box::new(Lookup::open(&found.path, logs, runtimes)));
             if source.asks_owners() {
                 state.set_owns();
             }
         }
         if let Some(error) = source.unowned() {
             state.events.emit(&Event::Unowned { error });
+        }
+        if config.owners_conntrack {
+            match Conntrack::open() {
+                Ok(mut conntrack) => source.set_translations(Box::new(move |engine| {
+                    conntrack.hear(|news| engine.surroundings().translate(news));
+                })),
+                Err(error) => state.events.emit(&Event::Untranslated { error: &error }),
+            }
         }
         let mut engine = state.engine();
         if source.is_pinned() {
@@ -223,6 +239,12 @@ impl Counter {
     /// Directory of the control groups, which is read as long as this counts.
     pub(super) fn groups(&self) -> Option<std::path::PathBuf> {
         self.groups.as_ref().map(|groups| groups.path.clone())
+    }
+
+    /// Directories whose names are read as long as this counts.
+    pub(super) fn named(&self) -> Vec<std::path::PathBuf> {
+        let logs = self.config.owners_pod_logs.iter();
+        logs.flat_map(|logs| ["pods", "containers"].map(|name| logs.join(name))).collect()
     }
 
     /// Names of the interfaces that are counted, or are about to be.

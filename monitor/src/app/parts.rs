@@ -166,6 +166,7 @@ fn confinement(plan: &Plan, loaded: &Loaded, web: &Web) -> Result<Confinement, U
         ports: networks.iter().flat_map(|network| &network.to).map(|peer| peer.port).collect(),
         pins: config.pin.clone(),
         groups: None,
+        named: Vec::new(),
     })
 }
 

@@ -57,7 +57,7 @@ pub(super) fn count(
     confinement: &Confinement,
     ended: oneshot::Sender<()>,
 ) -> Result<JoinHandle<()>, RunError> {
-    let rights = Confinement { groups: counter.groups(), ..confinement.clone() };
+    let rights = Confinement { groups: counter.groups(), named: counter.named(), ..confinement.clone() };
     let shared = Arc::clone(state);
     let count = move || {
         confined(&shared, Role::Counter, rights.enter(Role::Counter).as_ref());

@@ -1,6 +1,7 @@
 //! `weir check`: what this kernel, these rights and these interfaces allow.
 
 mod named;
+mod owners;
 
 use std::fmt::Write;
 
@@ -157,11 +158,16 @@ impl Report {
     }
 
     /// The surest way to know whether it loads is to load it, with a table that costs nothing.
-    fn kernel_side(&mut self) {
-        let options = ebpf::Options { max_flows: 64, ..ebpf::Options::default() };
+    fn kernel_side(&mut self, config: &Config) {
+        let groups = self.groups(config);
+        let root = groups.as_ref().map(|(root, _)| root.clone());
+        let options = ebpf::Options { max_flows: 64, owners: root, ..ebpf::Options::default() };
         match Source::open(options) {
-            Ok(_) => {
+            Ok(source) => {
                 self.add("kernel side", Outcome::Ok, "loads");
+                if let Some((_, groups)) = &groups {
+                    self.owners(config, groups, source.unowned().map(ToString::to_string).as_deref());
+                }
                 // What locks the kernel against root need not stand in the way; if it does, the error says so.
                 match probe::lockdown().as_deref() {
                     None | Some("none") => {}
@@ -290,7 +296,7 @@ pub fn run(overrides: &Overrides, json: bool) -> Result<(), CommandError> {
     let mut report = Report::new();
     report.kernel();
     report.rights(&config);
-    report.kernel_side();
+    report.kernel_side(&config);
     report.statistics();
     report.pins(&config);
     report.interfaces(&config);

@@ -174,6 +174,12 @@ settings! {
 
     /// Find out whose the flows are: process, user, unit, container. Needs control groups of version 2.
     owners_enabled: bool = "owners.enabled", "BOOL", "true", Restart;
+    /// Join what is seen before and behind this host's translation of addresses (SNAT, DNAT) by the kernel's table of connections: a container's flow counts once, with its owner.
+    owners_conntrack: bool = "owners.conntrack", "BOOL", "true", Restart;
+    /// Directory of the kubelet's logs: names in its `pods` and `containers` say which pod and container a process is in.
+    owners_pod_logs: Option<PathBuf> = "owners.pod-logs", "DIR", "/var/log", Restart;
+    /// Unix sockets of container runtimes with Docker's API (podman's too) that are asked for names, images and Compose services of containers. Such a socket is as good as root: it is connected at the start, and asked nothing after.
+    owners_runtimes: Vec<PathBuf> = "owners.runtimes", "SOCKET,…", "", Restart;
     /// Count by unit of systemd (`weir_unit_io_bytes_total`), connection attempts too.
     owners_units: bool = "owners.units", "BOOL", "true", Live;
     /// Count by name of the process (`weir_process_io_bytes_total`).

@@ -91,7 +91,9 @@ fn rules(role: Role, plan: &Confinement) -> Vec<(std::path::PathBuf, BitFlags<Ac
         Role::Counter => {
             let pins = plan.pins.iter().map(|path| (path.clone(), writing()));
             let groups = plan.groups.iter().map(|path| (path.clone(), reading()));
-            pins.chain(groups).chain([below("/sys")]).collect()
+            // Of pods the names of their logs, and none of the logs.
+            let named = plan.named.iter().map(|path| (path.clone(), AccessFs::ReadDir.into()));
+            pins.chain(groups).chain(named).chain([below("/sys")]).collect()
         }
         Role::Outputs => plan.outputs.iter().map(|path| (path.clone(), writing())).collect(),
         // Where keys come from when standard input is something else.

@@ -79,6 +79,8 @@ pub struct Confinement {
     pub pins: Option<PathBuf>,
     /// Directory of the control groups, where it is not below /sys.
     pub groups: Option<PathBuf>,
+    /// Directories of which the counter reads the names of files, to any depth.
+    pub named: Vec<PathBuf>,
 }
 
 /// What a thread has given up.
@@ -192,6 +194,11 @@ pub fn filter_alone(role: Role, plan: &Confinement) -> Result<(), String> {
 /// Names of the capabilities that this thread holds.
 pub fn held() -> Vec<&'static str> {
     capabilities::names(capabilities::held())
+}
+
+/// Whether this thread may look at the descriptors of all processes (`CAP_SYS_PTRACE`).
+pub fn may_trace() -> bool {
+    capabilities::held().contains(CapabilitySet::SYS_PTRACE)
 }
 
 /// The directories of a file: where its name stands, and where links lead. Files that are replaced by others

@@ -1,5 +1,6 @@
 //! The host as its kernel describes it: interfaces, addresses, listening sockets.
 
+mod conntrack;
 mod device;
 mod filters;
 mod listeners;
@@ -14,6 +15,7 @@ use monitor_core::host::{Device, Listener, LocalNetwork};
 use monitor_core::record::Text;
 
 use crate::config::types::Pattern;
+pub use conntrack::Conntrack;
 pub(crate) use filters::{Filter, filters};
 pub use promiscuous::Promiscuous;
 

@@ -7,7 +7,9 @@ mod cache;
 pub mod cgroup;
 mod diag;
 mod mount;
+mod pods;
 mod process;
+mod runtime;
 mod secrets;
 mod users;
 
@@ -22,7 +24,9 @@ use cache::Cache;
 use cgroup::Cgroups;
 use diag::{Diag, Listed};
 pub use mount::{Cgroup2, NoCgroup2};
+use pods::Pods;
 use process::Processes;
+pub use runtime::Runtime;
 use users::Users;
 
 use crate::source::ebpf::Resolver;
@@ -37,17 +41,22 @@ pub struct Lookup {
     processes: Processes,
     users: Users,
     diag: Diag,
+    pods: Pods,
+    runtimes: Vec<Runtime>,
     owners: Cache<SocketOwner, Arc<Owner>>,
 }
 
 impl Lookup {
-    /// Reads what there is: control groups below this mount, users.
-    pub fn open(cgroup2: &Path) -> Self {
+    /// Reads what there is: control groups below this mount, users; `logs`: where the kubelet's are; `runtimes`: who is asked for
+    /// names of containers.
+    pub fn open(cgroup2: &Path, logs: Option<&Path>, runtimes: Vec<Runtime>) -> Self {
         Self {
             cgroups: Cgroups::new(cgroup2),
             processes: Processes::new(),
             users: Users::read(),
             diag: Diag::open(),
+            pods: Pods::below(logs),
+            runtimes,
             owners: Cache::new(OWNERS),
         }
     }
@@ -101,7 +110,15 @@ impl Lookup {
             return Arc::clone(owner);
         }
         let owner = Arc::new(self.make(&key));
-        self.owners.insert(key, Arc::clone(&owner));
+        // Names of a pod and of a container may come after its first packet.
+        let group = self.cgroups.get(kept.cgroup);
+        let is_named = |group: &cgroup::Group| {
+            (owner.pod.is_some() || group.pod_uid.is_none())
+                && (owner.container.is_some() || group.container_id.is_none() || self.runtimes.is_empty())
+        };
+        if group.is_none_or(|group| is_named(&group)) {
+            self.owners.insert(key, Arc::clone(&owner));
+        }
         owner
     }
 
@@ -154,6 +171,16 @@ impl Lookup {
             owner.unit.clone_from(&group.unit);
             owner.container_id.clone_from(&group.container_id);
             owner.runtime.clone_from(&group.runtime);
+            let container = group.container_id.as_ref().map(Text::as_str);
+            if let Some(named) = self.pods.find(group.pod_uid.as_deref(), container) {
+                owner.namespace = Some(named.namespace);
+                owner.pod = Some(named.pod);
+                owner.pod_container = named.container;
+            }
+            let mut runtimes = self.runtimes.iter_mut();
+            if let Some(called) = container.and_then(|id| runtimes.find_map(|runtime| runtime.find(id))) {
+                called.tell(&mut owner);
+            }
         }
         owner
     }

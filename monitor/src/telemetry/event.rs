@@ -644,6 +644,22 @@ events! {
         => warn!(event, error = *error, "owners of flows are not known");
         show (Warning, format!("owners of flows are not known: {error}"));
 
+    /// A container runtime does not say what its containers are called.
+    Unnamed = "unnamed" {
+        /// Its socket.
+        path: &'a Path,
+        /// Why not.
+        error: &'a (dyn std::error::Error + 'static),
+    }
+        => warn!(event, socket = %path.display(), error = *error, "names of containers are not known");
+
+    /// Translated connections cannot be followed: this kernel has no table of them, or does not show it.
+    Untranslated = "untranslated" {
+        /// Why.
+        error: &'a (dyn std::error::Error + 'static),
+    }
+        => info!(event, error = *error, "flows before and behind a translation of addresses are not joined");
+
     /// A signal ends the run.
     Stopping = "stopping" {
         /// Its name.

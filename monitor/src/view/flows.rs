@@ -217,6 +217,12 @@ impl Flow<'_> {
         }
     }
 
+    /// The process on this host, else what kind of owner it has.
+    pub fn process(&self) -> Option<&str> {
+        let text = |name| self.owned.get(name).and_then(serde_json::Value::as_str);
+        text("process").or_else(|| text("owner"))
+    }
+
     /// A text of whose it is; where both ends are on this host that of both, the client's first.
     pub fn owner(&self, field: &str) -> Option<Cow<'_, str>> {
         let text = |name: &str| self.owned.get(name).and_then(serde_json::Value::as_str);

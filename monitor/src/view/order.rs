@@ -50,6 +50,8 @@ pub enum Order {
     State,
     /// Interface that saw it.
     Interface,
+    /// The process on this host, else what kind of owner it has.
+    Process,
 }
 
 /// A value to sort by.
@@ -112,6 +114,7 @@ impl Order {
             Self::Application => "application",
             Self::State => "state",
             Self::Interface => "interface",
+            Self::Process => "process",
         }
     }
 
@@ -148,6 +151,10 @@ impl Order {
             Self::Application => Key::text(flow.application.map(|(spoken, _)| spoken).or(flow.service)),
             Self::State => Key::text(flow.state.map(monitor_core::label::TcpState::as_str)),
             Self::Interface => Key::Text(Cow::Borrowed(flow.interface)),
+            Self::Process => Key::text(flow.owned.map(|owned| {
+                let process = owned.user().and_then(|owner| owner.process.as_ref());
+                process.map_or(owned.near.class.as_str(), |process| process.as_str())
+            })),
         }
     }
 }

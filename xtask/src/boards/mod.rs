@@ -1,5 +1,6 @@
 //! `cargo xtask boards`: Grafana's boards and the rules of Prometheus, from one source and checked.
 
+mod containers;
 mod dns;
 mod domains;
 mod fleet;
@@ -9,6 +10,7 @@ mod json;
 mod model;
 mod overview;
 mod own;
+mod processes;
 mod promtool;
 mod query;
 mod rules;
@@ -29,7 +31,7 @@ use vocabulary::Vocabulary;
 /// Where boards and rules are.
 const DIRECTORY: &str = "dashboards";
 
-fn all() -> [Board; 8] {
+fn all() -> [Board; 10] {
     [
         overview::board(),
         domains::board(),
@@ -38,6 +40,8 @@ fn all() -> [Board; 8] {
         dns::board(),
         tls::board(),
         hosts::board(),
+        processes::board(),
+        containers::board(),
         own::board(),
     ]
 }

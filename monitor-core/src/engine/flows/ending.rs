@@ -17,6 +17,7 @@ impl Flows {
         others: &[HookReading],
     ) -> Vec<(u32, EndReason)> {
         self.settle(books);
+        self.translations.forget();
         books.interfaces.others(others);
         let mut ending = self.due(books);
         expiry::with_sightings(&self.table, &books.config.timeouts, books.now(), &mut ending);
@@ -115,9 +116,22 @@ impl Flows {
     fn hand_over(&mut self, books: &mut Books, mut entry: Entry, next: u32) {
         let Some((line, heir)) = self.table.pair(next) else { return };
         books.name(&mut entry, true);
-        self.payloads.hand_over(&mut entry.talk, &mut heir.talk, next);
+        let turned = entry.is_turned(heir);
+        if turned {
+            // Behind a translation the flow's sides are the other ones: it goes on there, and what it was saying does not.
+            self.payloads.close(&mut entry.talk, entry.last, &mut books.outbox.said);
+            self.payloads.close(&mut heir.talk, entry.last, &mut books.outbox.said);
+            heir.talk = entry.talk.clone();
+            entry.parties.client = entry.parties.client.other();
+            entry.seen.0 = entry.seen.0.other();
+        } else {
+            self.payloads.hand_over(&mut entry.talk, &mut heir.talk, next);
+        }
         heir.naming = std::mem::take(&mut entry.naming);
         books.interim(&mut entry);
+        if let Some(group) = entry.group.as_mut().filter(|_| turned) {
+            group.turn();
+        }
         // Whatever is known of the flow goes on, and what its sightings saw adds up as before.
         heir.group = entry.group.take();
         heir.track = entry.track;
@@ -131,6 +145,7 @@ impl Flows {
             unwritten.wrote(whole, books.now());
         }
         line.deadline = expiry::deadline(heir, &books.config.timeouts);
+        books.tell(&mut self.payloads);
     }
 }
 

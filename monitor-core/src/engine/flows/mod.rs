@@ -18,6 +18,7 @@ use crate::{
         role::Host,
         state::Connection,
         table::Table,
+        translation::Translations,
     },
     label::{EndReason, TcpCounter},
     live::Sample,
@@ -46,6 +47,8 @@ pub(super) struct Flows {
     pub(super) anew: Vec<u32>,
     /// How the host's devices are stacked.
     pub(super) devices: Devices,
+    /// Addresses that this host translates.
+    pub(super) translations: Translations,
     /// Slots of the flows with several sightings that changed since they were counted.
     together: Vec<u32>,
     /// Beginnings of flows are noted by [`super::Engine::begins`], not when their slots are read.
@@ -67,6 +70,7 @@ impl Flows {
             unnamed: Vec::new(),
             anew: Vec::new(),
             devices: Devices::default(),
+            translations: Translations::default(),
             together: Vec::new(),
             noted_early: false,
             demand: Demand::default(),

@@ -64,6 +64,7 @@ impl Ledger {
             name: labels.name().map(|name| &name.text),
             service,
             hosts,
+            owner: owners.shown().map(|owned| &owned.near),
         };
         live.named(edge, Taken { received, transmitted, connections: u64::from(opened) });
         match &labels.domain {

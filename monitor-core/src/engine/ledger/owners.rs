@@ -7,6 +7,7 @@ use crate::{
     engine::{EngineConfig, OwnerConfig},
     flow::{entry::Entry, owner::Owners, reading::Reading, role::Parties, state::Results},
     label::AttemptResult,
+    live::{Taken, Who},
     record::{Owner, OwnerClass, Text},
     totals::{ContainerKey, Families, Io, OwnerDomainKey, OwnerKey, io_values},
 };
@@ -32,7 +33,9 @@ impl Ledger {
             let (class, owner, receiver) = entry.owners.of(side, parties);
             self.totals.owners[class.index()][direction.index()].add(io);
             let values = io_values(direction, io);
-            let Self { families, .. } = self;
+            let [received, transmitted, ..] = values;
+            let Self { families, live, .. } = self;
+            live.owned(|| Who::of(class, owner), Taken { received, transmitted, connections: 0 });
             if config.owners.units {
                 families.units.add(&unit(class, owner), values, now);
                 if let Some(receiver) = receiver {
@@ -125,7 +128,7 @@ fn container(class: OwnerClass, owner: Option<&Owner>) -> ContainerKey {
     let text = |of: fn(&Owner) -> &Option<Text>| {
         owner.and_then(|owner| of(owner).as_ref()).cloned().unwrap_or_else(|| Text::from(""))
     };
-    let name = owner.and_then(|owner| owner.container.as_ref().or(owner.container_id.as_ref()));
+    let name = owner.and_then(Owner::container_name);
     ContainerKey {
         owner: key(class, name),
         namespace: text(|owner| &owner.namespace),

@@ -95,7 +95,7 @@ fn this_host_is_one_client_whatever_its_address() {
     w.wait(SECOND);
     w.wait(3 * SECOND);
     let sums = w.engine.ledger().live().windows().sums(Window::Minute).by_name;
-    let mut clients: Vec<Client> = sums.edges.iter().map(|((client, ..), _)| *client).collect();
+    let mut clients: Vec<Client> = sums.edges.iter().map(|(edge, _)| edge.client).collect();
     clients.sort_unstable();
     assert_eq!(clients, [Client::Host, Client::Address(PEER.into())]);
     is_whole(&w);

@@ -56,11 +56,14 @@ impl Source {
             let mut engine = lock(engine);
             engine.begin_drain(now, &before);
             self.live = self.observe(&mut engine)?;
+            // The kernel told of a connection before its packets went on.
+            self.hear_translations(&mut engine);
             engine.expired(&self.hooks.read()?)
         };
         self.unpublish(expired)?;
         self.grace.wait()?;
         let mut engine = lock(engine);
+        self.hear_translations(&mut engine);
         self.understand(&mut engine);
         for (slot, reason) in self.ending.begun.drain(..) {
             let Some(flow) = self.slots.get(slot) else { continue };
@@ -83,6 +86,12 @@ impl Source {
         self.slots.fit_index(self.live)?;
         self.set_alarm();
         committed.map(|()| report)
+    }
+
+    fn hear_translations(&mut self, engine: &mut Engine) {
+        if let Some(translations) = &mut self.translations {
+            translations(engine);
+        }
     }
 
     /// Writes to the pins what was told, the flows of slots that are about to be emptied included.

@@ -45,7 +45,7 @@ pub use stats::{MapStats, ProgramStats};
 use attach::Attachment;
 use grace::Grace;
 use hooks::Hooks;
-use monitor_core::engine::Carried;
+use monitor_core::engine::{Carried, Engine};
 use pin::Pins;
 use slots::Slots;
 
@@ -179,7 +179,11 @@ pub struct Source {
     owners: Option<owners::Owners>,
     /// Why owners that were asked for are not followed, or not from their first call.
     unowned: Option<Error>,
+    translations: Option<Translations>,
 }
+
+/// See [`Source::set_translations`].
+pub type Translations = Box<dyn FnMut(&mut Engine) + Send>;
 
 impl Source {
     /// Loads maps and programs. Nothing is attached yet. A kernel that refuses the programs for what they ask of
@@ -283,6 +287,7 @@ impl Source {
             ending: drain::Ending::of(lost),
             owners,
             unowned,
+            translations: None,
         })
     }
 
@@ -319,6 +324,11 @@ impl Source {
     /// Why owners that were asked for are known only in part.
     pub const fn unowned(&self) -> Option<&Error> {
         self.unowned.as_ref()
+    }
+
+    /// Who tells an engine which addresses this host translates, each time after slots were read.
+    pub fn set_translations(&mut self, translations: Translations) {
+        self.translations = Some(translations);
     }
 
     /// What was asked for.

@@ -2,6 +2,7 @@
 
 mod flow;
 mod history;
+mod owners;
 mod paths;
 mod read;
 mod shared;
@@ -9,6 +10,7 @@ mod snapshot;
 
 pub use flow::{FlowEvent, Life, Timeline};
 pub use history::{History, Range};
+pub use owners::OwnerRow;
 pub(crate) use shared::json;
 pub use shared::{Query, Shared};
 pub use snapshot::{

@@ -28,25 +28,36 @@ pub(super) fn rows(engine: &Engine, sums: &Sums, host: &str) -> Vec<MapRow> {
         service.map_or_else(|| OTHER.to_owned(), |service| service_name(engine, service))
     };
     let text = |domain: &Option<Text>| domain.as_ref().map_or("", Text::as_str).to_owned();
-    let whole = sorted.iter().take(WHOLE).map(|((client, domain, port), bytes)| MapRow {
-        client: match client {
+    let name = |name: &Option<Text>| name.as_ref().map(|name| name.as_str().to_owned());
+    let whole = sorted.iter().take(WHOLE).map(|(edge, bytes)| MapRow {
+        client: match edge.client {
             Client::Host => host.to_owned(),
             Client::Address(ip) => ip.to_string(),
         },
-        domain: text(domain),
-        service: service(*port),
+        owner: edge.owner.map(|class| class.as_str().to_owned()),
+        unit: name(&edge.unit),
+        process: name(&edge.process),
+        domain: text(&edge.domain),
+        service: service(edge.service),
         bytes: *bytes,
     });
-    let folded = rest.into_iter().map(|((domain, port), bytes)| MapRow {
+    let owned = sorted.iter().any(|(edge, _)| edge.owner.is_some());
+    let other = |domain: String, service: String, bytes: u64| MapRow {
         client: OTHER.to_owned(),
-        domain: domain.as_ref().map_or_else(|| OTHER.to_owned(), text),
-        service: port.map_or_else(|| OTHER.to_owned(), service),
+        owner: owned.then(|| OTHER.to_owned()),
+        domain,
+        service,
         bytes,
+        ..MapRow::default()
+    };
+    let folded = rest.into_iter().map(|((domain, port), bytes)| {
+        let domain = domain.as_ref().map_or_else(|| OTHER.to_owned(), text);
+        other(domain, port.map_or_else(|| OTHER.to_owned(), service), bytes)
     });
     let mut rows: Vec<MapRow> = whole.chain(folded).collect();
     if others > 0 {
-        let [client, domain, service] = [OTHER; 3].map(str::to_owned);
-        rows.push(MapRow { client, domain, service, bytes: others });
+        let [domain, service] = [OTHER; 2].map(str::to_owned);
+        rows.push(other(domain, service, others));
     }
     rows.sort_by_key(|row| std::cmp::Reverse(row.bytes));
     rows
@@ -56,10 +67,10 @@ pub(super) fn rows(engine: &Engine, sums: &Sums, host: &str) -> Vec<MapRow> {
 /// the whole rows has them, and what is left of all.
 fn fold(sorted: &[(&EdgeKey, u64)], mut left: u64) -> (Vec<(Rest, u64)>, u64) {
     let (whole, rest) = sorted.split_at(sorted.len().min(WHOLE));
-    let domains: HashSet<&Option<Text>> = whole.iter().map(|((_, domain, _), _)| domain).collect();
-    let services: HashSet<&Option<ServicePort>> = whole.iter().map(|((_, _, service), _)| service).collect();
+    let domains: HashSet<&Option<Text>> = whole.iter().map(|(edge, _)| &edge.domain).collect();
+    let services: HashSet<&Option<ServicePort>> = whole.iter().map(|(edge, _)| &edge.service).collect();
     let mut sums: BTreeMap<Rest, u64> = BTreeMap::new();
-    for ((_, domain, service), bytes) in rest {
+    for (EdgeKey { domain, service, .. }, bytes) in rest {
         let key: Rest = (
             domains.contains(domain).then(|| domain.clone()),
             services.contains(service).then_some(*service),
@@ -94,7 +105,8 @@ mod tests {
             .map(|n| {
                 let client = Client::Address(IpAddr::V4((0x0a00_0000 + n).into()));
                 let domain = (n % 40 != 39).then(|| Text::from(format!("d{}.example", n % 40).as_str()));
-                (client, domain, service((n % 7) as u16))
+                let service = service((n % 7) as u16);
+                EdgeKey { client, owner: None, unit: None, process: None, domain, service }
             })
             .collect();
         let sorted: Vec<(&EdgeKey, u64)> = (0..).zip(&keys).map(|(n, key)| (key, 1000 - n)).collect();

@@ -12,7 +12,7 @@ use monitor_core::totals::OTHER;
 
 use super::{
     Dns, DnsName, Domain, DomainKind, Flows, Host, InterfaceIo, Io, Losses, Quantiles, Service, Snapshot,
-    Tcp, paths,
+    Tcp, owners, paths,
 };
 use crate::state::State;
 use crate::sync::lock;
@@ -44,6 +44,9 @@ impl Snapshot {
         snapshot.losses.samples = samples;
         snapshot.losses.records += records;
         snapshot.events = state.events.feed().latest(EVENTS);
+        if !state.owns() {
+            snapshot.owners.clear();
+        }
         snapshot
     }
 
@@ -87,6 +90,7 @@ impl Snapshot {
             domains: domains(sums),
             services: services(engine, sums),
             hosts: hosts(sums),
+            owners: owners::rows(sums),
             map: paths::rows(engine, sums, host),
             tcp: tcp(engine, &now, before),
             dns: dns(engine, sums, &now),
@@ -118,7 +122,7 @@ fn once(engine: &Engine, direction: Direction) -> Io {
 }
 
 /// A part of a whole that may be nothing.
-fn part(of: u64, whole: u64) -> f64 {
+pub(super) fn part(of: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { of as f64 / whole as f64 }
 }
 

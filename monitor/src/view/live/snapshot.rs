@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use monitor_core::record::Time;
 use serde::{Deserialize, Serialize};
 
+use super::OwnerRow;
 use crate::telemetry::Happening;
 
 /// One state of the engine for people who watch. Sums are of the window unless they say otherwise; a field
@@ -41,6 +42,10 @@ pub struct Snapshot {
     /// Other hosts, most bytes of the window first: at most 50, then what is left.
     #[serde(default)]
     pub hosts: Vec<Host>,
+    /// Whose the traffic is, most bytes of the window first: at most 100 owners, then what is left. Empty where
+    /// owners are not asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<OwnerRow>,
     /// Who talks to which domain over which service, most bytes of the window first: at most 100 rows. Parts
     /// that are not told apart are `other`.
     pub map: Vec<MapRow>,
@@ -171,6 +176,15 @@ pub struct Service {
 pub struct MapRow {
     /// Address of the client, or `other`.
     pub client: String,
+    /// What kind of owner the flows have on this host, or `other`; absent where owners are not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Unit of that owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// Name of its process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<String>,
     /// Domain of the server as in [`Domain`], empty without a name, or `other`.
     pub domain: String,
     /// Service as in [`Service`].

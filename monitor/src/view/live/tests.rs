@@ -7,7 +7,8 @@ use monitor_core::record::Time;
 use serde_json::Value;
 
 use super::{
-    DnsName, Domain, FlowEvent, Happening, History, InterfaceIo, Life, MapRow, Service, Snapshot, Timeline,
+    DnsName, Domain, FlowEvent, Happening, History, InterfaceIo, Life, MapRow, OwnerRow, Service, Snapshot,
+    Timeline,
 };
 use crate::view::flows::{Distribution, Flow, RoundTrips, Side};
 
@@ -86,7 +87,20 @@ fn full() -> Snapshot {
         domains: vec![Domain::default()],
         hosts: vec![super::snapshot::Host::default()],
         services: vec![Service::default()],
-        map: vec![MapRow::default()],
+        owners: vec![OwnerRow {
+            unit: Some("nginx.service".to_owned()),
+            process: Some("nginx".to_owned()),
+            container: Some("web".to_owned()),
+            namespace: Some("shop".to_owned()),
+            pod: Some("web-1".to_owned()),
+            ..OwnerRow::default()
+        }],
+        map: vec![MapRow {
+            owner: Some("user".to_owned()),
+            unit: Some("nginx.service".to_owned()),
+            process: Some("nginx".to_owned()),
+            ..MapRow::default()
+        }],
         events: vec![Happening::default()],
         ..Snapshot::default()
     };

@@ -54,6 +54,12 @@ families! {
     FLOW_TABLE_PRESSURE = Gauge "weir_flow_table_pressure";
     /// Further sightings of flows: on another interface, or in and out of one. Each packet counts once.
     DUPLICATE_FLOWS = Counter "weir_duplicate_flows";
+    /// Connections whose addresses this host translates, as its table of connections has them: flows before and behind that are one.
+    TRANSLATIONS = Gauge "weir_translations";
+    /// Translations for which there was no room: flows behind them count beside those before.
+    LOST_TRANSLATIONS = Counter "weir_lost_translations";
+    /// Times that news of translations were lost, and the table of connections was read again.
+    TRANSLATIONS_REREAD = Counter "weir_translations_reread";
 
     /// Bytes on the wire of TCP, UDP and SCTP flows, each flow counted once: all that weir_service_io_bytes_total has by key.
     FLOW_BYTES = Counter "weir_flow_io_bytes";

@@ -6,7 +6,7 @@ use monitor_core::fanout::FanoutTotals;
 use monitor_core::payload::PayloadTotals;
 use monitor_core::protocol::ProtocolTotals;
 use monitor_core::services::ServiceTable;
-use monitor_core::totals::{Families, InterfaceTotals, Totals};
+use monitor_core::totals::{Families, InterfaceTotals, Totals, Translations};
 
 use super::families::{BUILD_INFO, CONFIG_RELOAD, EVENTS, LOG_LEFT_OUT, UNDIRECTED};
 use super::page::{Format, Page};
@@ -17,6 +17,7 @@ use super::{Context, kernel, owners, protocols, series, totals};
 #[derive(Debug)]
 pub struct Numbers {
     pub(super) totals: Totals,
+    pub(super) translations: Translations,
     pub(super) interfaces: Vec<InterfaceTotals>,
     pub(super) conservation_violations: u64,
     pub(super) families: Families,
@@ -39,6 +40,7 @@ impl Numbers {
         let (ledger, interfaces) = (engine.ledger(), engine.interfaces());
         Self {
             totals: ledger.totals().clone(),
+            translations: engine.translations(),
             interfaces: interfaces.totals().to_vec(),
             conservation_violations: interfaces.conservation_violations(),
             families: ledger.families().copied(now),

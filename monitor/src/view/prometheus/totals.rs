@@ -10,9 +10,9 @@ use monitor_core::totals::{ByRoleAndScope, HookTotals, InterfaceTotals, TcpTotal
 
 use super::families::{
     ACCOUNTED_PACKETS, CONSERVATION_VIOLATIONS, DUPLICATE_FLOWS, FLOW_TABLE_PRESSURE, FLOWS_ACTIVE,
-    FLOWS_ENDED, FLOWS_LET_GO, FLOWS_STARTED, FRAGMENTS, HOOK_PACKETS, LAST_DRAIN, NETWORK_BYTES,
-    NETWORK_PACKETS, OVERFLOW_PACKETS, SKBS, TCP_ATTEMPTS, TCP_CONNECTIONS, TCP_COUNTERS, TCP_FIRST_RESPONSE,
-    TCP_FLAGS, TCP_HANDSHAKE, TCP_PACKETS, TCP_RTT,
+    FLOWS_ENDED, FLOWS_LET_GO, FLOWS_STARTED, FRAGMENTS, HOOK_PACKETS, LAST_DRAIN, LOST_TRANSLATIONS,
+    NETWORK_BYTES, NETWORK_PACKETS, OVERFLOW_PACKETS, SKBS, TCP_ATTEMPTS, TCP_CONNECTIONS, TCP_COUNTERS,
+    TCP_FIRST_RESPONSE, TCP_FLAGS, TCP_HANDSHAKE, TCP_PACKETS, TCP_RTT, TRANSLATIONS, TRANSLATIONS_REREAD,
 };
 use super::numbers::Numbers;
 use super::page::{Family, Page};
@@ -22,6 +22,14 @@ pub(super) fn write(page: &mut Page, numbers: &Numbers) {
     let totals = &numbers.totals;
     interfaces(page, &numbers.interfaces);
     flows(page, totals);
+    for (family, value) in [
+        (&TRANSLATIONS, numbers.translations.known),
+        (&LOST_TRANSLATIONS, numbers.translations.lost),
+        (&TRANSLATIONS_REREAD, numbers.translations.anew),
+    ] {
+        page.family(family);
+        page.sample(&[], value);
+    }
     tcp(page, &totals.tcp);
     latency(page, &TCP_RTT, &totals.latency.round_trip);
     latency(page, &TCP_HANDSHAKE, &totals.latency.handshake);

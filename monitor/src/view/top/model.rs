@@ -240,7 +240,7 @@ impl Top {
     }
 
     pub(super) fn cursor(&self, tab: Tab) -> &Cursor {
-        let [flows, domains, services, tcp, dns, events, hosts] = &self.cursors;
+        let [flows, domains, services, tcp, dns, events, hosts, owners] = &self.cursors;
         match tab {
             Tab::Flows => flows,
             Tab::Domains => domains,
@@ -249,11 +249,12 @@ impl Top {
             Tab::Dns => dns,
             Tab::Events => events,
             Tab::Hosts => hosts,
+            Tab::Owners => owners,
         }
     }
 
     pub(super) fn cursor_mut(&mut self) -> &mut Cursor {
-        let [flows, domains, services, tcp, dns, events, hosts] = &mut self.cursors;
+        let [flows, domains, services, tcp, dns, events, hosts, owners] = &mut self.cursors;
         match self.tab {
             Tab::Flows => flows,
             Tab::Domains => domains,
@@ -262,6 +263,7 @@ impl Top {
             Tab::Dns => dns,
             Tab::Events => events,
             Tab::Hosts => hosts,
+            Tab::Owners => owners,
         }
     }
 

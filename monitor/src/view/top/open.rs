@@ -4,7 +4,7 @@ use monitor_core::filter::{Expression, Pattern, Test, TextField};
 
 use super::{
     model::{Cover, Opened, Top},
-    tab::Tab,
+    tab::{Tab, owners},
 };
 use crate::view::live::{Domain, DomainKind, Service};
 
@@ -49,12 +49,13 @@ impl Top {
                 let address = &*snapshot.hosts.get(at)?.address;
                 address.parse::<std::net::IpAddr>().ok().map(|ip| format!("host {ip}"))
             }
+            Tab::Owners => owners::filter(snapshot.owners.get(at)?),
             Tab::Flows | Tab::Tcp | Tab::Events => None,
         }
     }
 }
 
-fn text(field: TextField, pattern: &str) -> String {
+pub(super) fn text(field: TextField, pattern: &str) -> String {
     Expression::Test(Test::Text { field, negated: false, pattern: Pattern::new(pattern) }).to_string()
 }
 

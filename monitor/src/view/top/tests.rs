@@ -17,6 +17,7 @@ use crate::view::{
 };
 
 mod keys;
+mod owners;
 mod told;
 
 const HOSTILE: &str = "\x1b[2J\u{9b}31m\u{202e}evil\r\n";
@@ -101,7 +102,7 @@ fn click(top: &mut Top, column: usize, row: usize) {
 #[test]
 fn every_size_is_drawn_or_said_to_be_too_small() {
     let mut top = top(50);
-    for tab in "1234567".chars() {
+    for tab in "12345678".chars() {
         press(&mut top, &tab.to_string());
         for width in [1, 20, 43, 44, 60, 80, 121, 200] {
             for height in [1, 2, 7, 8, 9, 12, 24, 27, 28, 60] {
@@ -170,7 +171,7 @@ fn what_is_shown_of_how_many_and_which_stands_beside_the_tabs() {
     many.matched = 10_025;
     top.news(News::Live(many));
     let lines = screen(&mut top, 80, 24);
-    assert!(lines[row(&lines, "6 Events")].contains("200 of 10,025"), "{lines:?}");
+    assert!(lines[row(&lines, "6 Events")].contains("200/10,025"), "{lines:?}");
     let lines = screen(&mut top, 120, 24);
     assert!(lines[row(&lines, "6 Events")].contains("200 of 10,025 flows"), "{lines:?}");
     press(&mut top, "/port 443 and bytes > 1M\n");

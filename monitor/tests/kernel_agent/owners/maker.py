@@ -68,6 +68,60 @@ def in_child(work):
     return child
 
 
+def relay(address, port, to, to_port):
+    """Passes what comes at one port on to another, as docker-proxy does."""
+    listener = serve_tcp(address, port)
+    say("ready")
+
+    def pump(source, sink):
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+
+    while True:
+        c, _ = listener.accept()
+        s = socket.create_connection((to, to_port))
+        threading.Thread(target=pump, args=(c, s)).start()
+        pump(s, c)
+
+
+def uring(address, port):
+    """Connects and sends by io_uring (include/uapi/linux/io_uring.h) alone."""
+    import mmap
+    params = (ctypes.c_uint32 * 30)()
+    ring = LIBC.syscall(425, 4, ctypes.byref(params))
+    if ring < 0:
+        sys.exit("no io_uring")
+    sq, cq = list(params[10:20]), list(params[20:30])
+    head = mmap.mmap(ring, sq[6] + 4 * params[0], offset=0)
+    tail = mmap.mmap(ring, cq[5] + 16 * params[1], offset=0x8000000)
+    entries = mmap.mmap(ring, 64 * params[0], offset=0x10000000)
+
+    def do(op, fd, pointer, length, off):
+        entries[0:64] = struct.pack("<BBHiQQII", op, 0, 0, fd, off, pointer, length, 0).ljust(64, b"\0")
+        struct.pack_into("<I", head, sq[6], 0)
+        at = struct.unpack_from("<I", head, sq[1])[0]
+        struct.pack_into("<I", head, sq[6] + 4 * (at & (params[0] - 1)), 0)
+        struct.pack_into("<I", head, sq[1], at + 1)
+        if LIBC.syscall(426, ring, 1, 1, 1, None, 0) < 0:
+            sys.exit("io_uring_enter")
+        done = struct.unpack_from("<I", tail, cq[0])[0]
+        _, result, _ = struct.unpack_from("<QiI", tail, cq[5] + 16 * (done & (params[1] - 1)))
+        struct.pack_into("<I", tail, cq[0], done + 1)
+        if result < 0:
+            sys.exit(f"io_uring: {os.strerror(-result)}")
+
+    s = socket.socket(family(address), socket.SOCK_STREAM)
+    to = struct.pack("<H", socket.AF_INET) + struct.pack(">H", port) + socket.inet_aton(address) + b"\0" * 8
+    to = ctypes.create_string_buffer(to, 16)
+    do(16, s.fileno(), ctypes.addressof(to), 0, 16)
+    data = ctypes.create_string_buffer(b"i" * 1000, 1000)
+    do(26, s.fileno(), ctypes.addressof(data), 1000, 0)
+    s.shutdown(socket.SHUT_WR)
+    while s.recv(65536):
+        pass
+
+
 def main():
     name, kind, address, port = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
     more = sys.argv[5:]
@@ -174,6 +228,36 @@ def main():
             s.shutdown(socket.SHUT_WR)
             while s.recv(65536):
                 pass
+    elif kind == "splice":
+        # From a file by a pipe into the socket, without a copy in this process.
+        out, into = os.pipe()
+        with socket.create_connection((address, port)) as s, open(sys.argv[0], "rb") as f:
+            left = 1000
+            while left:
+                moved = os.splice(f.fileno(), into, left)
+                while moved:
+                    sent = os.splice(out, s.fileno(), moved)
+                    moved, left = moved - sent, left - sent
+            s.shutdown(socket.SHUT_WR)
+            while s.recv(65536):
+                pass
+    elif kind == "mptcp":
+        with socket.socket(family(address), socket.SOCK_STREAM, 262) as s:
+            s.connect((address, port))
+            s.sendall(b"m" * 1000)
+            s.shutdown(socket.SHUT_WR)
+            while s.recv(65536):
+                pass
+    elif kind == "fastopen":
+        with socket.socket(family(address), socket.SOCK_STREAM) as s:
+            s.sendto(b"t" * 1000, 0x20000000, (address, port))
+            s.shutdown(socket.SHUT_WR)
+            while s.recv(65536):
+                pass
+    elif kind == "io_uring":
+        uring(address, port)
+    elif kind == "relay":
+        relay(address, port, more[0], int(more[1]))
     elif kind == "user":
         os.setuid(int(more[0]))
         tcp(address, port)

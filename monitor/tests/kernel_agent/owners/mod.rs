@@ -1,5 +1,9 @@
 //! Whose traffic it is: processes whose names and bytes are known, and what an agent says of them.
 
+mod further;
+mod translated;
+mod watched;
+
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 

@@ -4,5 +4,6 @@ mod access;
 mod browse;
 mod drawn;
 mod numbers;
+mod owners;
 mod proxied;
 mod rig;

@@ -116,12 +116,41 @@ fn facts<'a>(flow: &'a Flow<'static>, capture: bool) -> Vec<Block<'a>> {
         facts: facts.iter().flatten().cloned().collect(),
     };
     let is_tcp = flow.transport == "tcp";
-    vec![
-        block("Flow", &who),
+    let mut blocks = vec![block("Flow", &who)];
+    if !flow.owned.is_empty() {
+        let mut facts = owner(flow);
+        facts.retain(Option::is_some);
+        blocks.push(block("Owner", &facts));
+    }
+    blocks.extend([
         block("Sent, from client to server", &side(&flow.sent, is_tcp, capture)),
         block("Received, from server to client", &side(&flow.received, is_tcp, capture)),
         block("Times", &times),
+    ]);
+    blocks
+}
+
+/// Whose it is; where both ends are on this host the client's first.
+fn owner<'a>(flow: &'a Flow<'static>) -> Vec<Option<Fact<'a>>> {
+    let fact = |(label, field): (&'static str, &str)| {
+        flow.owner(field).map(|text| (label, Cell::new(Value::Text(text))))
+    };
+    [
+        ("Owner", "owner"),
+        ("Process", "process"),
+        ("Command", "command"),
+        ("User", "user"),
+        ("Unit", "unit"),
+        ("Container", "container"),
+        ("Container id", "container_id"),
+        ("Image", "image"),
+        ("Namespace", "namespace"),
+        ("Pod", "pod"),
+        ("Known by", "owner_source"),
     ]
+    .into_iter()
+    .map(fact)
+    .collect()
 }
 
 /// Least, mean and most of round trips.

@@ -72,7 +72,7 @@ pub(super) fn footer(top: &Top, canvas: &mut Canvas<'_>, area: Rect) -> Option<(
 /// What may be pressed now.
 fn keys(top: &Top) -> Vec<(&'static str, &'static str)> {
     if !matches!(top.cover, Cover::Nothing) {
-        return vec![("Esc", "back"), ("↑↓", "scroll"), ("1-7", "tabs")];
+        return vec![("Esc", "back"), ("↑↓", "scroll"), ("1-8", "tabs")];
     }
     let table = !top.tab.columns().is_empty();
     let mut keys = vec![("/", "filter")];

@@ -202,12 +202,15 @@ fn tabs(top: &mut Top, canvas: &mut Canvas<'_>, area: Rect) {
     let named: u16 = Tab::ALL.iter().map(|tab| tab.title().len() as u16 + 4).sum();
     let filtered = top.tab == Tab::Flows && !top.filter.is_empty();
     let narrow = area.width < 72 || (filtered && named + told.width() as u16 + 3 > area.width);
+    // Titles stay where they have room side by side.
+    let close = !narrow && named + told.width() as u16 + 1 > area.width;
     let mut x = area.x;
     let mut places = Vec::new();
     for tab in Tab::ALL {
         let number = tab.index() + 1;
         let text = match tab {
             _ if narrow && tab != top.tab => format!(" {number} "),
+            _ if close => format!(" {number} {}", tab.title()),
             _ => format!(" {number} {} ", tab.title()),
         };
         let wide = canvas.put(x, area.y, area.right().saturating_sub(x), &text, Paint::Plain);
@@ -229,7 +232,7 @@ fn told(top: &Top, short: bool) -> String {
         Tab::Flows => {
             let (shown, all) = (top.flows().len(), top.matched);
             let shown = if short && shown < all {
-                format!("{} of {}", units::count(shown as u64), units::count(all as u64))
+                format!("{}/{}", units::count(shown as u64), units::count(all as u64))
             } else {
                 super::of_total(shown, all)
             };

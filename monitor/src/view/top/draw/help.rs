@@ -9,10 +9,10 @@ use crate::view::top::{
 };
 
 const KEYS: [(&str, &str); 15] = [
-    ("1-7, Tab", "tabs"),
+    ("1-8, Tab", "tabs"),
     ("↑ ↓ PgUp PgDn", "select a row, scroll; also j k g G"),
     ("Enter", "details of a flow,"),
-    ("", "flows of a domain, service, name, host"),
+    ("", "flows of a domain, host, owner …"),
     ("Esc", "back; clear selection, clear filter"),
     ("← →", "sort by the next column; also < >"),
     ("r", "reverse order"),
@@ -26,13 +26,14 @@ const KEYS: [(&str, &str); 15] = [
     ("q", "quit"),
 ];
 
-const FILTERS: [(&str, &str); 8] = [
+const FILTERS: [(&str, &str); 9] = [
     ("port https", "either side; server port 8000-8100"),
     ("net 10.0.0.0/8", "host, client, server, net"),
     ("bytes > 1MB", "sent, received; packets, rate, rst …"),
     ("rtt > 50ms", "handshake, response, duration"),
     ("domain *.org", "name, application, service"),
     ("state established", "role client, scope remote"),
+    ("process curl", "unit, user, container, pod, owner"),
     ("tcp and not ipv6", "and, or, not, parentheses"),
     ("\"text\"", "anywhere; more: weir flows --help"),
 ];

@@ -12,13 +12,14 @@ use crate::view::{
     },
 };
 
-pub(super) const BYTES: usize = 10;
-pub(super) const RATE: usize = 11;
+pub(super) const BYTES: usize = 11;
+pub(super) const RATE: usize = 12;
 
-pub(super) const COLUMNS: [Column; 17] = [
+pub(super) const COLUMNS: [Column; 18] = [
     Column::text("CLIENT", (15, 47), 2).rank(4),
     Column::text("SERVER", (17, 47), 2),
     Column::text("NAME", (18, 60), 4),
+    Column::text("PROCESS", (9, 24), 1).rank(8).only(Of::Live),
     Column::text("PROTO", (6, 6), 0).rank(9),
     Column::text("APPLICATION", (11, 20), 1).rank(6),
     Column::text("STATE", (12, 12), 0).rank(7),
@@ -42,6 +43,7 @@ pub(super) fn order(sort: Sort) -> order::Sort {
         "CLIENT" => Order::Client,
         "SERVER" => Order::Server,
         "NAME" => Order::Name,
+        "PROCESS" => Order::Process,
         "PROTO" => Order::Transport,
         "APPLICATION" => Order::Application,
         "STATE" => Order::State,
@@ -84,6 +86,7 @@ fn row<'a>(flow: &'a Flow<'static>, at: usize, now: Option<u64>) -> Row<'a> {
         Cell::new(Value::Endpoint(flow.client_ip, flow.client_port)),
         Cell::new(Value::Endpoint(flow.server_ip, flow.server_port)),
         Cell::new(Value::maybe(flow.name.as_deref())).paint(Paint::Accent),
+        Cell::new(Value::maybe(flow.process())),
         Cell::new(Value::text(&flow.transport)).paint(Paint::Dim),
         Cell::new(Value::maybe(application)),
         Cell::new(Value::maybe(state)).paint(state.map_or(Paint::Plain, state_paint)),

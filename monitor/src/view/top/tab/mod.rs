@@ -4,6 +4,7 @@ mod dns;
 mod domains;
 mod events;
 mod flows;
+pub(super) mod owners;
 mod tcp;
 
 pub(super) use flows::state_paint;
@@ -33,12 +34,22 @@ pub enum Tab {
     Events,
     /// Share of traffic by address of other hosts.
     Hosts,
+    /// Share of traffic by unit and process of this host.
+    Owners,
 }
 
 impl Tab {
     /// All, in their order.
-    pub const ALL: [Self; 7] =
-        [Self::Flows, Self::Domains, Self::Services, Self::Tcp, Self::Dns, Self::Events, Self::Hosts];
+    pub const ALL: [Self; 8] = [
+        Self::Flows,
+        Self::Domains,
+        Self::Services,
+        Self::Tcp,
+        Self::Dns,
+        Self::Events,
+        Self::Hosts,
+        Self::Owners,
+    ];
 
     /// Position in [`Self::ALL`].
     pub const fn index(self) -> usize {
@@ -55,6 +66,7 @@ impl Tab {
             Self::Dns => "DNS",
             Self::Events => "Events",
             Self::Hosts => "Hosts",
+            Self::Owners => "Owners",
         }
     }
 
@@ -68,6 +80,7 @@ impl Tab {
             Self::Dns => &dns::COLUMNS,
             Self::Events => &events::COLUMNS,
             Self::Hosts => &domains::HOSTS,
+            Self::Owners => &owners::COLUMNS,
         }
     }
 
@@ -77,6 +90,7 @@ impl Tab {
             Self::Flows if capture => flows::BYTES,
             Self::Flows => flows::RATE,
             Self::Domains | Self::Services | Self::Dns | Self::Hosts => 1,
+            Self::Owners => owners::SHARE,
             Self::Tcp | Self::Events => 0,
         };
         Sort { column, down: true }
@@ -97,6 +111,7 @@ impl Tab {
             Self::Dns => dns::rows(top),
             Self::Events => events::rows(top),
             Self::Hosts => domains::hosts(top),
+            Self::Owners => owners::rows(top),
         }
     }
 
@@ -115,6 +130,8 @@ impl Tab {
             _ if top.snapshot().is_none() => "waiting for the first snapshot",
             Self::Flows if !top.filter().is_empty() => "no flow matches the filter",
             Self::Flows => "no flows",
+            Self::Owners if top.is_capture() => "a capture does not say whose its flows are",
+            Self::Owners => "no owners: see weir check",
             Self::Domains | Self::Services | Self::Hosts => "no traffic",
             Self::Tcp => "",
             Self::Dns => "no queries",
