@@ -36,19 +36,6 @@ fn the_process_is_right_by_splice_io_uring_mptcp_and_fast_open() {
 }
 
 #[test]
-fn icmp_and_raw_packets_within_the_host_have_their_sender() {
-    let (here, _there) = cable();
-    let agent = Agent::start(&here, ALL);
-    here.sh("ping -q -c 2 -i 0.2 127.0.0.1");
-    let found = flow(&agent, "icmp");
-    assert_eq!(text(&found, "process"), "ping", "{found:#}");
-    super::make(&here, &["rawhere", "raw", "127.0.0.1", "253"]);
-    let found = flow(&agent, "transport 253");
-    assert_eq!(text(&found, "process"), "rawhere", "{found:#}");
-    adds_up(&agent);
-}
-
-#[test]
 fn names_that_processes_choose_stay_text() {
     let (here, there) = cable();
     let agent = Agent::start(&here, ALL);
