@@ -264,10 +264,10 @@ mod tests {
     fn there_is_a_bound_and_what_is_beyond_is_counted() {
         let mut all = Translations::default();
         for n in 0..MOST as u32 + 10 {
-            let [a, b, c, d] = n.to_be_bytes();
+            let address = |first: u32| SocketAddr::from((((first << 24) + n).to_be_bytes(), 9));
             let mut one = masqueraded(1);
-            one.before[0] = ([100 + a, b, c, d], 9).into();
-            one.behind[0] = ([10 + a, b, c, d], 9).into();
+            one.before[0] = address(100);
+            one.behind[0] = address(10);
             all.begin(&one);
         }
         assert_eq!((all.totals.known, all.totals.lost), (MOST as u64, 10));

@@ -143,10 +143,10 @@ mod tests {
     #[test]
     fn other_names_say_nothing() {
         for name in ["", "a_b", "a_b_c_d", "..", "shop_web_"] {
-            assert_eq!(super::pod(name), None, "{name}");
+            assert_eq!(pod(name), None, "{name}");
         }
         for name in ["", "a_b_c-xyz.log", "a_b_c.log", "a_b_c-0f", "a_b_c_d-0f.log"] {
-            assert_eq!(super::container(name), None, "{name}");
+            assert_eq!(container(name), None, "{name}");
         }
     }
 }

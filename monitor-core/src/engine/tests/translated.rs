@@ -152,7 +152,7 @@ fn packets(w: &World) -> [u64; OwnerClass::COUNT] {
     w.totals().owners.map(|by_direction| by_direction.iter().map(|io| io.packets).sum())
 }
 
-fn counting<'a>(w: &'a World) -> FlowView<'a> {
+fn counting(w: &World) -> FlowView<'_> {
     let mut counting = w.engine.flows().filter(|flow| !flow.duplicate);
     let flow = counting.next().unwrap();
     assert!(counting.next().is_none());
