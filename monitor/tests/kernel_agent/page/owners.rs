@@ -22,7 +22,7 @@ fn a_process_leads_to_its_flows_and_the_map_begins_with_processes_when_asked() {
     page.wait_for("its flows alone", "document.querySelectorAll('.flows tbody tr').length === 1");
     assert_eq!(page.text(".flows tbody th a"), "slow.example.org");
     assert!(page.text(".flows tbody tr").contains(&process), "{process}");
-    page.press(".map .choice label:nth-of-type(3) span");
+    page.value("document.querySelector('.map .choice label:nth-of-type(3) input').click()");
     let named =
         format!("[...document.querySelectorAll('.sankey text')].some(t => t.textContent === '{process}')");
     page.wait_for("the process in the map", &named);
