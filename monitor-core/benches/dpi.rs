@@ -166,7 +166,7 @@ impl Samples {
         let time = u64::from(n) * 1_000;
         let (slot, first) = (n % Self::SLOTS, time + 1);
         let subject = Subject { slot, key: &self.key, client: Side::Lower, interface: "eth0", owned: None };
-        let tcp = (self.key.protocol == 6).then_some(TcpHeader { seq, ack: None, syn: false });
+        let tcp = (self.key.protocol == 6).then_some(TcpHeader { seq, ack: None, syn: false, urgent: 0 });
         let payload = Payload { time, sender, bytes, length: bytes.len() as u32, tcp };
         let talk = self.talks.at(slot);
         if let Some(begun) = self.begun.get_mut(slot as usize).filter(|begun| **begun != first) {

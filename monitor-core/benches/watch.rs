@@ -73,7 +73,7 @@ fn drain(engine: &mut Engine, slots: &[(Flow, Side, Packet)], now: u64) -> f64 {
 fn name(engine: &mut Engine, slots: &[(Flow, Side, Packet)], now: u64) {
     for (slot, (flow, side, _)) in (0..).zip(slots) {
         let text = format!("GET / HTTP/1.1\r\nHost: www.n{}.example\r\n\r\n", slot % 300);
-        let tcp = Some(TcpHeader { seq: 1, ack: None, syn: false });
+        let tcp = Some(TcpHeader { seq: 1, ack: None, syn: false, urgent: 0 });
         let length = text.len() as u32;
         let payload = Payload { time: now, sender: *side, bytes: text.as_bytes(), length, tcp };
         engine.sample(slot, flow, 0, &payload, |_| Default::default());

@@ -221,6 +221,9 @@ fn flow(hook: &mut HookCounters, mut packet: Packet, direction: Direction, sourc
         bench::hold();
     }
     if let Some((index, flow)) = slot {
+        if config::samples() != 0 && account::starts_anew(flow, &packet, side) {
+            samples::superseded(index);
+        }
         account::account(flow, &packet, side, &KernelClock);
         // Samples are enough only after this was asked.
         if config::owners() != 0

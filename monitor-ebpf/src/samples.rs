@@ -8,7 +8,7 @@
 use aya_ebpf::helpers::generated::{bpf_ringbuf_output, bpf_skb_load_bytes, bpf_xdp_load_bytes};
 use core::{hint::black_box, mem::offset_of};
 use monitor_common::{
-    abi::{Flow, SAMPLE_DATA_MAX, SampleKind, Side, bits},
+    abi::{Flow, SAMPLE_DATA_MAX, SampleKind, Side, Superseded, bits},
     account::Clock as _,
     wire::Packet,
 };
@@ -16,7 +16,7 @@ use monitor_common::{
 use crate::{
     bytes::{Skb, Xdp},
     clock::KernelClock,
-    maps::{SAMPLE, SAMPLE_STATE, SAMPLES, SAMPLING, Sample, config, this_cpu},
+    maps::{SAMPLE, SAMPLE_STATE, SAMPLES, SAMPLING, SLOTS, Sample, config, this_cpu},
 };
 
 /// Where the bytes come from.
@@ -98,6 +98,7 @@ fn take(p: &Payload<'_>, kind: SampleKind, sample_bytes: u32, per_second: u32) {
     h.side = p.side as u8;
     h.reserved = 0;
     h.ack = p.packet.ack;
+    h.urgent = p.packet.urgent();
     h.connection = p.flow.head.reused.get();
     h.lost = state.ring_full + state.over_budget + state.unreadable;
     if !copy(p.source, p.packet.payload_offset, length, &mut sample.data) {
@@ -107,6 +108,40 @@ fn take(p: &Payload<'_>, kind: SampleKind, sample_bytes: u32, per_second: u32) {
     if !output(sample, length) {
         state.ring_full += 1;
     }
+}
+
+/// A packet begins another connection in a slot: tells what was measured of the one that it holds. A function of its
+/// own, with no frame to speak of: it comes once a connection at most.
+///
+/// What finds no room in the ring is missed: user space sees by the slot how many connections there were.
+#[inline(never)]
+pub(crate) fn superseded(index: u32) {
+    let Some(flow) = SLOTS.get(index) else { return };
+    let Some(sample) = this_cpu(&SAMPLE) else { return };
+    let head = &flow.head;
+    let h = &mut sample.header;
+    h.time = KernelClock.precise();
+    h.key = head.key.get();
+    h.slot = index;
+    h.seq = 0;
+    h.payload_length = 0;
+    h.captured = 0;
+    h.tcp_flags = 0;
+    h.kind = SampleKind::Superseded as u8;
+    h.side = 0;
+    h.reserved = 0;
+    h.ack = 0;
+    h.urgent = 0;
+    h.connection = head.reused.get();
+    h.lost = 0;
+    let [handshake, response] = [head.handshake.get(), head.first_response.get()];
+    let data = sample.data.as_mut_ptr().cast::<u64>();
+    // SAFETY: the data is longer than two words.
+    unsafe {
+        data.write_unaligned(handshake);
+        data.add(1).write_unaligned(response);
+    }
+    output(sample, size_of::<Superseded>() as u32);
 }
 
 /// Writes header and `length` bytes of data to the ring.

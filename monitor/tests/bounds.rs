@@ -41,7 +41,7 @@ impl World {
     }
 
     fn segment(&mut self, slot: u32, port: u16, seq: u32, syn: bool, bytes: &[u8]) {
-        let tcp = Some(TcpHeader { seq, ack: None, syn });
+        let tcp = Some(TcpHeader { seq, ack: None, syn, urgent: 0 });
         self.say(slot, 6, port, Side::Lower, bytes, tcp);
     }
 

@@ -267,7 +267,7 @@ fn observed(names: &[Vec<u8>]) -> Engine {
 fn say(engine: &mut Engine, slot: u32, flow: &Flow, sender: Side, bytes: &[u8]) {
     let mut seq = 1;
     for part in bytes.chunks(1_400) {
-        let tcp = Some(TcpHeader { seq, ack: None, syn: false });
+        let tcp = Some(TcpHeader { seq, ack: None, syn: false, urgent: 0 });
         let payload = Payload { time: 5, sender, bytes: part, length: part.len() as u32, tcp };
         engine.sample(slot, flow, 0, &payload, |_| Default::default());
         seq += part.len() as u32;

@@ -15,7 +15,21 @@ pub enum SampleKind {
     Dns = 1,
     /// The beginning of another UDP flow (QUIC Initials, DTLS).
     Udp = 2,
+    /// No payload: another connection begins on the 5-tuple of a flow, and [`Superseded`] follows the header.
+    Superseded = 3,
 }
+
+/// What was measured of a connection that another one follows in its slot, which forgets it. 16 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Superseded {
+    /// [`super::Head::handshake`].
+    pub handshake: u64,
+    /// [`super::Head::first_response`].
+    pub first_response: u64,
+}
+
+const _: () = assert!(size_of::<Superseded>() == 16);
 
 /// What stands before the payload in a message of the ring. 96 bytes.
 #[repr(C)]
@@ -45,8 +59,10 @@ pub struct SampleHeader {
     pub ack: u32,
     /// Connections before this one in the slot: [`super::Head::reused`].
     pub connection: u32,
+    /// Urgent pointer (TCP); 0: none.
+    pub urgent: u16,
     /// Zero.
-    pub reserved32: u32,
+    pub reserved16: u16,
     /// Lost samples of this CPU before this one (ring full or over the budget of the second).
     pub lost: u64,
 }

@@ -15,7 +15,7 @@ mod supply;
 
 pub use config::{KernelConfig, Sampling, bench_flags};
 pub use counters::Counters;
-pub use event::{SAMPLE_DATA_MAX, SampleHeader, SampleKind, SampleState};
+pub use event::{SAMPLE_DATA_MAX, SampleHeader, SampleKind, SampleState, Superseded};
 pub use flow::{ClientRule, Flow, Head, Hot, Timing, bits};
 pub use fragment::{FRAGMENTED_DATAGRAMS, FragmentFlow, FragmentKey};
 pub use hook::{
@@ -39,7 +39,7 @@ mod pod {
     #![expect(unsafe_code, reason = "aya::Pod is an unsafe marker")]
     use super::{
         CoarseCounters, CoarseKey, FlowKey, FragmentFlow, FragmentKey, HookCounters, KernelConfig,
-        SampleHeader, SampleState, Sampling,
+        SampleHeader, SampleState, Sampling, Superseded,
     };
 
     macro_rules! pod {
@@ -59,6 +59,7 @@ mod pod {
         KernelConfig,
         SampleHeader,
         SampleState,
-        Sampling
+        Sampling,
+        Superseded
     );
 }

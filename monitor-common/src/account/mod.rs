@@ -159,6 +159,7 @@ pub fn account<C: Clock>(flow: &Flow, packet: &Packet, side: Side, clock: &C) {
 
 /// Whether a packet begins a new connection on the 5-tuple of a flow that already had one: a SYN
 /// that does not repeat the last one. Offline such a flow ends and a new record begins.
+#[inline(always)]
 pub fn starts_anew(flow: &Flow, packet: &Packet, side: Side) -> bool {
     packet.protocol == 6
         && packet.fragment != Fragment::Later as u8

@@ -115,6 +115,7 @@ fn transport<B: PacketBytes + ?Sized, const OFFSET: usize>(
                 ack: u32::from_be(word(&h, 8)),
                 tcp_flags: h[13],
                 window: u16::from_be_bytes([h[14], h[15]]),
+                mss: if h[13] & tcp_flags::URG == 0 { 0 } else { u16::from_be_bytes([h[18], h[19]]) },
                 payload_offset: payload,
                 payload_length: end - payload,
                 ..packet

@@ -261,7 +261,8 @@ pub struct Packet {
     pub ack: u32,
     /// TCP window, unscaled.
     pub window: u16,
-    /// TCP maximum segment size option of a SYN; 0: none.
+    /// TCP maximum segment size option of a SYN; 0: none. Of other segments with URG the urgent pointer, see
+    /// [`Self::urgent`].
     pub mss: u16,
     /// TCP window scale option of a SYN plus 1; 0: none.
     pub window_scale: u8,
@@ -306,6 +307,12 @@ pub const fn network(kind: Tunnel, id: u32) -> u32 {
 }
 
 impl Packet {
+    /// Urgent pointer of a segment (RFC 9293, 3.8.5); 0: none.
+    #[inline(always)]
+    pub const fn urgent(&self) -> u16 {
+        if self.tcp_flags & (tcp_flags::URG | tcp_flags::SYN) == tcp_flags::URG { self.mss } else { 0 }
+    }
+
     /// The word for the layer 2 network that the packet is in: 0 where no tag and no tunnel names one. Two
     /// tags and a network are told apart for certain, more of them almost.
     #[inline(always)]

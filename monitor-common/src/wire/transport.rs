@@ -3,7 +3,7 @@
 use super::ip::within;
 use super::link::be16;
 use super::parse::kind;
-use super::{Packet, PacketBytes, ParseState, Tunnel, TunnelPorts};
+use super::{Packet, PacketBytes, ParseState, Tunnel, TunnelPorts, tcp_flags};
 
 /// IP protocol numbers (IANA) with ports.
 pub(super) const TCP: u8 = 6;
@@ -42,6 +42,11 @@ pub(super) fn tcp<B: PacketBytes + ?Sized>(
     // Behind the window is nothing that counts: a capture may cut the header there.
     if let Some(h) = within(bytes, offset, state.end) {
         write_tcp(&h, offset as u32, state.end.wrapping_add(state.missing), packet);
+        if packet.tcp_flags & (tcp_flags::URG | tcp_flags::SYN) == tcp_flags::URG
+            && let Some(h) = within::<2, _>(bytes, offset + 18, state.end)
+        {
+            packet.mss = be16(h[0], h[1]);
+        }
     } else if let Some(h) = within::<8, _>(bytes, offset, state.end) {
         // The first eight bytes alone are what the smallest fragment carries.
         packet.source_port = be16(h[0], h[1]);

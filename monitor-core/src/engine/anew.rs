@@ -6,11 +6,15 @@
 
 use std::cmp::Ordering;
 
-use monitor_common::abi::Flow;
+use monitor_common::abi::{Flow, FlowKey, Superseded};
 
-use super::{books::Books, flows::Flows};
+use super::{
+    books::Books,
+    flows::{Flows, packets},
+};
 use crate::{
     flow::{
+        Claim,
         entry::{Entry, Sighting},
         expiry,
         naming::Naming,
@@ -47,6 +51,7 @@ impl Flows {
         entry.naming.begin_anew();
         entry.owners.begin_anew();
         entry.told = reused;
+        entry.resumed = false;
         self.unnamed.push((slot, entry.first));
         self.anew.push(slot);
     }
@@ -82,10 +87,54 @@ impl Flows {
         }
     }
 
+    /// See [`super::Engine::superseded`].
+    pub(super) fn superseded(
+        &mut self,
+        books: &mut Books,
+        slot: u32,
+        flow: &Flow,
+        connection: u32,
+        of: &Superseded,
+        claims: impl FnOnce(&FlowKey) -> [Claim; 2],
+    ) {
+        let seen = packets(flow);
+        let is_ahead = |entry: &Entry| entry.told < connection || entry.was_replaced(flow, seen);
+        if self.table.entry(slot).is_none_or(is_ahead) {
+            self.observe_owned(books, slot, flow, claims);
+            self.settle(books);
+        }
+        let Some(entry) = self.table.entry_mut(slot).filter(|entry| entry.is_representative()) else {
+            return;
+        };
+        let (handshake, response) = entry.track.measured(connection, of);
+        if (handshake, response) == (None, None) {
+            return;
+        }
+        books.ledger.timed(entry.parties, handshake, response);
+        if !self.turn_to(books, slot, connection) {
+            return;
+        }
+        let Some(entry) = self.table.entry_mut(slot) else { return };
+        let held = match entry.earlier.as_deref_mut() {
+            Some(earlier) => &mut earlier.naming.held,
+            None => &mut entry.naming.held,
+        };
+        held.handshake = handshake.or(held.handshake);
+        held.response = response.or(held.response);
+    }
+
     /// All samples of earlier connections were read.
     pub(super) fn end_all_earlier(&mut self, books: &mut Books) {
         while let Some(slot) = self.anew.pop() {
             self.end_earlier(books, slot);
+            self.end_passed(books, slot);
+        }
+    }
+
+    /// Everything has come that was measured of earlier connections in a slot.
+    pub(super) fn end_passed(&mut self, books: &mut Books, slot: u32) {
+        if let Some(entry) = self.table.entry_mut(slot).filter(|entry| entry.is_representative()) {
+            books.ledger.unmeasured(entry.track.missed());
         }
     }
 

@@ -124,7 +124,10 @@ impl Books {
 
     /// Writes the last record of a flow.
     pub(super) fn last(&mut self, entry: &mut Entry, reason: EndReason) {
-        self.contact(entry);
+        // Of a connection that was silent they were told when it fell silent.
+        if !entry.resumed {
+            self.contact(entry);
+        }
         self.write(entry, reason);
     }
 

@@ -3,7 +3,12 @@
 use monitor_common::abi::{self, Flow, FlowKey, Side, View};
 
 use super::{Engine, flows::packets};
-use crate::{label::EndReason, payload::Talk};
+use crate::{
+    flow::silent::{Silent, Tuple},
+    label::EndReason,
+    payload::Talk,
+    record::Id,
+};
 
 impl Engine {
     /// From now on beginnings of flows are noted by [`Self::begins`]: where slots are read when flows end, they
@@ -35,6 +40,21 @@ impl Engine {
         if let Some(entry) = self.flows.table.entry_mut(slot) {
             entry.talk = talk.clone();
         }
+    }
+
+    /// As a live flow does, one of a capture gets the name of the connection of QUIC with which it goes on, perhaps.
+    /// `last` says when the flow of a number in a slot had its last packet.
+    pub(crate) fn find_moved(&self, flow: &Flow, talk: &mut Talk, last: impl Fn(u32, Id) -> Option<u64>) {
+        self.flows.payloads.find_moved(&flow.head.key.get(), talk, flow.head.first.get(), last);
+    }
+
+    /// The talk of the connection that goes on in a slot of a capture that was taken for it, and what is known of its
+    /// client; `None`: it is a new one.
+    pub(crate) fn resumes(&self, flow: &Flow) -> Option<(Talk, (Side, abi::ClientRule))> {
+        let key = flow.head.key.get();
+        let vlans = [flow.head.vlans[0].get(), flow.head.vlans[1].get()];
+        let tuple = Tuple::new(&key, self.flows.devices.domain(&key, vlans));
+        self.flows.silents.find(&tuple, flow).map(Silent::said)
     }
 
     /// As [`Self::close`], of a flow whose talk lay elsewhere.

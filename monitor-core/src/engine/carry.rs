@@ -9,7 +9,7 @@
 use std::sync::atomic::{Ordering, fence};
 
 use monitor_common::{
-    abi::{Flow, HookCounters, REPORTED_WORDS, Reported, Side},
+    abi::{ClientRule, Flow, HookCounters, REPORTED_WORDS, Reported, Side},
     account,
     cell::Cell64,
 };
@@ -81,6 +81,9 @@ mod at {
 
 /// [`at::CONNECTION`]: the flow counts under its name, beside the number of its connection.
 const DECIDED: u64 = 1 << 32;
+/// There too: the connection was silent in another slot before; and its client, which this slot does not say.
+const RESUMED: u64 = 1 << 33;
+const CLIENT_SHIFT: u32 = 34;
 
 /// 64-bit counters of a side, then the others of both in pairs.
 const READING_WORDS: usize = 2 * 5 + (1 + TcpCounter::COUNT + 1);
@@ -89,6 +92,8 @@ const READING_WORDS: usize = 2 * 5 + (1 + TcpCounter::COUNT + 1);
 struct Watermark {
     told: u32,
     decided: bool,
+    /// The client of a connection that was silent in another slot before.
+    resumed: Option<(Side, ClientRule)>,
     begun: u64,
     track: Track,
     counted: Reading,
@@ -121,6 +126,7 @@ impl Watermark {
         is_behind(&counted).then(|| Self {
             told: word(at::CONNECTION) as u32,
             decided: word(at::CONNECTION) & DECIDED != 0,
+            resumed: resumed(word(at::CONNECTION)),
             begun: word(at::BEGUN),
             track: Track::restore(&track),
             counted,
@@ -129,6 +135,26 @@ impl Watermark {
             application,
         })
     }
+}
+
+/// What [`at::CONNECTION`] says of the client of a connection that was silent.
+const fn resumed(word: u64) -> Option<(Side, ClientRule)> {
+    if word & RESUMED == 0 {
+        return None;
+    }
+    let client = word >> CLIENT_SHIFT;
+    let side = if client & 1 == 0 { Side::Lower } else { Side::Upper };
+    let rule = match client >> 1 & 3 {
+        2 => ClientRule::Syn,
+        1 => ClientRule::SynAck,
+        _ => ClientRule::First,
+    };
+    Some((side, rule))
+}
+
+/// The other way round.
+const fn resumed_word(resumed: bool, (side, rule): (Side, ClientRule)) -> u64 {
+    if resumed { RESUMED | (side as u64 | (rule as u64) << 1) << CLIENT_SHIFT } else { 0 }
 }
 
 fn reading(words: &[Cell64]) -> Reading {
@@ -172,13 +198,14 @@ fn write_reading(words: &[Cell64], reading: &Reading) {
     put(pair(lower.fragments, upper.fragments));
 }
 
-const SOURCES: [NameSource; 6] = [
+const SOURCES: [NameSource; 7] = [
     NameSource::Sni,
     NameSource::Quic,
     NameSource::Http,
     NameSource::Dns,
     NameSource::Certificate,
     NameSource::Ech,
+    NameSource::Migration,
 ];
 
 /// Source, length of the name, length of the application's word, and both. A name that does not fit is
@@ -266,6 +293,14 @@ impl Succession<'_> {
         entry.told = told.told;
         entry.begun = told.begun;
         entry.track = told.track;
+        if let Some(seen) = told.resumed {
+            entry.resumed = true;
+            entry.answered = true;
+            entry.seen = seen;
+            entry.track.restore_resumed();
+            let parties = flows.host.parties(&entry.key, seen, &books.config.services);
+            entry.set_parties(parties);
+        }
         entry.talk.known.name = told.name;
         entry.talk.known.application = told.application;
         entry.naming.inherit(told.decided);
@@ -293,7 +328,9 @@ impl Succession<'_> {
             set(0, 0);
             fence(Ordering::Release);
         }
-        set(at::CONNECTION, u64::from(entry.told) | if entry.naming.is_decided() { DECIDED } else { 0 });
+        let decided = if entry.naming.is_decided() { DECIDED } else { 0 };
+        let resumed = resumed_word(entry.resumed, entry.seen);
+        set(at::CONNECTION, u64::from(entry.told) | decided | resumed);
         set(at::BEGUN, entry.begun);
         for (i, word) in entry.track.save().into_iter().enumerate() {
             set(at::TRACK + i, word);

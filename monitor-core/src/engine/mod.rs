@@ -24,7 +24,7 @@ mod surroundings;
 mod view;
 
 use monitor_common::abi::{
-    CoarseCounters, CoarseKey, Direction, Flow, FlowKey, HookCounters, IpVersion, Transport,
+    CoarseCounters, CoarseKey, Direction, Flow, FlowKey, HookCounters, IpVersion, Superseded, Transport,
 };
 
 pub use crate::flow::{Claim, Socket, Timeouts};
@@ -156,6 +156,19 @@ impl Engine {
         self.flows.sample(&mut self.books, slot, flow, connection, payload, claims)
     }
 
+    /// Takes what was measured of a connection, the `connection`th of its slot, when another one on the same 5-tuple
+    /// followed it: the slot has forgotten it. `claims` as in [`Self::sample`].
+    pub fn superseded(
+        &mut self,
+        slot: u32,
+        flow: &Flow,
+        connection: u32,
+        of: &Superseded,
+        claims: impl FnOnce(&FlowKey) -> [Claim; 2],
+    ) {
+        self.flows.superseded(&mut self.books, slot, flow, connection, of, claims);
+    }
+
     /// Takes a payload of a flow that need not have been observed: that of a capture, whose talk lies in its
     /// slot of `talks` until it ends. Returns whether more of its direction is wanted.
     pub fn payload(&mut self, slot: u32, flow: &Flow, payload: &Payload<'_>, talks: &mut Talks) -> bool {
@@ -182,6 +195,7 @@ impl Engine {
         flows.end_all_earlier(books);
         flows.name_waiting(books);
         flows.expire_payloads(books, now);
+        books.ledger.remembers(flows.silents.numbers());
         let mut report = books.end_drain(now, after);
         // Of a capture nobody takes them: records suffice.
         books.tell_fanout(!flows.noted_early);

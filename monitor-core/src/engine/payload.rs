@@ -10,6 +10,7 @@ use crate::{
     flow::{
         Claim,
         entry::{Entry, Sighting},
+        table::Table,
     },
     payload::{Payload, Payloads, Place, Subject, Talk, Talks},
     record::AnyRecord,
@@ -55,8 +56,7 @@ impl Flows {
             && !is_ahead(entry)
         {
             let seen = flow.head.client();
-            if seen != entry.seen {
-                entry.seen = seen;
+            if entry.hears_of_client(seen) {
                 let parties = self.host.parties(&entry.key, seen, &books.config.services);
                 entry.set_parties(parties);
             }
@@ -149,6 +149,19 @@ impl Flows {
     pub(super) fn name_silent(payloads: &Payloads, entry: &mut Entry) {
         if entry.is_representative() && entry.talk.known.name.is_none() {
             entry.talk.known.name = payloads.name_before(&entry.key, entry.parties.client, entry.begun);
+        }
+    }
+
+    /// A flow of QUIC without a handshake gets the name of the connection with which it goes on, perhaps.
+    pub(super) fn find_moved(table: &mut Table, payloads: &Payloads, slot: u32) {
+        let Some(entry) = table.entry_mut(slot).filter(|entry| entry.talk.stray) else { return };
+        let (key, first) = (entry.key, entry.first);
+        let mut talk = std::mem::take(&mut entry.talk);
+        payloads.find_moved(&key, &mut talk, first, |slot, id| {
+            table.entry(slot).filter(|entry| entry.talk.id == id).map(|entry| entry.last)
+        });
+        if let Some(entry) = table.entry_mut(slot) {
+            entry.talk = talk;
         }
     }
 

@@ -79,6 +79,8 @@ pub(crate) struct Entry {
     pub(crate) timeline: u32,
     /// The server has sent something that an answering server sends.
     pub(crate) answered: bool,
+    /// Its connection is an older one that was silent: see [`super::silent`].
+    pub(crate) resumed: bool,
 }
 
 /// What a slot is among those that see the same flow on different interfaces.
@@ -134,6 +136,7 @@ impl Default for Entry {
             entered: false,
             timeline: NONE,
             answered: false,
+            resumed: false,
         }
     }
 }
@@ -145,6 +148,16 @@ impl Entry {
             self.parties = parties;
             self.owners.review(parties);
         }
+    }
+
+    /// Takes what the packets of its slot say of the client. Returns whether that is news: of a connection that
+    /// goes on after a silence only a beginning says more than what is known.
+    pub(crate) fn hears_of_client(&mut self, seen: (Side, monitor_common::abi::ClientRule)) -> bool {
+        if seen == self.seen || self.resumed && seen.1 <= self.seen.1 {
+            return false;
+        }
+        self.seen = seen;
+        true
     }
 
     /// Transport of the flow.
@@ -219,7 +232,7 @@ impl Entry {
                 *rtt = (timing.rtt_min.get(), timing.rtt_max.get());
             }
         }
-        if self.group.is_none() {
+        if self.group.is_none() && !(self.resumed && self.answered) {
             self.is_answered(&reading);
         }
     }

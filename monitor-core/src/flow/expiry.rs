@@ -12,10 +12,14 @@ use crate::{label::EndReason, time::SECOND};
 /// between two SYNs of common systems (32 s).
 pub(crate) const ATTEMPT: u64 = 60 * SECOND;
 
+/// A TCP flow that is no open connection (an attempt, one side alone, a close that was not answered) is waited for no
+/// longer than this without a packet, ns.
+const NOT_OPEN: u64 = 300 * SECOND;
+
 /// When flows end and records are written. Nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// A TCP flow without a packet.
+    /// An open TCP connection without a packet; other TCP flows end after 5 minutes, or this if it is less.
     pub idle_tcp: u64,
     /// A UDP flow without a packet.
     pub idle_udp: u64,
@@ -34,7 +38,8 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
-            idle_tcp: 300 * SECOND,
+            // RFC 5382, REQ-5: keep-alives come every two hours.
+            idle_tcp: (2 * 60 + 4) * 60 * SECOND,
             idle_udp: 60 * SECOND,
             idle_other: 30 * SECOND,
             active: 60 * SECOND,
@@ -78,12 +83,18 @@ pub(crate) struct Lifetime {
     pub(crate) finished: bool,
     /// TCP: a RST was seen.
     pub(crate) reset: bool,
+    /// TCP: both sides are there, and neither has closed.
+    pub(crate) open: bool,
 }
 
 impl Lifetime {
     /// When the flow ends if no packet comes, and why.
     pub(crate) fn end(self, timeouts: &Timeouts) -> (u64, EndReason) {
-        let idle = (self.last.saturating_add(timeouts.idle(self.transport)), EndReason::Idle);
+        let mut idle = timeouts.idle(self.transport);
+        if self.transport == Transport::Tcp && !self.open && idle != NEVER {
+            idle = idle.min(NOT_OPEN);
+        }
+        let idle = (self.last.saturating_add(idle), EndReason::Idle);
         let closed = if self.finished {
             (self.last.saturating_add(timeouts.fin), EndReason::Fin)
         } else if self.reset {
@@ -104,6 +115,7 @@ pub(crate) fn end(entry: &Entry, timeouts: &Timeouts) -> (u64, EndReason) {
         last: entry.last,
         finished: tcp && connection.finished(),
         reset: tcp && connection.was_reset(),
+        open: tcp && connection.is_open(),
     };
     lifetime.end(timeouts)
 }

@@ -12,6 +12,7 @@ pub(crate) mod rate;
 pub(crate) mod reading;
 pub(crate) mod record;
 pub(crate) mod role;
+pub(crate) mod silent;
 pub(crate) mod state;
 pub(crate) mod table;
 pub(crate) mod translation;

@@ -1,6 +1,6 @@
 //! TCP from the middle: the state of the current connection, and what became of each attempt.
 
-use monitor_common::abi::{Flow, Head, Side, bits};
+use monitor_common::abi::{Flow, Head, Side, Superseded, bits};
 
 use super::reading::Reading;
 use crate::label::{AttemptResult, TcpCounter, TcpState};
@@ -122,6 +122,32 @@ impl Connection {
         self.any(bits::RST)
     }
 
+    /// It is open as far as is known: both sides acknowledge what the other sends, and none has closed or reset it.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.both(bits::ACK) && !self.any(bits::FIN | bits::RST)
+    }
+
+    /// Nobody has ended it, so that it may go on after any silence: both sides are there, and not both have closed.
+    pub(crate) const fn may_go_on(&self) -> bool {
+        self.both(bits::ACK) && !self.both(bits::FIN) && !self.any(bits::RST)
+    }
+
+    /// What an earlier slot of the same connection saw of it is added, unless another one has begun.
+    const fn after(mut self, before: &Self) -> Self {
+        if self.reused != 0 || self.syn {
+            return self;
+        }
+        self.client |= before.client & !bits::HOLE;
+        self.server |= before.server & !bits::HOLE;
+        if self.handshake == 0 {
+            self.handshake = before.handshake;
+        }
+        if self.first_response == 0 || self.first_response == Head::NO_RESPONSE_TIME {
+            self.first_response = before.first_response;
+        }
+        self
+    }
+
     /// Its beginning was seen: a SYN of either side.
     pub(crate) const fn began(&self) -> bool {
         self.any(bits::SYN)
@@ -165,6 +191,26 @@ pub(crate) struct Track {
     handshake_counted: bool,
     handshake_told: bool,
     response_told: bool,
+    /// What was seen of the connection in another slot, before it was silent for long.
+    before: Option<Connection>,
+    /// Of the current connection came what was measured of it when it was followed by another.
+    heard: bool,
+    passed: Passed,
+}
+
+/// Connections that were followed by others in the slot before they were read, until it is known what was measured of
+/// them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Passed {
+    /// There are some.
+    any: bool,
+    /// The number of the first, of which the last reading has told this much.
+    first: u32,
+    handshake_told: bool,
+    response_told: bool,
+    first_heard: bool,
+    /// Of how many it is known what was measured.
+    heard: u32,
 }
 
 /// Words of a [`Track`] that is kept for another engine.
@@ -225,15 +271,50 @@ impl Track {
             handshake_counted: has(kept::HANDSHAKE_COUNTED),
             handshake_told: has(kept::HANDSHAKE_TOLD),
             response_told: has(kept::RESPONSE_TOLD),
+            before: None,
+            heard: false,
+            passed: Passed::default(),
         }
+    }
+
+    /// The same connection in a new slot: its attempt, handshake and first response were told.
+    pub(crate) const fn resumed(&self) -> Self {
+        let before = Connection { reused: 0, handshakes: 0, syn: false, half: 0, ..self.now };
+        Self {
+            now: before,
+            first_had_syn: false,
+            attempts: 0,
+            result: self.result,
+            handshakes: 0,
+            handshake_counted: true,
+            handshake_told: true,
+            response_told: true,
+            before: Some(before),
+            heard: false,
+            passed: Passed {
+                any: false,
+                first: 0,
+                handshake_told: false,
+                response_told: false,
+                first_heard: false,
+                heard: 0,
+            },
+        }
+    }
+
+    /// The connection is one of another slot; it was restored from words that do not say so.
+    pub(crate) const fn restore_resumed(&mut self) {
+        self.before = Some(Connection { reused: 0, handshakes: 0, syn: false, half: 0, ..self.now });
     }
 
     /// Takes a new reading; `delta` is what the counters gained since the last one. Returns the
     /// attempts that got their result.
     pub(crate) fn update(&mut self, now: Connection, delta: &Reading, client: Side) -> Results {
         let mut results = Results::default();
+        let now = self.before.as_ref().map_or(now, |before| now.after(before));
         let before = self.now;
         if now.reused != before.reused {
+            self.pass(before.reused);
             self.handshake_told = false;
             self.response_told = false;
         }
@@ -267,6 +348,61 @@ impl Track {
             self.handshakes = self.handshakes.wrapping_add(1);
         }
         results
+    }
+
+    /// The connection of this number was followed by another.
+    fn pass(&mut self, number: u32) {
+        let heard = std::mem::take(&mut self.heard);
+        let passed = &mut self.passed;
+        if passed.any {
+            passed.heard += u32::from(heard);
+        } else {
+            *passed = Passed {
+                any: true,
+                first: number,
+                handshake_told: self.handshake_told,
+                response_told: self.response_told,
+                first_heard: heard,
+                heard: u32::from(heard),
+            };
+        }
+    }
+
+    /// What was measured of a connection of this number that another one followed. Returns its handshake and its first
+    /// response, ns, as far as they were not told.
+    pub(crate) fn measured(&mut self, number: u32, of: &Superseded) -> (Option<u64>, Option<u64>) {
+        let (mut no_handshake, mut no_response) = (false, false);
+        let passed = &mut self.passed;
+        let (handshake_told, response_told) = if number == self.now.reused {
+            self.heard = true;
+            (&mut self.handshake_told, &mut self.response_told)
+        } else if !passed.any || number < passed.first || number > self.now.reused {
+            return (None, None);
+        } else {
+            passed.heard += 1;
+            if number == passed.first {
+                passed.first_heard = true;
+                (&mut passed.handshake_told, &mut passed.response_told)
+            } else {
+                (&mut no_handshake, &mut no_response)
+            }
+        };
+        let whole = of.handshake != 0 && of.handshake & Head::HALF == 0;
+        let answered = of.first_response != 0 && of.first_response != Head::NO_RESPONSE_TIME;
+        let told = (std::mem::replace(handshake_told, true), std::mem::replace(response_told, true));
+        ((whole && !told.0).then_some(of.handshake), (answered && !told.1).then_some(of.first_response))
+    }
+
+    /// How many connections were followed by others before they were read, and of which it is not known what was
+    /// measured, though everything has come that does.
+    pub(crate) fn missed(&mut self) -> u32 {
+        let passed = std::mem::take(&mut self.passed);
+        if !passed.any {
+            return 0;
+        }
+        let told = !passed.first_heard && passed.handshake_told && passed.response_told;
+        let all = self.now.reused.wrapping_sub(passed.first);
+        all.saturating_sub(passed.heard).saturating_sub(u32::from(told))
     }
 
     /// Attempts that were followed by another on the same 5-tuple before they were read. What the

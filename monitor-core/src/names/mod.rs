@@ -85,8 +85,9 @@ pub const fn rank(source: NameSource) -> u8 {
         NameSource::Sni | NameSource::Ech => 0,
         NameSource::Quic => 1,
         NameSource::Http => 2,
-        NameSource::Dns => 3,
-        NameSource::Certificate => 4,
+        NameSource::Migration => 3,
+        NameSource::Dns => 4,
+        NameSource::Certificate => 5,
     }
 }
 

@@ -86,6 +86,7 @@ fn lifetime(flow: &Flow) -> Lifetime {
         last: last(flow),
         finished: tcp && lower & upper & bits::FIN_ACKED != 0,
         reset: tcp && (lower | upper) & bits::RST != 0,
+        open: tcp && lower & upper & bits::ACK != 0 && (lower | upper) & (bits::FIN | bits::RST) == 0,
     }
 }
 

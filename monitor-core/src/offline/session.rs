@@ -1,7 +1,7 @@
 //! Frames of captures in, records out.
 
 use monitor_common::{
-    abi::{Address, Direction, Flow, Side},
+    abi::{Address, Direction, Flow, Head, Side},
     wire::{Fragment, Packet, tcp_flags},
 };
 
@@ -194,6 +194,13 @@ impl Session {
         *self.talks.at(slot) = Talk::new(self.table.id(slot));
         self.ways.begin(slot, None);
         let Some(flow) = self.table.flow(slot) else { return };
+        if let Some((talk, (client, rule))) = self.engine.resumes(flow) {
+            // It began before: its first response was told.
+            flow.head.set_client(client, rule);
+            flow.head.first_response.set(Head::NO_RESPONSE_TIME);
+            *self.talks.at(slot) = talk;
+            return;
+        }
         self.engine.begins(&flow.head.key.get(), flow.head.client(), time);
         self.engine.outbox_mut().drain_records(records);
     }
@@ -225,6 +232,7 @@ impl Session {
             seq: packet.seq,
             ack: (packet.tcp_flags & tcp_flags::ACK != 0).then_some(packet.ack),
             syn: packet.tcp_flags & tcp_flags::SYN != 0,
+            urgent: packet.urgent(),
         });
         let payload = Payload {
             time,
@@ -247,7 +255,13 @@ impl Session {
         let first = records.len();
         look(&mut self.engine, &mut self.ways, slot, flow);
         self.ways.end(slot, flow);
-        self.engine.close_with(slot, flow, std::mem::take(self.talks.at(slot)), reason);
+        let mut talk = std::mem::take(self.talks.at(slot));
+        let table = &self.table;
+        self.engine.find_moved(flow, &mut talk, |slot, id| {
+            let flow = table.flow(slot).filter(|_| table.id(slot) == id)?;
+            Some(flow.hot[0].last.get().max(flow.hot[1].last.get()))
+        });
+        self.engine.close_with(slot, flow, talk, reason);
         self.engine.outbox_mut().drain_records(records);
         for record in records.iter_mut().skip(first) {
             if let AnyRecord::Flow(record) = record {

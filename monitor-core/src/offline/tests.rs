@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    engine::{EngineConfig, Timeouts},
     label::TcpState,
     record::{AnyRecord, FlowRecord},
 };
@@ -490,4 +491,55 @@ fn a_length_that_is_too_short_is_the_length_that_was_captured() {
     }
     let flow = table.flow(0).expect("a slot");
     assert_eq!((flow.hot[0].packets.get(), flow.hot[0].bytes.get()), (3, 3 * (14 + 44)));
+}
+
+#[test]
+fn a_connection_that_is_resumed_after_it_made_room_is_the_one_that_it_was() {
+    let mut session = Session::new(SessionConfig {
+        engine: EngineConfig {
+            timeouts: Timeouts { idle_tcp: 300_000_000_000, ..Timeouts::default() },
+            ..EngineConfig::default()
+        },
+        ..SessionConfig::default()
+    });
+    let mut records = Vec::new();
+    let mut number = 0;
+    let mut give = |session: &mut Session, at: u64, packet: &[u8]| {
+        number += 1;
+        session.packet(&Frame { time: at * 1_000_000_000, ..frame(packet, number) }, &mut records);
+    };
+    // Ports that say nothing of who serves.
+    let from = |client: bool, seq: u32, flags: u8| {
+        let (source, destination) = if client { (40_000, 50_000) } else { (50_000, 40_000) };
+        let mut segment = tcp(source, destination, seq, flags);
+        segment[8..12].copy_from_slice(&7_u32.to_be_bytes());
+        if client { ipv4(1, 2, 6, 0, &segment) } else { ipv4(2, 1, 6, 0, &segment) }
+    };
+    give(&mut session, 1, &from(true, 1, 2));
+    give(&mut session, 1, &from(false, 9, 0x12));
+    give(&mut session, 1, &from(true, 2, 0x10));
+    // More flows than are waited for without end, and time goes by.
+    for n in 0..PATIENCE as u32 + 10 {
+        give(&mut session, 2, &ipv4(3 + (n >> 14) as u8, 2, 17, 0, &udp((n % 16_384) as u16 + 1, 53, 8)));
+    }
+    for at in (50..=400).step_by(50) {
+        // Others keep the table full.
+        for n in 0..PATIENCE as u32 + 10 {
+            give(
+                &mut session,
+                at,
+                &ipv4(3 + (n >> 14) as u8, 2, 17, 0, &udp((n % 16_384) as u16 + 1, 53, 8)),
+            );
+        }
+    }
+    give(&mut session, 401, &from(false, 10, 0x10));
+    give(&mut session, 402, &from(true, 2, 0x11));
+    session.finish(&mut records);
+    let flows: Vec<&FlowRecord> =
+        flows_of(&records).into_iter().filter(|f| f.identity.server_port == 50_000).collect();
+    assert_eq!(flows.len(), 2, "told when it made room, and once more");
+    assert_eq!((flows[0].sent.packets, flows[0].received.packets), (2, 1));
+    assert_eq!((flows[1].sent.packets, flows[1].received.packets), (1, 1));
+    assert_eq!(flows[0].identity.id, flows[1].identity.id);
+    assert_eq!(flows[0].start, flows[1].start);
 }

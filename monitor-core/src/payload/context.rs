@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use monitor_common::abi::Side;
 
-use super::{Subject, hello::Connections, totals::PayloadTotals};
+use super::{Subject, hello::Connections, moved::Moves, totals::PayloadTotals};
 use crate::{
     application::Application,
     finding::{Finding, Told},
@@ -21,6 +21,7 @@ pub(super) struct Shared {
     pub(super) names: NameCache,
     pub(super) public: PublicNames,
     pub(super) connections: Connections,
+    pub(super) moves: Moves,
     pub(super) totals: PayloadTotals,
     pub(super) protocols: ProtocolTotals,
     pub(super) wall_offset: i64,

@@ -10,6 +10,7 @@ use super::{
     Payload, Subject, TcpHeader,
     context::Context,
     protocol::{self, Begins, Opening, Protocol, Step},
+    urgent::Urgent,
 };
 use crate::{
     application::{self, Application, Sight},
@@ -45,6 +46,7 @@ pub(super) struct Conversation {
     protocol: Option<Box<dyn Protocol>>,
     search: Option<Box<Search>>,
     streams: [Assembler; 2],
+    urgent: [Urgent; 2],
 }
 
 /// While nobody knows what a stream is.
@@ -99,6 +101,7 @@ impl Conversation {
             protocol: None,
             search: None,
             streams,
+            urgent: <[Urgent; 2]>::default(),
         }
     }
 
@@ -127,6 +130,33 @@ impl Conversation {
     /// Takes a TCP segment.
     pub(super) fn segment(&mut self, to: &mut Context<'_>, payload: &Payload<'_>, tcp: TcpHeader) {
         self.client = to.flow.client;
+        let side = to.sender;
+        let [own, peers] = match side {
+            Side::Lower => {
+                let [lower, upper] = &mut self.urgent;
+                [lower, upper]
+            }
+            Side::Upper => {
+                let [lower, upper] = &mut self.urgent;
+                [upper, lower]
+            }
+        };
+        if tcp.urgent != 0 {
+            own.point(tcp);
+        }
+        if own.is_none() && peers.is_none() {
+            return self.ordered(to, payload, tcp);
+        }
+        let begin = tcp.seq.wrapping_add(u32::from(tcp.syn));
+        let bytes = own.strip(begin, payload.bytes);
+        let (seq, ack) = (own.without(tcp.seq), tcp.ack.map(|ack| peers.without(ack)));
+        let gone = (payload.bytes.len() - bytes.len()) as u32;
+        let payload = Payload { bytes: &bytes, length: payload.length.saturating_sub(gone), ..*payload };
+        self.ordered(to, &payload, TcpHeader { seq, ack, ..tcp });
+    }
+
+    /// The same of a stream without urgent bytes.
+    fn ordered(&mut self, to: &mut Context<'_>, payload: &Payload<'_>, tcp: TcpHeader) {
         let (side, bytes) = (to.sender, payload.bytes);
         // What the other side acknowledged it has: holes before that will not be filled.
         if let Some(ack) = tcp.ack {

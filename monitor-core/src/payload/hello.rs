@@ -3,6 +3,7 @@
 use monitor_common::abi::{Side, Transport};
 
 use super::{
+    Subject,
     context::Context,
     protocol::{Begins, Opening, Protocol, Step},
 };
@@ -152,6 +153,7 @@ impl Protocol for Dtls {
 impl Protocol for Initials {
     fn read(&mut self, to: &mut Context<'_>, bytes: &[u8]) -> Step {
         to.speaks(Application::Quic);
+        identify(to, bytes);
         let read = self.read(to.sender, bytes, to.time, &mut to.shared.connections.scratch);
         handshake(to, read.finished);
         if let Some(hello) = read.hello {
@@ -163,6 +165,10 @@ impl Protocol for Initials {
         if let Some(name) = read.google_name {
             to.shared.protocols.google_quic(read.version.unwrap_or_default());
             named(to, Application::Quic, &name, NameSource::Quic);
+        }
+        if to.known.name.is_some() {
+            let Subject { slot, key, client, .. } = to.flow;
+            to.shared.moves.learn(slot, to.id, key, client, to.known);
         }
         match read.failure {
             None => {}
@@ -189,6 +195,32 @@ impl Protocol for Initials {
 
     fn close(&mut self, to: &mut Context<'_>) {
         handshake(to, self.close());
+    }
+}
+
+/// Long headers show the identifiers of their connection: that of the sender is learnt, and that of the receiver may be
+/// one of a connection that has moved.
+fn identify(to: &mut Context<'_>, datagram: &[u8]) {
+    let Some(packet) = quic::Long::read(datagram) else { return };
+    if packet.kind == quic::LongKind::VersionNegotiation {
+        return;
+    }
+    let (Subject { key, client, .. }, sender) = (to.flow, to.sender);
+    let moves = &mut to.shared.moves;
+    if to.known.name.is_none()
+        && packet.kind == quic::LongKind::Other
+        && let Some(known) = moves.by_identifier(packet.destination, to.id, key).cloned()
+    {
+        if let Some(name) = known.name {
+            crate::names::offer(&mut to.known.name, name);
+        }
+        to.known.application = known.application.or(to.known.application);
+        return;
+    }
+    moves.identifier(packet.source, to.id, key, client);
+    // What a client calls its server at first is a number by chance; what a server calls its client is that one's own.
+    if sender != client {
+        moves.identifier(packet.destination, to.id, key, client);
     }
 }
 

@@ -11,12 +11,14 @@ mod conversation;
 mod dns;
 mod hello;
 mod http;
+mod moved;
 mod order;
 mod protocol;
 mod talk;
 #[cfg(test)]
 mod tests;
 mod totals;
+mod urgent;
 
 use std::sync::Arc;
 
@@ -29,6 +31,7 @@ pub use totals::PayloadTotals;
 use self::{
     context::{Context, Shared},
     conversation::Conversation,
+    moved::Moves,
     order::Order,
     protocol::{Begins, Opening},
 };
@@ -40,7 +43,7 @@ use crate::{
         http::Dialect,
     },
     protocol::ProtocolTotals,
-    record::{AnyRecord, NameSource, Owned},
+    record::{AnyRecord, Id, NameSource, Owned},
 };
 
 /// Most datagrams of a direction in which the beginning of a protocol is looked for.
@@ -124,6 +127,8 @@ pub struct TcpHeader {
     pub ack: Option<u32>,
     /// It has the SYN flag.
     pub syn: bool,
+    /// Its urgent pointer; 0: none.
+    pub urgent: u16,
 }
 
 /// Reads the payload of all flows.
@@ -142,6 +147,7 @@ impl Payloads {
             names: NameCache::new(config.names),
             public: PublicNames::new(config.public_names.iter().map(String::as_str)),
             connections: hello::Connections::new(),
+            moves: Moves::new(),
             totals: PayloadTotals::default(),
             protocols: ProtocolTotals::default(),
             wall_offset,
@@ -264,6 +270,13 @@ impl Payloads {
                     if early && talk.known.is_open() {
                         talk.recognise(payload, opening.ports);
                     }
+                    if early && talk.known.is_open() {
+                        let moves = &mut self.shared.moves;
+                        match moves.by_datagram(payload.bytes, talk.id, flow.key) {
+                            (Some(known), _) => talk.goes_on(known, false),
+                            (None, stray) => talk.stray |= stray,
+                        }
+                    }
                     return;
                 }
             }
@@ -376,6 +389,30 @@ impl Payloads {
         self.shared.totals.bytes -= held as u64;
         self.shared.totals.waiting -= waiting as u64;
         self.order.remove(conversation.place);
+    }
+
+    /// A flow of QUIC without a handshake, that began at `first`: perhaps it goes on with a connection that fell silent
+    /// then. `last` says when the flow of a number in a slot had its last packet.
+    pub(crate) fn find_moved(
+        &self,
+        key: &FlowKey,
+        talk: &mut Talk,
+        first: u64,
+        last: impl Fn(u32, Id) -> Option<u64>,
+    ) {
+        if std::mem::take(&mut talk.stray)
+            && talk.known.is_open()
+            && let Some(known) = self.shared.moves.by_time(talk.id, key, first, last)
+        {
+            talk.goes_on(known, true);
+        }
+    }
+
+    /// A flow is over, whose last packet was at `last`.
+    pub(crate) fn ended(&mut self, talk: &Talk, key: &FlowKey, last: u64) {
+        if key.protocol == 17 && talk.known.application.is_some() {
+            self.shared.moves.ended(talk.id, key, last);
+        }
     }
 
     /// Takes queries that waited too long for unanswered.

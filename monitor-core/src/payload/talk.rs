@@ -24,6 +24,8 @@ pub struct Talk {
     pub(super) told: Told,
     /// Sides of which nothing more is wanted, as bits.
     pub(super) enough: u8,
+    /// Its datagrams may be of a connection of QUIC whose handshake another flow had.
+    pub(crate) stray: bool,
     /// Its first packet was looked at.
     pub(super) heard: bool,
     /// The beginning of the last datagram that may be of a media stream, by side.
@@ -44,6 +46,7 @@ impl Clone for Talk {
             starts: self.starts,
             told: self.told,
             enough: self.enough,
+            stray: self.stray,
             heard: self.heard,
             media: [None, None],
             probes: self.probes,

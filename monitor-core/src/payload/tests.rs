@@ -1,5 +1,7 @@
 //! Flows with their payload.
 
+mod moved;
+
 use monitor_common::abi::{Address, FlowKey, Side};
 
 use super::{Payload, PayloadConfig, Payloads, Subject, Talk, TcpHeader};
@@ -97,11 +99,11 @@ impl World {
 
     fn at(&mut self, flow: usize, sender: Side, seq: u32, bytes: &[u8]) -> bool {
         let ack = Some(self.flows[flow].seq[sender.other().index()]);
-        self.give(flow, sender, bytes, bytes.len(), Some(TcpHeader { seq, ack, syn: false }))
+        self.give(flow, sender, bytes, bytes.len(), Some(TcpHeader { seq, ack, syn: false, urgent: 0 }))
     }
 
     fn syn(&mut self, flow: usize, sender: Side, seq: u32) -> bool {
-        self.give(flow, sender, &[], 0, Some(TcpHeader { seq, ack: None, syn: true }))
+        self.give(flow, sender, &[], 0, Some(TcpHeader { seq, ack: None, syn: true, urgent: 0 }))
     }
 
     fn close(&mut self, flow: usize) -> Known {
@@ -391,7 +393,7 @@ fn random_payloads_never_panic_and_stay_within_bounds() {
         }
         let flow = random.below(100) as usize;
         let (seq, syn, ack) = (begin as u32, random.below(10) == 0, Some(random.below(2_000) as u32));
-        let tcp = (random.below(3) != 0).then_some(TcpHeader { seq, ack, syn });
+        let tcp = (random.below(3) != 0).then_some(TcpHeader { seq, ack, syn, urgent: 0 });
         let sender = random.of(&[Side::Lower, Side::Upper]);
         let length = bytes.len() + random.of(&[0, 0, 0, 100]);
         world.give(flow, sender, &bytes, length, tcp);
@@ -549,7 +551,7 @@ fn segments_that_were_captured_in_part_leave_a_gap() {
     let mut world = World::new();
     let flow = world.flow(6, 2, 80);
     let post = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n";
-    let tcp = |seq| Some(TcpHeader { seq, ack: None, syn: false });
+    let tcp = |seq| Some(TcpHeader { seq, ack: None, syn: false, urgent: 0 });
     world.give(flow, Side::Lower, post, post.len() + 1_000, tcp(1));
     let next = 1 + post.len() as u32 + 1_000;
     world.give(flow, Side::Lower, REQUEST, REQUEST.len(), tcp(next));
@@ -636,5 +638,51 @@ fn other_protocols_are_named() {
         let flow = world.flow(6, 2, 9_999);
         world.segment(flow, Side::Lower, bytes);
         assert_eq!(world.close(flow).application, Some(expected));
+    }
+}
+
+#[test]
+fn urgent_bytes_are_no_part_of_what_is_read() {
+    let request = b"GET /in!dex HTTP/1.1\r\nHost: urgent.example\r\n\r\n";
+    let uri = |world: &mut World| {
+        world.records.drain(..).find_map(|record| match record {
+            AnyRecord::Http(record) => record.uri.map(|uri| uri.as_str().to_owned()),
+            _ => None,
+        })
+    };
+    let tcp = |seq, urgent| Some(TcpHeader { seq, ack: None, syn: false, urgent });
+    // Whole, in two segments with the byte in either, a pointer before its segment, and sent again without it.
+    for pieces in [
+        vec![(0, 46, 8)],
+        vec![(0, 8, 8), (8, 46, 0)],
+        vec![(0, 7, 8), (7, 46, 1)],
+        vec![(0, 7, 8), (7, 46, 0)],
+        vec![(0, 10, 8), (0, 46, 8), (20, 46, 0)],
+        vec![(0, 10, 8), (4, 46, 0)],
+        vec![(0, 7, 8), (20, 46, 0), (7, 20, 1)],
+    ] {
+        let mut world = World::new();
+        let flow = world.tcp();
+        world.syn(flow, Side::Lower, u32::MAX - 3);
+        for (from, to, urgent) in &pieces {
+            let seq = (u32::MAX - 2).wrapping_add(*from as u32);
+            world.give(flow, Side::Lower, &request[*from..*to], to - from, tcp(seq, *urgent));
+        }
+        assert_eq!(uri(&mut world).as_deref(), Some("/index"), "{pieces:?}");
+    }
+    // More of them than are told apart, and a second request behind them.
+    let mut world = World::new();
+    let flow = world.tcp();
+    world.syn(flow, Side::Lower, 99);
+    let mut seq = 100;
+    for byte in b"GET /a" {
+        world.give(flow, Side::Lower, &[*byte, b'!'], 2, tcp(seq, 2));
+        seq += 2;
+    }
+    for _ in 0..2 {
+        let rest = b" HTTP/1.1\r\nHost: urgent.example\r\n\r\nGET /a";
+        world.give(flow, Side::Lower, rest, rest.len(), tcp(seq, 0));
+        seq += rest.len() as u32;
+        assert_eq!(uri(&mut world).as_deref(), Some("/a"));
     }
 }

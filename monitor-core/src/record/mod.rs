@@ -418,6 +418,9 @@ pub enum NameSource {
     Certificate,
     /// Public name of an encrypted hello: the true name is hidden.
     Ech,
+    /// That of another connection of QUIC with the same server, which fell silent when this flow began: likely it
+    /// moved to other addresses.
+    Migration,
 }
 
 impl NameSource {
@@ -430,6 +433,7 @@ impl NameSource {
             Self::Dns => "dns",
             Self::Certificate => "certificate",
             Self::Ech => "ech",
+            Self::Migration => "migration",
         }
     }
 }

@@ -116,6 +116,12 @@ pub struct FlowTotals {
     pub duplicates: u64,
     /// Entries in the table now, duplicates included: slots of the kernel in use.
     pub slots: u64,
+    /// Flows that are in the table again after they had ended by silence: not begun anew, and they end again.
+    pub resumed: u64,
+    /// Connections that ended by silence and are remembered now, in case they go on.
+    pub remembered: u64,
+    /// Those that were forgotten because there were too many.
+    pub forgotten: u64,
     /// Entries that made room before their time, by [`LetGo`].
     pub let_go: [u64; LetGo::COUNT],
     /// The last drain found the table short of room.
@@ -166,6 +172,9 @@ pub struct TcpLatency {
     pub handshake: ByRoleAndScope<Histogram<{ HANDSHAKE_SECONDS.len() }>>,
     /// From the client's last byte before the server's first byte to that: one observation a connection.
     pub first_response: ByRoleAndScope<Histogram<{ RESPONSE_SECONDS.len() }>>,
+    /// Connections that another one on the same 5-tuple followed before they were read, and of which it got lost how
+    /// long that took.
+    pub unmeasured: u64,
 }
 
 impl Default for TcpLatency {
@@ -177,6 +186,7 @@ impl Default for TcpLatency {
             round_trip: each(&ROUND_TRIP_SECONDS),
             handshake: each(&HANDSHAKE_SECONDS),
             first_response: each(&RESPONSE_SECONDS),
+            unmeasured: 0,
         }
     }
 }

@@ -136,8 +136,8 @@ settings! {
     /// Time between two readings of the kernel table.
     drain_interval: Period<100, 60_000> = "drain-interval", "TIME", "1s", Live;
 
-    /// A TCP flow without packets ends after this.
-    timeout_tcp: Timeout = "timeout.tcp", "TIME", "5m", Live;
+    /// An open TCP connection without packets ends after this: by default later than keep-alives come (RFC 5382, REQ-5). One that goes on after it is the same connection, `timeout.pressure` holds where the table is short of room, and attempts without answer or half-closed connections end after 5 minutes at most.
+    timeout_tcp: Timeout = "timeout.tcp", "TIME", "2h4m", Live;
     /// A UDP flow without packets ends after this.
     timeout_udp: Timeout = "timeout.udp", "TIME", "1m", Live;
     /// Any other flow without packets ends after this.

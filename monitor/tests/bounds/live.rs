@@ -70,7 +70,7 @@ fn drain(engine: &mut Engine, slots: &[Slot], now: u64) {
 /// A password in clear text, for a name of its own.
 fn request(engine: &mut Engine, n: u32, slot: &Slot, now: u64) {
     let text = format!("GET / HTTP/1.1\r\nHost: www.d{n}.example\r\nAuthorization: Basic YTpi\r\n\r\n");
-    let tcp = Some(TcpHeader { seq: 1, ack: None, syn: false });
+    let tcp = Some(TcpHeader { seq: 1, ack: None, syn: false, urgent: 0 });
     let (bytes, length) = (text.as_bytes(), text.len() as u32);
     engine.sample(n, &slot.flow, 0, &Payload { time: now, sender: slot.side, bytes, length, tcp }, |_| {
         Default::default()

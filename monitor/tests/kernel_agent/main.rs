@@ -12,6 +12,7 @@ mod attack;
 mod boards;
 mod clients;
 mod commit;
+mod continuity;
 mod equal;
 mod exposition;
 mod flood;

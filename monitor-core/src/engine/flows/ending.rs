@@ -96,10 +96,13 @@ impl Flows {
     pub(in crate::engine) fn leave(&mut self, books: &mut Books, slot: u32, reason: EndReason) {
         self.settle(books);
         self.end_earlier(books, slot);
+        self.end_passed(books, slot);
+        Self::find_moved(&mut self.table, &self.payloads, slot);
         let Some((mut entry, left)) = self.table.remove(slot) else { return };
         if !matches!(left, Left::HandedOver(_)) {
             self.end_talk(books, &mut entry.talk, entry.last);
         }
+        self.payloads.ended(&entry.talk, &entry.key, entry.last);
         Self::name_silent(&self.payloads, &mut entry);
         books.ledger.live_mut().timelines_mut().ended(entry.timeline, entry.id(slot));
         books.interfaces.hold(entry.attachment, false);
@@ -108,7 +111,12 @@ impl Flows {
         match left {
             Left::Duplicate => {}
             Left::HandedOver(next) => self.hand_over(books, entry, next),
-            Left::Ended => books.end(slot, entry, reason),
+            Left::Ended => {
+                if matches!(reason, EndReason::Idle | EndReason::Evicted) {
+                    self.silents.keep(&entry);
+                }
+                books.end(slot, entry, reason);
+            }
         }
     }
 
@@ -140,6 +148,7 @@ impl Flows {
         heir.begun = entry.begun;
         heir.told = entry.told;
         heir.answered = entry.answered;
+        heir.resumed = entry.resumed;
         let whole = heir.whole();
         if let Some(unwritten) = &mut heir.unwritten {
             unwritten.wrote(whole, books.now());

@@ -16,6 +16,7 @@ use crate::{
         reading::Reading,
         record::Unwritten,
         role::Host,
+        silent::{Silents, Tuple},
         state::Connection,
         table::Table,
         translation::Translations,
@@ -53,6 +54,8 @@ pub(super) struct Flows {
     together: Vec<u32>,
     /// Beginnings of flows are noted by [`super::Engine::begins`], not when their slots are read.
     pub(super) noted_early: bool,
+    /// Connections that ended because they were silent.
+    pub(super) silents: Silents,
     /// What began lately.
     demand: Demand,
     /// Slots whose watermarks have moved, for a successor; none: there is to be no successor.
@@ -73,6 +76,7 @@ impl Flows {
             translations: Translations::default(),
             together: Vec::new(),
             noted_early: false,
+            silents: Silents::new(config.max_flows),
             demand: Demand::default(),
             moved: None,
         }
@@ -184,21 +188,25 @@ impl Flows {
     /// A flow has appeared in a slot.
     pub(super) fn open(&mut self, books: &mut Books, slot: u32, flow: &Flow) {
         let key = flow.head.key.get();
-        let seen = flow.head.client();
-        self.ids.0 += 1;
-        let entry = Entry {
+        let domain = self.devices.domain(&key, [flow.head.vlans[0].get(), flow.head.vlans[1].get()]);
+        let mut entry = Entry {
             key,
-            talk: Talk::new(self.ids),
             view: key.view(),
-            domain: self.devices.domain(&key, [flow.head.vlans[0].get(), flow.head.vlans[1].get()]),
+            domain,
             inside: flow.head.tunnel.get() != 0,
             attachment: books.interfaces.attachment(key.ifindex),
             first: flow.head.first.get(),
             begun: flow.head.first.get(),
-            seen,
-            parties: self.host.parties(&key, seen, &books.config.services),
+            seen: flow.head.client(),
             ..Entry::default()
         };
+        if let Some(silent) = self.silents.find(&Tuple::new(&key, domain), flow) {
+            silent.resume(&mut entry);
+        } else {
+            self.ids.0 += 1;
+            entry.talk = Talk::new(self.ids);
+        }
+        entry.parties = self.host.parties(&key, entry.seen, &books.config.services);
         books.interfaces.hold(entry.attachment, true);
         self.table.insert(slot, entry);
         self.fresh.push(slot);
@@ -230,13 +238,12 @@ impl Flows {
         let delta = reading.since(&entry.reading);
         let seen = flow.head.client();
         // Another sighting may have seen more of the beginning.
-        if seen != entry.seen && (entry.group.is_none() || seen.1 >= entry.seen.1) {
-            entry.seen = seen;
+        if (entry.group.is_none() || seen.1 >= entry.seen.1) && entry.hears_of_client(seen) {
             let parties = host.parties(&entry.key, seen, &books.config.services);
             entry.set_parties(parties);
         }
         if books.config.records {
-            let (written, at) = (entry.whole(), entry.begun);
+            let (written, at) = (entry.whole(), entry.begun.max(entry.first));
             entry.unwritten.get_or_insert_with(|| Unwritten::new(written, at)).take(flow);
         } else {
             entry.unwritten = None;

@@ -4,7 +4,9 @@ use monitor_common::abi::{Direction, Side};
 
 use super::{Books, Flows};
 use crate::{
-    flow::{Claim, entry::Sighting, expiry, group::Group, reading::Reading, state::Connection},
+    flow::{
+        Claim, entry::Sighting, expiry, group::Group, naming::WAIT, reading::Reading, state::Connection,
+    },
     host::Translating,
 };
 
@@ -33,6 +35,9 @@ impl Flows {
         for slot in &fresh {
             if self.table.link(*slot) {
                 self.unnamed.extend(self.table.entry(*slot).map(|e| (*slot, e.first)));
+                if let Some(entry) = self.table.entry(*slot) {
+                    self.silents.forget(entry);
+                }
             } else {
                 books.ledger.duplicate_began();
                 self.join(*slot, true);
@@ -45,14 +50,15 @@ impl Flows {
             entry.entered = true;
             line.deadline = expiry::deadline(entry, &books.config.timeouts);
             if entry.is_representative() {
-                books.ledger.flow_began(entry.transport(), inherited.is_none());
+                let new = inherited.is_none() && !entry.resumed;
+                books.ledger.flow_began(entry.transport(), new, entry.resumed && inherited.is_none());
                 books.ledger.moved(None, entry.state());
                 if entry.group.is_none() {
                     let connection = entry.connection;
                     Self::gained(books, slot, entry, connection, &delta);
                     line.deadline = expiry::deadline(entry, &books.config.timeouts);
                 }
-                if !self.noted_early && inherited.is_none() {
+                if !self.noted_early && new {
                     books.ledger.reached(&entry.key, entry.parties, entry.first);
                 }
                 if entry.group.is_some() {
@@ -163,7 +169,9 @@ impl Flows {
             if let Some(claims) = claims {
                 entry.owners.translated(claims, parties);
             }
-            entry.is_answered(&whole);
+            if !(entry.resumed && entry.answered) {
+                entry.is_answered(&whole);
+            }
             Self::gained(books, slot, entry, connection, &delta);
             line.deadline = expiry::deadline(entry, &books.config.timeouts);
             if let Some(moved) = moved {
@@ -217,7 +225,11 @@ impl Flows {
     /// flow is known by now.
     pub(in crate::engine) fn name_waiting(&mut self, books: &mut Books) {
         let Self { table, unnamed, payloads, .. } = self;
+        let now = books.now();
         unnamed.retain(|&(slot, first)| {
+            if now >= first.saturating_add(WAIT) {
+                Self::find_moved(table, payloads, slot);
+            }
             let Some(entry) = table.entry_mut(slot).filter(|e| e.first == first && e.is_representative())
             else {
                 return false;

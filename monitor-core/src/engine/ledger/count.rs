@@ -11,7 +11,7 @@ use crate::{
         entry::Entry,
         naming::{self, Due},
         reading::{Reading, SideReading},
-        role,
+        role::{self, Parties},
         state::Results,
     },
     label::{AttemptResult, Role, TcpState},
@@ -132,18 +132,37 @@ impl Ledger {
         for (sum, n) in tcp.attempts[r].iter_mut().zip(results) {
             add(sum, *n);
         }
-        let latency = &mut self.totals.latency;
         if let Some(mean) = delta.side(parties.near()).mean_round_trip() {
-            latency.round_trip[r][s].observe(mean);
+            self.totals.latency.round_trip[r][s].observe(mean);
         }
-        if let Some(ns) = entry.track.take_handshake() {
+        let (handshake, response) = (entry.track.take_handshake(), entry.track.take_first_response());
+        self.timed(parties, handshake, response);
+        let held = &mut entry.naming.held;
+        held.handshake = handshake.or(held.handshake);
+        held.response = response.or(held.response);
+    }
+
+    /// Counts how long the handshake of a connection and its first response took, ns.
+    pub(in crate::engine) fn timed(
+        &mut self,
+        parties: Parties,
+        handshake: Option<u64>,
+        response: Option<u64>,
+    ) {
+        let (r, s) = (parties.role.index(), parties.scope.index());
+        let latency = &mut self.totals.latency;
+        if let Some(ns) = handshake {
             latency.handshake[r][s].observe(ns as f64 / 1e9);
-            entry.naming.held.handshake = Some(ns);
         }
-        if let Some(ns) = entry.track.take_first_response() {
+        if let Some(ns) = response {
             latency.first_response[r][s].observe(ns as f64 / 1e9);
-            entry.naming.held.response = Some(ns);
         }
+    }
+
+    /// Counts connections of which nobody knows how long their handshakes and first responses took.
+    pub(in crate::engine) fn unmeasured(&mut self, connections: u32) {
+        let missed = &mut self.totals.latency.unmeasured;
+        *missed = missed.wrapping_add(u64::from(connections));
     }
 
     /// Counts one attempt.

@@ -150,11 +150,18 @@ impl Ledger {
         self.totals.flows.slots -= 1;
     }
 
-    /// A flow is in the table; `new`: no engine before this one counted it.
-    pub(super) fn flow_began(&mut self, transport: Transport, new: bool) {
+    /// A flow is in the table; `new`: no engine before this one counted it, and `resumed`: it was there before.
+    pub(super) fn flow_began(&mut self, transport: Transport, new: bool, resumed: bool) {
         let flows = &mut self.totals.flows;
         flows.started[transport.index()] += u64::from(new);
+        flows.resumed += u64::from(resumed);
         flows.active[transport.index()] += 1;
+    }
+
+    /// How many connections are remembered that were silent, and how many were forgotten.
+    pub(super) const fn remembers(&mut self, (remembered, forgotten): (u64, u64)) {
+        self.totals.flows.remembered = remembered;
+        self.totals.flows.forgotten = forgotten;
     }
 
     /// A flow left the table.

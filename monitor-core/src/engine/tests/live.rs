@@ -53,7 +53,7 @@ fn request(w: &mut World, n: u32) {
         .unwrap();
     let slot = w.map[&key];
     let text = format!("GET / HTTP/1.1\r\nHost: www.n{n}.example\r\n\r\n");
-    let tcp = Some(TcpHeader { seq: 100, ack: None, syn: false });
+    let tcp = Some(TcpHeader { seq: 100, ack: None, syn: false, urgent: 0 });
     let sender = w.slots[slot as usize].head.client().0;
     let payload = Payload { time: w.now, sender, bytes: text.as_bytes(), length: text.len() as u32, tcp };
     w.engine.sample(slot, &w.slots[slot as usize], 0, &payload, |_| Default::default());
@@ -106,7 +106,7 @@ fn credentials(w: &mut World, slot: u32) {
     let bytes = b"GET / HTTP/1.1\r\nHost: www.example.org\r\nAuthorization: Basic YTpi\r\n\r\n";
     let flow = &w.slots[slot as usize];
     let sender = flow.head.client().0;
-    let tcp = Some(TcpHeader { seq: 2, ack: None, syn: false });
+    let tcp = Some(TcpHeader { seq: 2, ack: None, syn: false, urgent: 0 });
     let payload = Payload { time: w.now, sender, bytes, length: bytes.len() as u32, tcp };
     w.engine.sample(slot, flow, flow.head.reused.get(), &payload, |_| Default::default());
 }

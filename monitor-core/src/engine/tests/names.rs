@@ -22,7 +22,7 @@ fn say(w: &mut World, sender: Side, seq: u32, bytes: &[u8]) -> bool {
 /// The same, as of one of the connections that the slot had.
 fn say_in(w: &mut World, connection: u32, sender: Side, seq: u32, bytes: &[u8]) -> bool {
     let slot = *w.map.values().next().unwrap();
-    let tcp = Some(TcpHeader { seq, ack: None, syn: false });
+    let tcp = Some(TcpHeader { seq, ack: None, syn: false, urgent: 0 });
     let payload = Payload { time: w.now, sender, bytes, length: bytes.len() as u32, tcp };
     w.engine.sample(slot, &w.slots[slot as usize], connection, &payload, |_| Default::default())
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use monitor_common::{
-    abi::{Address, Direction, Flow, FlowKey, HookCounters, Transport, hook_flags},
+    abi::{Address, Direction, Flow, FlowKey, HookCounters, Superseded, Transport, hook_flags},
     account::{self, At},
     wire::{Packet, tcp_flags},
 };
@@ -33,6 +33,8 @@ pub(super) struct World {
     pub(super) hooks: BTreeMap<(u32, Direction), HookCounters>,
     pub(super) one_sided: bool,
     pub(super) now: u64,
+    /// What was measured of connections that others followed in their slots, until it is read; none: the ring is full.
+    pub(super) superseded: Option<Vec<(u32, u32, Superseded)>>,
     /// Slots that the last drain closed, and why.
     pub(super) closed: Vec<(u32, EndReason)>,
 }
@@ -58,6 +60,7 @@ impl World {
             hooks,
             one_sided: false,
             now,
+            superseded: Some(Vec::new()),
             closed: Vec::new(),
         }
     }
@@ -81,6 +84,15 @@ impl World {
             }),
         };
         if let Some(slot) = slot {
+            let flow = &self.slots[slot as usize];
+            if account::starts_anew(flow, packet, side)
+                && let Some(superseded) = &mut self.superseded
+            {
+                let head = &flow.head;
+                let of =
+                    Superseded { handshake: head.handshake.get(), first_response: head.first_response.get() };
+                superseded.push((slot, head.reused.get(), of));
+            }
             account::account(&self.slots[slot as usize], packet, side, &At(self.now));
         } else {
             let class = HookCounters::class(packet.protocol, packet.ip_version);
@@ -131,6 +143,10 @@ impl World {
         let others = self.readings();
         self.closed = self.engine.expired(&others);
         late(self);
+        for (slot, connection, of) in self.superseded.as_mut().map(std::mem::take).unwrap_or_default() {
+            let flow = &self.slots[slot as usize];
+            self.engine.superseded(slot, flow, connection, &of, |_| Default::default());
+        }
         for (slot, reason) in self.closed.clone() {
             let flow = &mut self.slots[slot as usize];
             self.map.remove(&flow.head.key.get());

@@ -56,6 +56,11 @@ impl ConnectionId {
         Self { bytes, length: from.len().min(CONNECTION_ID) as u8 }
     }
 
+    /// One as a header has it; `None`: it is longer than any.
+    pub fn read(from: &[u8]) -> Option<Self> {
+        (from.len() <= CONNECTION_ID).then(|| Self::new(from))
+    }
+
     /// The identifier.
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.length.into()).unwrap_or_default()

@@ -5,7 +5,7 @@ use aya::{
     maps::{Array, MapData, PerCpuArray, RingBuf},
 };
 use monitor_common::{
-    abi::{SampleHeader, SampleKind, SampleState, Sampling, Side},
+    abi::{SampleHeader, SampleKind, SampleState, Sampling, Side, Superseded},
     wire::tcp_flags,
 };
 use monitor_core::{
@@ -38,8 +38,14 @@ impl<'a> Sample<'a> {
             0 => Some(SampleKind::Tcp),
             1 => Some(SampleKind::Dns),
             2 => Some(SampleKind::Udp),
+            3 => Some(SampleKind::Superseded),
             _ => None,
         }
+    }
+
+    /// What it says of a connection that another one followed, if that is its kind.
+    pub fn superseded(message: &[u8]) -> Option<Superseded> {
+        super::sys::read_pod(message.get(size_of::<SampleHeader>()..)?)
     }
 
     /// As it is understood.
@@ -49,6 +55,7 @@ impl<'a> Sample<'a> {
             seq: header.seq,
             ack: (header.tcp_flags & tcp_flags::ACK != 0).then_some(header.ack),
             syn: header.tcp_flags & tcp_flags::SYN != 0,
+            urgent: header.urgent,
         });
         Payload {
             time: header.time,
@@ -120,6 +127,12 @@ impl Source {
             }
             let claims =
                 |key: &_| owners.as_mut().map_or_else(Default::default, |o| o.claims(header.slot, key));
+            if sample.kind() == Some(SampleKind::Superseded) {
+                if let Some(of) = Sample::superseded(&message) {
+                    engine.superseded(header.slot, flow, header.connection, &of, claims);
+                }
+                continue;
+            }
             if !engine.sample(header.slot, flow, header.connection, &sample.payload(), claims) {
                 head.set_enough(header.connection, sample.side());
             }

@@ -46,6 +46,12 @@ families! {
     FLOWS_ACTIVE = Gauge "weir_flows_active";
     /// New flows.
     FLOWS_STARTED = Counter "weir_flows_started";
+    /// TCP connections that ended by silence and went on: not started anew, and they end again.
+    FLOWS_RESUMED = Counter "weir_flows_resumed";
+    /// TCP connections that ended by silence and are remembered, in case they go on.
+    FLOWS_REMEMBERED = Gauge "weir_flows_remembered";
+    /// Remembered connections that were forgotten to make room for others: if they go on they are new ones.
+    FLOWS_FORGOTTEN = Counter "weir_flows_forgotten";
     /// Ended flows by reason.
     FLOWS_ENDED = Counter "weir_flows_ended";
     /// Flows that made room before their time, by kind. They are among those that ended.
@@ -88,6 +94,8 @@ families! {
     TCP_HANDSHAKE = Histogram "weir_tcp_handshake_seconds";
     /// TCP server response time: from the last byte of the first request to the first byte of the response; one observation per connection.
     TCP_FIRST_RESPONSE = Histogram "weir_tcp_first_response_seconds";
+    /// Connections that another one on the same 5-tuple followed within a drain, and whose handshake and first response are in no histogram, because what was measured found no room in the ring.
+    TCP_UNMEASURED = Counter "weir_tcp_unmeasured_connections";
 
     /// TLS handshakes over TCP, DTLS and QUIC by negotiated version, preferred ALPN, SNI, ECH and result.
     TLS_HANDSHAKES = Counter "weir_tls_handshakes";

@@ -51,7 +51,7 @@ fn conversation(engine: &mut Engine) {
             ip_version: 4,
             ..FlowKey::default()
         });
-        let tcp = (protocol == 6).then_some(TcpHeader { seq: 1, ack: None, syn: false });
+        let tcp = (protocol == 6).then_some(TcpHeader { seq: 1, ack: None, syn: false, urgent: 0 });
         let length = bytes.len() as u32;
         let payload = Payload { time: 1, sender: Side::Lower, bytes, length, tcp };
         engine.payload(slot, &flow, &payload, &mut talks);

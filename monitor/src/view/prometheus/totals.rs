@@ -10,9 +10,10 @@ use monitor_core::totals::{ByRoleAndScope, HookTotals, InterfaceTotals, TcpTotal
 
 use super::families::{
     ACCOUNTED_PACKETS, CONSERVATION_VIOLATIONS, DUPLICATE_FLOWS, FLOW_TABLE_PRESSURE, FLOWS_ACTIVE,
-    FLOWS_ENDED, FLOWS_LET_GO, FLOWS_STARTED, FRAGMENTS, HOOK_PACKETS, LAST_DRAIN, LOST_TRANSLATIONS,
-    NETWORK_BYTES, NETWORK_PACKETS, OVERFLOW_PACKETS, SKBS, TCP_ATTEMPTS, TCP_CONNECTIONS, TCP_COUNTERS,
-    TCP_FIRST_RESPONSE, TCP_FLAGS, TCP_HANDSHAKE, TCP_PACKETS, TCP_RTT, TRANSLATIONS, TRANSLATIONS_REREAD,
+    FLOWS_ENDED, FLOWS_FORGOTTEN, FLOWS_LET_GO, FLOWS_REMEMBERED, FLOWS_RESUMED, FLOWS_STARTED, FRAGMENTS,
+    HOOK_PACKETS, LAST_DRAIN, LOST_TRANSLATIONS, NETWORK_BYTES, NETWORK_PACKETS, OVERFLOW_PACKETS, SKBS,
+    TCP_ATTEMPTS, TCP_CONNECTIONS, TCP_COUNTERS, TCP_FIRST_RESPONSE, TCP_FLAGS, TCP_HANDSHAKE, TCP_PACKETS,
+    TCP_RTT, TCP_UNMEASURED, TRANSLATIONS, TRANSLATIONS_REREAD,
 };
 use super::numbers::Numbers;
 use super::page::{Family, Page};
@@ -34,6 +35,8 @@ pub(super) fn write(page: &mut Page, numbers: &Numbers) {
     latency(page, &TCP_RTT, &totals.latency.round_trip);
     latency(page, &TCP_HANDSHAKE, &totals.latency.handshake);
     latency(page, &TCP_FIRST_RESPONSE, &totals.latency.first_response);
+    page.family(&TCP_UNMEASURED);
+    page.sample(&[], totals.latency.unmeasured);
     page.family(&CONSERVATION_VIOLATIONS);
     page.sample(&[], numbers.conservation_violations);
     page.family(&LAST_DRAIN);
@@ -118,6 +121,14 @@ fn flows(page: &mut Page, totals: &Totals) {
     page.family(&FLOWS_STARTED);
     for transport in Transport::ALL {
         page.sample(&[("transport", transport.as_str().into())], flows.started[transport.index()]);
+    }
+    for (family, number) in [
+        (&FLOWS_RESUMED, flows.resumed),
+        (&FLOWS_REMEMBERED, flows.remembered),
+        (&FLOWS_FORGOTTEN, flows.forgotten),
+    ] {
+        page.family(family);
+        page.sample(&[], number);
     }
     page.family(&FLOWS_ENDED);
     for transport in Transport::ALL {
