@@ -5,6 +5,7 @@
 //! comes with the frame, and slots are this process's own.
 
 mod datagrams;
+mod duplicates;
 mod expiry;
 mod fragments;
 mod index;
@@ -24,6 +25,7 @@ use crate::record::Id;
 pub use expiry::PATIENCE;
 pub use session::{Session, SessionConfig};
 
+use duplicates::{Duplicates, Original};
 use fragments::Fragments;
 use index::{Index, Tag};
 
@@ -46,19 +48,21 @@ pub struct TableConfig {
     pub merge_reused: bool,
     /// Encapsulations that the kernel's programs do not follow are not followed.
     pub kernel_only: bool,
+    /// A packet that was captured twice counts once; see [`Table::duplicates`].
+    pub once: bool,
 }
 
 impl Default for TableConfig {
     fn default() -> Self {
         let tunnels = TunnelPorts::default();
-        Self { max_flows: 1 << 20, tunnels, merge_reused: false, kernel_only: false }
+        Self { max_flows: 1 << 20, tunnels, merge_reused: false, kernel_only: false, once: false }
     }
 }
 
 impl TableConfig {
     /// A table that does as the kernel's maps and programs do.
     pub const fn kernel(max_flows: u32) -> Self {
-        Self { max_flows, tunnels: TunnelPorts::KERNEL, merge_reused: true, kernel_only: true }
+        Self { max_flows, tunnels: TunnelPorts::KERNEL, merge_reused: true, kernel_only: true, once: false }
     }
 }
 
@@ -112,6 +116,8 @@ pub enum Outcome {
         side: Side,
         /// It is the flow's first.
         opened: bool,
+        /// It is one that counts already, captured once more.
+        again: bool,
     },
     /// No slot was free.
     Overflow,
@@ -149,6 +155,7 @@ pub struct Table {
     free: Vec<u32>,
     ended: Vec<u32>,
     fragments: Fragments,
+    duplicates: Option<Box<Duplicates>>,
     counters: HookCounters,
     state: ParseState,
     packet: Packet,
@@ -178,6 +185,7 @@ impl Table {
             free: Vec::new(),
             ended: Vec::new(),
             fragments: Fragments::default(),
+            duplicates: config.once.then(|| Box::new(Duplicates::new())),
             counters: HookCounters::default(),
             state: ParseState::default(),
             packet: Packet::default(),
@@ -231,6 +239,7 @@ impl Table {
     fn tally(&mut self, outcome: Outcome) -> Outcome {
         let counters = &mut self.counters;
         match outcome {
+            Outcome::Flow { again: true, .. } => return outcome,
             Outcome::Flow { .. } => {}
             Outcome::Overflow => {
                 let class = HookCounters::class(self.packet.protocol, self.packet.ip_version);
@@ -278,6 +287,21 @@ impl Table {
     fn on_flow(&mut self, frame: &Frame<'_>, side: Side, tag: Tag) -> Outcome {
         // 0 is "not yet" in a slot.
         let now = frame.time.max(1);
+        let mut look = None;
+        let mut tag = tag;
+        if let Some(duplicates) = self.duplicates.as_deref_mut() {
+            let found = duplicates.look(&self.packet, frame.bytes);
+            if let Some(Original { slot, opened }) = duplicates.copy_of(found, &self.packet, &self.key, now)
+                && self.frames.get(slot as usize).is_some_and(|frames| frames.opened == opened)
+            {
+                return Outcome::Flow { slot, id: Id(opened + 1), side, opened: false, again: true };
+            }
+            if let Some(segment) = duplicates.segment(&self.key) {
+                self.key.segment = segment;
+                tag = self.index.tag(&self.key);
+            }
+            look = Some(found);
+        }
         let known =
             self.index.get(tag, |slot| self.flow(slot).is_some_and(|flow| flow.head.key.get() == self.key));
         let anew = match known {
@@ -315,7 +339,11 @@ impl Table {
             frames.last = frame.number;
             frames.last_file = frame.file;
         }
-        Outcome::Flow { slot, id: self.id(slot), side, opened }
+        if let (Some(look), Some(duplicates)) = (look, self.duplicates.as_deref_mut()) {
+            let of = Original { slot, opened: self.frames.get(slot as usize).map_or(0, |f| f.opened) };
+            duplicates.remember(look, &self.packet, &self.key, now, of);
+        }
+        Outcome::Flow { slot, id: self.id(slot), side, opened, again: false }
     }
 
     /// A free slot, if the table may hold one more.
@@ -392,6 +420,11 @@ impl Table {
         self.index.remove(tag, slot);
         flow.clear();
         self.free.push(slot);
+    }
+
+    /// Packets that were captured once more, and count once.
+    pub fn duplicates(&self) -> u64 {
+        self.duplicates.as_ref().map_or(0, |duplicates| duplicates.packets)
     }
 
     /// What was counted, as a hook of the kernel counts it: `packets` is the sum of those on flows,

@@ -112,7 +112,7 @@ impl Session {
             self.engine.begin_drain(self.pace.now(), &[]);
             self.end(slot, EndReason::Shutdown, records);
         }
-        if let Outcome::Flow { slot, side, opened, .. } = outcome {
+        if let Outcome::Flow { slot, side, opened, again: false, .. } = outcome {
             if opened {
                 self.begin(slot, frame.time, records);
             }

@@ -29,6 +29,8 @@ pub struct Capture {
     pub not_ip: u64,
     /// Packets whose headers contradict themselves or are cut short.
     pub undecodable: u64,
+    /// Packets that were captured once more: each counts once in flows, and here each time.
+    pub duplicates: u64,
     /// Packets that found the flow table full.
     pub overflow: u64,
     /// Packets of unknown link types, by their number: nothing else here counts them.
@@ -60,7 +62,7 @@ impl Capture {
         let (first, last) = self.span.unwrap_or((frame.time, frame.time));
         self.span = Some((first.min(frame.time), last.max(frame.time)));
         match outcome {
-            Outcome::Flow { .. } => {}
+            Outcome::Flow { again, .. } => self.duplicates += u64::from(again),
             Outcome::Overflow => self.overflow += 1,
             Outcome::NotIp => self.not_ip += 1,
             Outcome::Undecodable => self.undecodable += 1,

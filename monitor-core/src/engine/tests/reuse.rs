@@ -17,7 +17,7 @@ fn visit(w: &mut World, isn: u32) {
 
 fn sum<const N: usize>(histograms: &[[Histogram<N>; 2]; 3]) -> (u64, f64) {
     let all = || histograms.iter().flatten();
-    (all().map(|h| h.count()).sum(), all().map(|h| h.sum()).sum())
+    (all().map(Histogram::count).sum(), all().map(Histogram::sum).sum())
 }
 
 /// Handshakes, first responses, and connections that were not measured.

@@ -6,6 +6,7 @@ use monitor_common::wire::tcp_flags;
 use super::world::*;
 use crate::{
     engine::{EndReason, EngineConfig, Timeouts},
+    histogram::Histogram,
     label::{ClientRule, Role, TcpState},
     names::Name,
     record::NameSource,
@@ -67,7 +68,7 @@ fn what_the_server_resumes_is_the_connection_that_was_silent() {
     assert_eq!(connections(&w), 1, "it is no second one");
     assert_eq!(w.attempts(Role::Server), [1, 0, 0, 0]);
     let handshakes = &w.totals().latency.handshake;
-    assert_eq!(handshakes.iter().flatten().map(|h| h.count()).sum::<u64>(), 1);
+    assert_eq!(handshakes.iter().flatten().map(Histogram::count).sum::<u64>(), 1);
 
     tcp.close(&mut w);
     w.wait(10 * SECOND);

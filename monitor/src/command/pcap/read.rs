@@ -11,7 +11,7 @@ use monitor_common::abi::{Direction, hook_flags};
 use monitor_core::{
     host::Interface,
     network::Network,
-    offline::{Frame, Outcome, Session, SessionConfig},
+    offline::{Frame, Outcome, Session, SessionConfig, TableConfig},
     record::{AnyRecord, Text},
 };
 
@@ -123,6 +123,7 @@ impl<'a, 'o> Reading<'a, 'o> {
             files: files(paths),
             interfaces: vec![interface],
             local: local.to_vec(),
+            table: TableConfig { once: true, ..TableConfig::default() },
             ..SessionConfig::default()
         };
         Self {
@@ -198,6 +199,13 @@ impl<'a, 'o> Reading<'a, 'o> {
         }
         if !self.passed && !matches!(self.selection, Selection::All) {
             complain(&"no flow passes the filter");
+        }
+        let duplicates = self.session.table().duplicates();
+        if duplicates != 0 {
+            complain(&format_args!(
+                "{duplicates} packets were captured twice (a mirror of both ports, several interfaces, or before and \
+                 behind a router) and count once"
+            ));
         }
         let overflow = self.session.table().counters().overflow;
         if overflow != 0 {

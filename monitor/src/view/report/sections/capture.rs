@@ -99,6 +99,7 @@ pub(super) fn capture(context: &Context<'_>) -> Said {
     }
     for (label, packets, tone) in [
         ("Non-IP", capture.not_ip, Tone::Plain),
+        ("Duplicate packets", capture.duplicates, Tone::Warn),
         ("Undecodable", capture.undecodable, Tone::Warn),
         ("Flow table overflow", capture.overflow, Tone::Bad),
         ("Truncated (snaplen)", capture.cut, Tone::Plain),
