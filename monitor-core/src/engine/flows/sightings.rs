@@ -4,9 +4,7 @@ use monitor_common::abi::{Direction, Side};
 
 use super::{Books, Flows};
 use crate::{
-    flow::{
-        Claim, entry::Sighting, expiry, group::Group, naming::WAIT, reading::Reading, state::Connection,
-    },
+    flow::{Claim, entry::Sighting, expiry, group::Group, naming::WAIT, reading::Reading, state::Connection},
     host::Translating,
 };
 
