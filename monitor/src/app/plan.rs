@@ -13,7 +13,7 @@ use super::RunError;
 use crate::{
     config::{
         Config, Loaded,
-        outputs::{Age, Destination, Files, Given, Output, Rotation, STANDARD, Size},
+        outputs::{Age, Destination, Files, Given, Output, Rotation, STANDARD, Size, same_place},
         value::{Number, Period, Scalar},
     },
     sink::{
@@ -262,7 +262,11 @@ pub(crate) fn named(mut outputs: Vec<Named>, given: Vec<Given>) -> Result<Vec<Na
         };
         outputs.push((name, output));
     }
-    Ok(outputs)
+    let all = outputs.iter().map(|(name, output)| (name.as_str(), output));
+    match same_place(all) {
+        Some((one, other)) => Err(OutputError::SamePlace { one: one.to_owned(), other: other.to_owned() }),
+        None => Ok(outputs),
+    }
 }
 
 /// What `--json`, `--csv` and `--parquet` are short for.
@@ -307,5 +311,28 @@ impl Recording {
         let rotation = self.rotate.wanted();
         let given = short_forms(json.as_deref(), csv.as_deref(), parquet.as_deref(), &self.fields, rotation);
         named(Vec::new(), given).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outputs(given: &[&str]) -> Result<Vec<String>, String> {
+        let given = given.iter().map(|text| Given::read(text).expect("an output")).collect();
+        let named = named(Vec::new(), given).map_err(|error| error.to_string())?;
+        Ok(named.into_iter().map(|(name, _)| name).collect())
+    }
+
+    #[test]
+    fn outputs_of_the_command_line_have_names_and_places_of_their_own() {
+        let two = ["kind=json,path=/a/b", "kind=json,path=/a/c"];
+        assert_eq!(outputs(&two), Ok(vec!["json".to_owned(), "json-2".to_owned()]));
+        let same = outputs(&["kind=json,path=/a/b,name=q", "kind=json,path=/a/b"]).unwrap_err();
+        assert!(same.starts_with("q and json would write the same files"), "{same}");
+        let spools = outputs(&["kind=ipfix,to=127.0.0.1:1", "kind=ipfix,to=127.0.0.1:2"]).unwrap_err();
+        assert!(spools.contains("a spool"), "{spools}");
+        let apart = ["kind=ipfix,to=127.0.0.1:1", "kind=ipfix,to=127.0.0.1:2,spool=/s/2"];
+        assert_eq!(outputs(&apart), Ok(vec!["ipfix".to_owned(), "ipfix-2".to_owned()]));
     }
 }
