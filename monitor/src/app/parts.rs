@@ -8,6 +8,7 @@ use tokio::runtime::Runtime;
 use super::{Plan, RunError, counter::Counter, error::system, settings, signals::Signals, threads::confined};
 use crate::{
     clock,
+    config::types::ListenAddress,
     config::{Config, DEFAULT_PATH, Loaded, outputs::Network},
     confine::{Confinement, Identity, Reader, Role, UserError},
     sink::{
@@ -15,9 +16,9 @@ use crate::{
         run::{Named, Outputs},
     },
     state::State,
-    systemd::{self, Notifier},
+    systemd::{self, Activated, Notifier},
     telemetry::{Event, Own},
-    web::{Limits, Listener, Server, Web, WebError},
+    web::{self, Limits, Listener, Server, Web, WebError},
 };
 
 /// All that a run needs, each ready to begin.
@@ -64,10 +65,12 @@ impl Parts {
             state.events.emit(&Event::Unconfined);
         }
         let web = web(config, &state)?;
-        let confinement = confinement(plan, loaded, &web)?;
+        let handed = if plan.serves() { systemd::listeners().map_err(WebError::from)? } else { Vec::new() };
+        let sockets = if handed.is_empty() { sockets(plan, config)? } else { Vec::new() };
+        let confinement = Confinement { sockets, ..confinement(plan, loaded, &web)? };
         let (reader, report) = Reader::start(&confinement).map_err(system("starting threads"))?;
         confined(&state, Role::Files, report.as_ref());
-        let server = server(plan, config, web.with_reader(reader.clone()))?;
+        let server = server(plan, config, handed, web.with_reader(reader.clone()))?;
         let notifier = Arc::new(Notifier::from_environment());
         let signals = runtime.block_on(async { Signals::new() }).map_err(system("listening to signals"))?;
         let dialer = if records { dialer(plan, config, &confinement, &state)? } else { None };
@@ -175,6 +178,7 @@ fn confinement(plan: &Plan, loaded: &Loaded, web: &Web) -> Result<Confinement, U
         pins: config.pin.clone(),
         groups: None,
         named: Vec::new(),
+        sockets: Vec::new(),
     })
 }
 
@@ -184,13 +188,28 @@ pub(super) fn identity(config: &Config) -> Result<Identity, UserError> {
 }
 
 /// Listens, unless somebody did already.
-fn server(plan: &Plan, config: &Config, web: Web) -> Result<Server, WebError> {
+fn server(plan: &Plan, config: &Config, handed: Vec<Activated>, web: Web) -> Result<Server, WebError> {
     if !plan.serves() {
         return Server::bind(web, &[]);
     }
-    let listeners = systemd::listeners()?;
-    if listeners.is_empty() {
+    if handed.is_empty() {
         return Server::bind(web, &config.web_listen_address);
     }
-    Ok(Server::on(web, listeners.into_iter().map(Listener::Internet).collect()))
+    let listener = |handed| match handed {
+        Activated::Internet(listener) => Listener::Internet(listener),
+        Activated::Local(listener) => Listener::Local(listener),
+    };
+    Ok(Server::on(web, handed.into_iter().map(listener).collect()))
+}
+
+/// Paths of the sockets that this process is to make, whose directories are there after this.
+fn sockets(plan: &Plan, config: &Config) -> Result<Vec<PathBuf>, WebError> {
+    let mut paths = Vec::new();
+    for address in config.web_listen_address.iter().filter(|_| plan.serves()) {
+        if let ListenAddress::Local(path) = address {
+            web::prepare(path).map_err(|source| WebError::Bind { address: address.clone(), source })?;
+            paths.push(path.clone());
+        }
+    }
+    Ok(paths)
 }

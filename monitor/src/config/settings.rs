@@ -303,7 +303,7 @@ settings! {
     web_watch_cpu: Number<1, 100> = "web.watch-cpu", "PERCENT", "25", Restart;
     /// Passwords that wait to be checked, one after another; beyond, those of the address with most of them are answered 429.
     web_max_logins: Number<1, 65_536> = "web.max-logins", "N", "64", Restart;
-    /// How long the answer to a wrong password is held back.
+    /// How long the answer to a wrong password is held back after the one before it to the same address; 30 s at most.
     web_login_delay: Period<0, 60_000> = "web.login-delay", "TIME", "1s", Restart;
     /// Time for a request's header, and between two requests of a connection.
     web_header_timeout: Period<100, 3_600_000> = "web.header-timeout", "TIME", "30s", Restart;

@@ -1,6 +1,6 @@
 //! Files that a thread may reach: Landlock (Linux 5.13, `landlock(7)`), as far as this kernel has it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, PathFd,
@@ -75,13 +75,17 @@ pub(super) fn restrict(role: Role, plan: &Confinement) -> Result<Landlock, Rules
 }
 
 /// Directories, with what may be done below them.
-fn rules(role: Role, plan: &Confinement) -> Vec<(std::path::PathBuf, BitFlags<AccessFs>)> {
+fn rules(role: Role, plan: &Confinement) -> Vec<(PathBuf, BitFlags<AccessFs>)> {
     let below = |path: &str| (Path::new(path).to_owned(), reading());
-    let around = |files: &[std::path::PathBuf]| -> Vec<_> {
+    let around = |files: &[PathBuf]| -> Vec<_> {
         files.iter().flat_map(|file| directories(file)).map(|path| (path, reading())).collect()
     };
     let mut rules = match role {
-        Role::Files => [around(&plan.configuration), around(&plan.web)].concat(),
+        Role::Files => {
+            let socket = |path: &PathBuf| Some((path.parent()?.to_owned(), AccessFs::RemoveFile.into()));
+            let sockets = plan.sockets.iter().filter_map(socket).collect();
+            [around(&plan.configuration), around(&plan.web), sockets].concat()
+        }
         // What the process takes stands in /proc.
         Role::Main | Role::Server => Vec::new(),
         // Names of hosts: hosts(5), resolv.conf(5), nsswitch.conf(5), and what systemd-resolved puts in their place. Of

@@ -24,7 +24,7 @@ pub use user::{Identity, User, UserError};
 pub enum Role {
     /// Waits for signals.
     Main,
-    /// Reads configuration and web config again.
+    /// Reads configuration and web config again, and removes sockets of this process.
     Files,
     /// Reads and empties the maps, understands samples, hangs programs on interfaces that come.
     Counter,
@@ -81,6 +81,8 @@ pub struct Confinement {
     pub groups: Option<PathBuf>,
     /// Directories of which the counter reads the names of files, to any depth.
     pub named: Vec<PathBuf>,
+    /// Unix sockets that this process listens at, and removes at its end.
+    pub sockets: Vec<PathBuf>,
 }
 
 /// What a thread has given up.

@@ -153,6 +153,12 @@ const COUNTING: &[libc::c_long] =
 /// Pins come and go with interfaces.
 const PINNING: &[libc::c_long] = &[libc::SYS_unlinkat, libc::SYS_renameat2];
 
+/// Sockets that go with the process.
+#[cfg(target_arch = "x86_64")]
+const REMOVING: &[libc::c_long] = &[libc::SYS_unlinkat, libc::SYS_unlink];
+#[cfg(not(target_arch = "x86_64"))]
+const REMOVING: &[libc::c_long] = &[libc::SYS_unlinkat];
+
 /// Signals that are waited for.
 const WAITING: &[libc::c_long] = &[libc::SYS_rt_sigtimedwait, libc::SYS_pipe2];
 
@@ -287,7 +293,8 @@ fn allowed(role: Role, plan: &Confinement) -> Result<Allowed, BackendError> {
     let mut numbers = vec![EVERY, EVERY_HERE];
     match role {
         Role::Main => numbers.extend([EVENTS, EVENTS_HERE]),
-        Role::Files => {}
+        Role::Files if plan.sockets.is_empty() => {}
+        Role::Files => numbers.push(REMOVING),
         Role::Counter => {
             numbers.push(COUNTING);
             requests.extend(INTERFACE_REQUESTS);

@@ -7,7 +7,7 @@ mod notify;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-pub use activation::{ActivationError, listeners};
+pub use activation::{Activated, ActivationError, listeners};
 pub use notify::{Notifier, Watchdog};
 
 /// The credential that is the web config when no other is named (`LoadCredential=web.yml:…`).

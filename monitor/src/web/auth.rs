@@ -3,10 +3,13 @@
 //! Bcrypt is slow by design: a password that was right once is remembered by its keyed digest, so
 //! that scrapes do not pay for it; a wrong one pays each time, one after another, and so does an
 //! unknown user, so that the time tells nothing. Passwords wait by address, of each in turns the first and the last
-//! that came; one whose client hung up is not checked. Who comes when many wait already is turned away.
+//! that came; one whose client hung up is not checked. Addresses that showed a wrong one lately stand behind others, and
+//! hear of wrong ones one after another, so that many who guess at once do not guess faster than one. Who comes when many
+//! wait already is turned away.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -15,6 +18,7 @@ use hyper::header::AUTHORIZATION;
 use ring::hmac;
 use ring::rand::SystemRandom;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::asker::Client;
 use super::fair::Next;
@@ -23,6 +27,11 @@ use crate::sync::lock;
 
 /// Passwords that are remembered. There are few users; this only bounds what reloads pile up.
 const REMEMBERED: usize = 1024;
+
+/// How long an address that showed a wrong password stands behind others.
+const SUSPECT: Duration = Duration::from_mins(1);
+/// The longest that an answer is held back, whatever many wait for one.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// Whether a request may pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +52,8 @@ pub(super) struct Guard {
     /// `None`: the system gives no random numbers, so nothing is remembered.
     key: Option<hmac::Key>,
     right: Arc<Mutex<HashSet<[u8; 32]>>>,
+    /// When the last answer to a wrong password goes to an address.
+    wrong: Mutex<BTreeMap<Client, Instant>>,
     /// One bcrypt at a time: who guesses keeps one core busy, not the host.
     checking: Pool,
 }
@@ -52,12 +63,34 @@ impl Guard {
     pub(super) fn new(most_waiting: usize, stopping: &watch::Sender<bool>) -> Self {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).ok();
         let checking = Pool::new(1, most_waiting, Next::OldestOrNewest, stopping);
-        Self { key, right: Arc::default(), checking }
+        Self { key, right: Arc::default(), wrong: Mutex::default(), checking }
     }
 
     /// Passwords that wait.
     pub(super) fn waiting(&self) -> usize {
         self.checking.waiting()
+    }
+
+    /// How long the answer to a wrong password is to wait: `delay` after the answer before it to this address.
+    pub(super) fn hold_back(&self, client: &Client, delay: Duration) -> Duration {
+        let now = Instant::now();
+        let mut wrong = lock(&self.wrong);
+        if wrong.len() >= REMEMBERED && !wrong.contains_key(client) {
+            wrong.retain(|_, last| now < *last + SUSPECT);
+            // More addresses than are remembered: none of them is worse than the others.
+            if wrong.len() >= REMEMBERED {
+                wrong.clear();
+            }
+        }
+        let last = wrong.get(client).copied().unwrap_or(now).max(now);
+        let next = (last + delay).min(now + delay.max(LONGEST));
+        wrong.insert(client.clone(), next);
+        next.saturating_duration_since(now)
+    }
+
+    /// Whether an address showed a wrong password lately.
+    fn is_suspect(&self, client: &Client) -> bool {
+        lock(&self.wrong).get(client).is_some_and(|last| Instant::now() < *last + SUSPECT)
     }
 
     /// No password is checked as long as this is held.
@@ -88,7 +121,7 @@ impl Guard {
             }
         }
         let (hash, is_known, remembered) = (hash.clone(), known.is_some(), Arc::clone(&self.right));
-        let checked = self.checking.run(client, move |_| {
+        let checked = self.checking.run_behind(client, self.is_suspect(client), move |_| {
             let right = bcrypt::verify(&password, &hash).unwrap_or(false) && is_known;
             // Here, so that it is not lost with a client that could not wait.
             if let (true, Some(digest)) = (right, digest) {
@@ -182,6 +215,26 @@ mod tests {
         }
         let nobody = BTreeMap::new();
         assert_eq!(guard.judge(&nobody, &HeaderMap::new(), &client()).await, Verdict::Allowed(None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_hears_of_wrong_passwords_one_after_another_and_stands_behind_others() {
+        let guard = guard();
+        let (delay, one, other) = (Duration::from_secs(1), client(), Client::at([192, 0, 2, 99].into()));
+        assert!(!guard.is_suspect(&one));
+        let holds: Vec<u64> = (0..40).map(|_| guard.hold_back(&one, delay).as_secs()).collect();
+        assert_eq!(holds[..30], (1..=30).collect::<Vec<_>>());
+        assert!(holds[30..].iter().all(|hold| *hold == 30), "{holds:?}");
+        assert_eq!(guard.hold_back(&other, delay), delay);
+        assert!(guard.is_suspect(&one) && guard.is_suspect(&other));
+        tokio::time::advance(Duration::from_secs(62)).await;
+        assert!(guard.is_suspect(&one) && !guard.is_suspect(&other));
+        tokio::time::advance(Duration::from_secs(30)).await;
+        assert_eq!((guard.is_suspect(&one), guard.hold_back(&one, delay)), (false, delay));
+        for n in 0..3 * REMEMBERED as u32 {
+            guard.hold_back(&Client::at(std::net::Ipv4Addr::from_bits(n).into()), delay);
+            assert!(lock(&guard.wrong).len() <= REMEMBERED);
+        }
     }
 
     #[tokio::test]

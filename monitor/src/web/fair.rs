@@ -34,6 +34,8 @@ pub(super) struct Fair {
 
 #[derive(Debug, Default)]
 struct Ledger {
+    /// Whether those behind are next.
+    behind: bool,
     held: usize,
     waiting: usize,
     number: u64,
@@ -44,6 +46,8 @@ struct Ledger {
 #[derive(Debug)]
 struct Line {
     client: Client,
+    /// It stands behind those that do not, which have every other turn at least.
+    behind: bool,
     waiting: VecDeque<Waiter>,
     newest: bool,
 }
@@ -73,15 +77,31 @@ impl Fair {
     /// # Errors
     /// When too many wait, and no other client has more of them.
     pub(super) async fn enter(self: &Arc<Self>, client: &Client, weight: usize) -> Result<Permit, Full> {
-        self.wait(client, weight, true).await
+        self.wait(client, weight, true, false).await
+    }
+
+    /// The same, behind the clients that stand in front, if `behind`.
+    pub(super) async fn stand(
+        self: &Arc<Self>,
+        client: &Client,
+        weight: usize,
+        behind: bool,
+    ) -> Result<Permit, Full> {
+        self.wait(client, weight, true, behind).await
     }
 
     /// The same for what has begun already, and is not to be turned away.
     pub(super) async fn go_on(self: &Arc<Self>, client: &Client, weight: usize) -> Result<Permit, Full> {
-        self.wait(client, weight, false).await
+        self.wait(client, weight, false, false).await
     }
 
-    async fn wait(self: &Arc<Self>, client: &Client, weight: usize, bounded: bool) -> Result<Permit, Full> {
+    async fn wait(
+        self: &Arc<Self>,
+        client: &Client,
+        weight: usize,
+        bounded: bool,
+        behind: bool,
+    ) -> Result<Permit, Full> {
         let (number, mut ready) = {
             let mut ledger = lock(&self.ledger);
             if ledger.waiting == 0 && self.fits(&ledger, weight) {
@@ -91,7 +111,7 @@ impl Fair {
             if bounded && ledger.waiting >= self.most_waiting && !ledger.displace(client) {
                 return Err(Full);
             }
-            ledger.push(client, weight)
+            ledger.push(client, weight, behind)
         };
         let leaving = Leaving { fair: self, number };
         let permit = (&mut ready).await.map_err(|_| Full);
@@ -121,17 +141,18 @@ impl Fair {
 
     /// Gives what is free to those whose turn it is.
     fn serve(self: &Arc<Self>, ledger: &mut Ledger) {
-        while let Some(line) = ledger.lines.front() {
+        while let Some((at, line)) = ledger.next_line() {
             let newest = line.newest && self.next == Next::OldestOrNewest;
             let next = if newest { line.waiting.back() } else { line.waiting.front() };
             let Some(weight) = next.map(|waiter| waiter.weight) else {
-                ledger.lines.pop_front();
+                ledger.lines.remove(at);
                 continue;
             };
             if !self.fits(ledger, weight) {
                 return;
             }
-            let Some(mut line) = ledger.lines.pop_front() else { return };
+            let Some(mut line) = ledger.lines.remove(at) else { return };
+            ledger.behind = !line.behind;
             let waiter = if newest { line.waiting.pop_back() } else { line.waiting.pop_front() };
             line.newest = !line.newest;
             if !line.waiting.is_empty() {
@@ -149,7 +170,13 @@ impl Fair {
 }
 
 impl Ledger {
-    fn push(&mut self, client: &Client, weight: usize) -> (u64, oneshot::Receiver<Permit>) {
+    /// Whose turn it is: in turns one of those that stand in front and one of those behind.
+    fn next_line(&self) -> Option<(usize, &Line)> {
+        let at = self.lines.iter().position(|line| line.behind == self.behind).unwrap_or(0);
+        self.lines.get(at).map(|line| (at, line))
+    }
+
+    fn push(&mut self, client: &Client, weight: usize, behind: bool) -> (u64, oneshot::Receiver<Permit>) {
         let (ready, waits) = oneshot::channel();
         self.number += 1;
         self.waiting += 1;
@@ -158,7 +185,7 @@ impl Ledger {
             line.waiting.push_back(waiter);
         } else {
             let waiting = VecDeque::from([waiter]);
-            self.lines.push_back(Line { client: client.clone(), waiting, newest: false });
+            self.lines.push_back(Line { client: client.clone(), behind, waiting, newest: false });
         }
         (self.number, waits)
     }
@@ -312,6 +339,32 @@ mod tests {
         drop(heavy);
         drop(served(light).await);
         assert_eq!(fair.held(), 0);
+    }
+
+    #[tokio::test]
+    async fn clients_in_front_have_every_other_turn_however_many_stand_behind() {
+        let fair = Fair::new(1, 100, Next::Oldest);
+        let first = fair.enter(&client(1), 1).await.unwrap();
+        let behind = |n: u8| {
+            let fair = Arc::clone(&fair);
+            tokio::spawn(async move { drop(fair.stand(&client(n), 1, true).await.unwrap()) })
+        };
+        let crowd: Vec<_> = (2..12).map(behind).collect();
+        while fair.waiting() < crowd.len() {
+            tokio::task::yield_now().await;
+        }
+        let front = [stand(&fair, 50, 1).await, stand(&fair, 51, 1).await];
+        drop(first);
+        for (n, task) in front.into_iter().enumerate() {
+            let permit = served(task).await;
+            // One of those behind between the two.
+            assert_eq!(crowd.iter().filter(|task| task.is_finished()).count(), n);
+            drop(permit);
+        }
+        for task in crowd {
+            timeout(Duration::from_secs(20), task).await.unwrap().unwrap();
+        }
+        assert_eq!((fair.held(), fair.waiting()), (0, 0));
     }
 
     #[tokio::test]

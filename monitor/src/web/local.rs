@@ -1,11 +1,12 @@
 //! Sockets in the file system, and who of this host is on the other side of a connection.
 
+use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 use std::{fs, process};
@@ -15,6 +16,7 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
 };
 
+use crate::confine::Reader;
 use crate::sync::lock;
 
 /// For the owner and the group of a socket.
@@ -28,14 +30,8 @@ const DIRECTORY: u32 = 0o750;
 /// # Errors
 /// When it cannot, or when others could put something of their own in its place.
 pub(super) fn listen(path: &Path) -> io::Result<UnixListener> {
-    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(io::Error::new(ErrorKind::InvalidInput, "it names no file"));
-    };
-    if !directory.exists() {
-        fs::create_dir(directory)?;
-        fs::set_permissions(directory, fs::Permissions::from_mode(DIRECTORY))?;
-    }
-    check_directory(directory)?;
+    let (directory, name) = parts(path)?;
+    prepare(path)?;
     check_free(path)?;
     // It takes the name when it has its permissions and listens: nobody meets it half made.
     let new = directory.join(format!(".{}.{}", name.to_string_lossy(), process::id()));
@@ -51,6 +47,83 @@ pub(super) fn listen(path: &Path) -> io::Result<UnixListener> {
         return Err(error);
     }
     Ok(listener)
+}
+
+fn parts(path: &Path) -> io::Result<(&Path, &OsStr)> {
+    match (path.parent(), path.file_name()) {
+        (Some(directory), Some(name)) => Ok((directory, name)),
+        _ => Err(io::Error::new(ErrorKind::InvalidInput, "it names no file")),
+    }
+}
+
+/// Makes the directory of a socket, if it is not there, and sees whether it is one for it.
+///
+/// # Errors
+/// When it cannot be made, or when others could put something of their own in the socket's place.
+pub fn prepare(path: &Path) -> io::Result<()> {
+    let (directory, _) = parts(path)?;
+    if !directory.exists() {
+        fs::create_dir(directory)?;
+        fs::set_permissions(directory, fs::Permissions::from_mode(DIRECTORY))?;
+    }
+    check_directory(directory)
+}
+
+/// Whether [`listen`] would find a place there; nothing is made.
+///
+/// # Errors
+/// Those of [`listen`].
+pub(super) fn check(path: &Path) -> io::Result<()> {
+    let (directory, _) = parts(path)?;
+    let exists = directory.exists();
+    let writable = if exists { directory } else { directory.parent().unwrap_or(Path::new("/")) };
+    rustix::fs::access(writable, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)?;
+    if exists {
+        check_directory(directory)?;
+        check_free(path)?;
+    }
+    Ok(())
+}
+
+/// A socket of ours by its name, which goes when this does.
+#[derive(Debug)]
+pub(super) struct Name {
+    path: PathBuf,
+    /// Device and inode: what has the name later may be somebody else's.
+    made: Option<(u64, u64)>,
+    /// Has the right to remove it once the process has given up its own.
+    remover: Option<Reader>,
+}
+
+impl Name {
+    /// That of a socket which listens.
+    pub(super) fn of(path: &Path, remover: Option<Reader>) -> Self {
+        Self { path: path.to_owned(), made: identity(path), remover }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Name {
+    fn drop(&mut self) {
+        let (path, made) = (self.path.clone(), self.made);
+        let remove = move || {
+            if made.is_some() && identity(&path) == made {
+                // Whoever cannot remove it leaves a name at which nobody listens, and the next start takes it.
+                drop(fs::remove_file(&path));
+            }
+        };
+        match &self.remover {
+            Some(remover) => drop(remover.run(remove)),
+            None => remove(),
+        }
+    }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
 /// A directory in which others may remove and make files is no place for it, unless each may do so with their own
@@ -172,6 +245,38 @@ mod tests {
         assert!(UnixStream::connect(&path).is_ok());
         let files = fs::read_dir(path.parent().unwrap()).unwrap().count();
         assert_eq!(files, 1);
+    }
+
+    #[test]
+    fn a_socket_goes_with_its_server_and_what_took_its_name_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("weir.sock");
+        let first = listen(&path).unwrap();
+        drop(Name::of(&path, None));
+        assert!(!path.exists());
+        drop(first);
+        let _first = listen(&path).unwrap();
+        let name = Name::of(&path, None);
+        // The number of an inode is given away again once nothing has it.
+        fs::rename(&path, directory.path().join("moved")).unwrap();
+        fs::write(&path, "somebody else's").unwrap();
+        drop(name);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "somebody else's");
+    }
+
+    #[test]
+    fn a_look_finds_what_listening_would_and_makes_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("run/weir.sock");
+        check(&path).unwrap();
+        assert!(!path.parent().unwrap().exists());
+        let listener = listen(&path).unwrap();
+        assert_eq!(check(&path).unwrap_err().kind(), ErrorKind::AddrInUse);
+        drop(listener);
+        check(&path).unwrap();
+        assert_eq!(check(Path::new("/nowhere/at/all")).unwrap_err().kind(), ErrorKind::NotFound);
+        fs::set_permissions(path.parent().unwrap(), fs::Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(check(&path).unwrap_err().kind(), ErrorKind::PermissionDenied);
     }
 
     #[test]

@@ -43,8 +43,9 @@ pub use config::{WebConfig, WebConfigError};
 pub use exchange::Exchange;
 pub use form::FormError;
 pub use limits::Limits;
+pub use local::prepare;
 pub use place::Place;
-pub use server::{Listener, Server, listen};
+pub use server::{Listener, Server, check, listen};
 
 use fair::Next;
 
@@ -60,7 +61,7 @@ use crate::view::live;
 #[derive(Debug, thiserror::Error)]
 pub enum WebError {
     /// An address cannot be listened on.
-    #[error("{address}: {}; give another with --web.listen-address", bind_reason(source))]
+    #[error("{address}: {}; give another with --web.listen-address", bind_reason(address, source))]
     Bind {
         /// The address.
         address: ListenAddress,
@@ -84,8 +85,12 @@ pub enum WebError {
     Activation(#[from] ActivationError),
 }
 
-fn bind_reason(error: &io::Error) -> String {
+fn bind_reason(address: &ListenAddress, error: &io::Error) -> String {
     match error.kind() {
+        // What is wrong with a path says the error itself, which is often ours.
+        kind if matches!(address, ListenAddress::Local(_)) && kind != io::ErrorKind::AddrInUse => {
+            error.to_string()
+        }
         io::ErrorKind::AddrInUse => "another process listens there".to_owned(),
         io::ErrorKind::AddrNotAvailable => "no interface of this host has that address".to_owned(),
         io::ErrorKind::PermissionDenied => "ports below 1024 need CAP_NET_BIND_SERVICE".to_owned(),

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ use tokio::time::{sleep, timeout};
 
 use super::asker::{Asker, Client};
 use super::auth::Verdict;
+use super::local::Name;
 use super::places::{self, Place, Places, Seat, Work};
 use super::stall::Stall;
 use super::{Web, WebError, headers, local, origin};
@@ -58,6 +59,19 @@ pub fn listen(address: &ListenAddress) -> Result<Listener, WebError> {
         ListenAddress::Local(path) => local::listen(path).map(Listener::Local),
     };
     listener.map_err(|source| WebError::Bind { address: address.clone(), source })
+}
+
+/// Whether an address is free: as [`listen`], which is given up again; of a socket's path nothing is made.
+///
+/// # Errors
+/// Those of [`listen`].
+pub fn check(address: &ListenAddress) -> Result<Option<Listener>, WebError> {
+    match address {
+        ListenAddress::Internet(_) => listen(address).map(Some),
+        ListenAddress::Local(path) => local::check(path)
+            .map(|()| None)
+            .map_err(|source| WebError::Bind { address: address.clone(), source }),
+    }
 }
 
 /// A socket that listens.
@@ -145,26 +159,32 @@ impl Accepting {
 pub struct Server {
     web: Arc<Web>,
     listeners: Vec<Listener>,
-    sockets: Vec<PathBuf>,
+    /// Paths of those that are somebody else's to remove.
+    handed: Vec<PathBuf>,
+    sockets: Vec<Name>,
 }
 
 impl Server {
     /// Binds all addresses.
     pub fn bind(web: Web, addresses: &[ListenAddress]) -> Result<Self, WebError> {
-        let mut server = Self::on(web, addresses.iter().map(listen).collect::<Result<_, _>>()?);
-        server.sockets = addresses
-            .iter()
-            .filter_map(|address| match address {
-                ListenAddress::Local(path) => Some(path.clone()),
-                ListenAddress::Internet(_) => None,
-            })
-            .collect();
+        let mut server = Self::on(web, Vec::new());
+        for address in addresses {
+            server.listeners.push(listen(address)?);
+            if let ListenAddress::Local(path) = address {
+                server.sockets.push(Name::of(path, server.web.reader.clone()));
+            }
+        }
         Ok(server)
     }
 
     /// Serves on sockets that listen already.
     pub fn on(web: Web, listeners: Vec<Listener>) -> Self {
-        Self { web: Arc::new(web), listeners, sockets: Vec::new() }
+        let path = |listener: &Listener| match listener {
+            Listener::Internet(_) => None,
+            Listener::Local(listener) => listener.local_addr().ok()?.as_pathname().map(Path::to_owned),
+        };
+        let handed = listeners.iter().filter_map(path).collect();
+        Self { web: Arc::new(web), listeners, handed, sockets: Vec::new() }
     }
 
     /// The addresses, with the ports that the system chose for 0.
@@ -178,7 +198,12 @@ impl Server {
 
     /// Paths of the unix sockets.
     pub fn sockets(&self) -> Vec<PathBuf> {
-        self.sockets.clone()
+        self.handed
+            .iter()
+            .map(PathBuf::as_path)
+            .chain(self.sockets.iter().map(Name::path))
+            .map(Path::to_owned)
+            .collect()
     }
 
     /// What the requests share.
@@ -204,10 +229,13 @@ impl Server {
             let web = Arc::clone(&self.web);
             accepting.spawn(accept(listener, web, router.clone(), Arc::clone(&places), stop.clone()));
         }
-        // Streams have no end of their own.
+        let sockets = self.sockets;
         accepting.spawn(async move {
             stopped(&mut stopping).await;
+            // Streams have no end of their own.
             web.stopping.send_replace(true);
+            // While it listens nobody else takes the name.
+            drop(sockets);
         });
         while accepting.join_next().await.is_some() {}
     }
@@ -359,7 +387,7 @@ where
             web.state.events.emit(&Event::LoginFailed { peer });
             // Who guesses waits, and gives way to whoever else comes meanwhile.
             work.seat().penalize();
-            sleep(web.limits.login_delay).await;
+            sleep(web.guard.hold_back(work.seat().client(), web.limits.login_delay)).await;
             unauthorized()
         }
         Verdict::Busy => {

@@ -103,7 +103,17 @@ impl Pool {
         client: &Client,
         work: impl FnOnce(&Token) -> Option<T> + Send + 'static,
     ) -> Result<T, Undone> {
-        let permit = self.places.enter(client, 1).await?;
+        self.run_behind(client, false, work).await
+    }
+
+    /// The same; `behind`: clients that are not go first, every other time.
+    pub(super) async fn run_behind<T: Send + 'static>(
+        &self,
+        client: &Client,
+        behind: bool,
+        work: impl FnOnce(&Token) -> Option<T> + Send + 'static,
+    ) -> Result<T, Undone> {
+        let permit = self.places.stand(client, 1, behind).await?;
         self.with(permit, work).await.map(|(done, _)| done)
     }
 

@@ -26,6 +26,7 @@ mod inject;
 mod interfaces;
 mod life;
 mod live;
+mod local;
 mod locks;
 mod names;
 mod neighbours;

@@ -139,5 +139,14 @@ fn a_credential_is_the_web_config_when_no_other_is_named() {
     assert_eq!(agent.get("/metrics", "").status, 401);
     let right = "Authorization: Basic YW5uOnNlc2FtZQ==\r\n";
     assert_eq!(agent.get("/metrics", right).status, 200);
+    // It is read again by whoever may, although root was given up: as `systemctl` would put another in its place.
+    let hash = bcrypt::hash("simsalabim", 4).expect("a hash");
+    file(&directory, "new", &format!("basic_auth_users:\n  ann: {hash}\n"));
+    let at = |name| directory.path().join(name);
+    std::fs::set_permissions(at("new"), std::os::unix::fs::PermissionsExt::from_mode(0o400)).expect("a mode");
+    std::fs::rename(at("new"), at("web.yml")).expect("renamed");
+    wait_for("the new password", || (agent.get("/metrics", right).status == 401).then_some(()));
+    let new = "Authorization: Basic YW5uOnNpbXNhbGFiaW0=\r\n";
+    assert_eq!(agent.get("/metrics", new).status, 200);
     agent.stop(Signal::SIGTERM);
 }

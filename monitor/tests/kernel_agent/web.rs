@@ -196,7 +196,7 @@ fn check_says_what_works_and_what_stands_in_the_way() {
 }
 
 /// How one thing came out, and what is said of it.
-fn checked(ns: &Namespace, arguments: &[&str], name: &str) -> (bool, String, String) {
+pub(crate) fn checked(ns: &Namespace, arguments: &[&str], name: &str) -> (bool, String, String) {
     let output = run(ns, &[&["check", "--json"], arguments].concat());
     let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let checks = report["checks"].as_array().expect("checks");

@@ -3,10 +3,9 @@
 use super::{Outcome, Report};
 use crate::app;
 use crate::config::Config;
-use crate::config::types::ListenAddress;
 use crate::lock::PinLock;
 use crate::source::ebpf;
-use crate::web::{WebConfig, listen};
+use crate::web::{WebConfig, check};
 
 impl Report {
     pub(super) fn web(&mut self, config: &Config) {
@@ -24,13 +23,9 @@ impl Report {
         let mut held = Vec::new();
         for address in &config.web_listen_address {
             let name = format!("address {address}");
-            // To try one would leave it there.
-            if matches!(address, ListenAddress::Local(_)) {
-                continue;
-            }
-            match listen(address) {
+            match check(address) {
                 Ok(listener) => {
-                    held.push(listener);
+                    held.extend(listener);
                     self.add(name, Outcome::Ok, "free");
                 }
                 Err(error) => self.add(name, Outcome::Missing, error.to_string()),
