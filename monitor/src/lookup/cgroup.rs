@@ -3,7 +3,7 @@
 //! A control group's identifier is the inode of its directory. The tree is walked at the start and again when one is
 //! asked for that is not known; names are kept after their groups are gone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -18,8 +18,12 @@ use crate::clock::Stopwatch;
 const MOST: usize = 65_536;
 /// Deepest directories that are looked at.
 const DEEPEST: usize = 32;
-/// The tree is walked again at most this often for groups that are not found.
+/// Directories that are looked at in one walk, those of services before those deep below.
+const LOOKED_AT: usize = 16_384;
+/// The tree is walked again at most this often for groups that are not found, and for a fortieth of the time: who may
+/// make control groups can make many.
 const AGAIN: Duration = Duration::from_millis(250);
+const SHARE: u32 = 40;
 
 /// What the path of a control group says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,12 +44,14 @@ pub struct Cgroups {
     root: PathBuf,
     groups: HashMap<u64, Arc<Group>>,
     walked: Option<Stopwatch>,
+    /// From one walk to the next.
+    pause: Duration,
 }
 
 impl Cgroups {
     /// Those below the mount of a hierarchy.
     pub fn new(root: &Path) -> Self {
-        let mut this = Self { root: root.to_owned(), groups: HashMap::new(), walked: None };
+        let mut this = Self { root: root.to_owned(), groups: HashMap::new(), walked: None, pause: AGAIN };
         this.walk();
         this
     }
@@ -55,7 +61,7 @@ impl Cgroups {
         if id == 0 {
             return None;
         }
-        let is_due = self.walked.as_ref().is_none_or(|walked| walked.elapsed() >= AGAIN);
+        let is_due = self.walked.as_ref().is_none_or(|walked| walked.elapsed() >= self.pause);
         if is_due && !self.groups.contains_key(&id) {
             self.walk();
         }
@@ -63,8 +69,10 @@ impl Cgroups {
     }
 
     fn walk(&mut self) {
-        let mut waiting = vec![(self.root.clone(), String::new(), 0)];
-        while let Some((directory, path, depth)) = waiting.pop() {
+        let begin = Stopwatch::start();
+        let mut waiting = VecDeque::from([(self.root.clone(), String::new(), 0)]);
+        let mut left = LOOKED_AT;
+        while let Some((directory, path, depth)) = waiting.pop_front() {
             let Ok(found) = fs::metadata(&directory) else { continue };
             if self.groups.len() >= MOST && !self.groups.contains_key(&found.ino()) {
                 // Those that are gone are of no use to flows that begin.
@@ -76,19 +84,21 @@ impl Cgroups {
             }
             let Ok(entries) = fs::read_dir(&directory) else { continue };
             for entry in entries.filter_map(Result::ok) {
-                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                if left > 0 && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    left -= 1;
                     let name = entry.file_name();
                     let path = format!("{path}/{}", name.to_string_lossy());
-                    waiting.push((entry.path(), path, depth + 1));
+                    waiting.push_back((entry.path(), path, depth + 1));
                 }
             }
         }
+        self.pause = AGAIN.max(begin.elapsed() * SHARE);
         self.walked = Some(Stopwatch::start());
     }
 }
 
 /// What a path says, from the root of the hierarchy.
-fn group(path: &str) -> Group {
+pub(super) fn group(path: &str) -> Group {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let container = parts.iter().rev().find_map(|part| container(part, path));
     Group {
@@ -153,6 +163,22 @@ mod tests {
     use super::*;
 
     const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn many_groups_of_one_user_hide_no_service_and_are_not_walked_without_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let deep = directory.path().join("user.slice/many");
+        for n in 0..LOOKED_AT + 100 {
+            fs::create_dir_all(deep.join(n.to_string())).unwrap();
+        }
+        let service = directory.path().join("system.slice/nginx.service");
+        fs::create_dir_all(&service).unwrap();
+        let mut groups = Cgroups::new(directory.path());
+        assert!(groups.groups.len() <= LOOKED_AT + 1, "{}", groups.groups.len());
+        let found = groups.get(fs::metadata(&service).unwrap().ino()).unwrap();
+        assert_eq!(found.unit.as_ref().map(Text::as_str), Some("nginx.service"));
+        assert!(groups.pause >= AGAIN);
+    }
 
     #[test]
     fn a_path_names_its_unit() {

@@ -28,8 +28,9 @@ const CGROUP_ID: u16 = 21;
 const MOST: usize = 262_144;
 /// Descriptors that are looked at once at the start.
 const DESCRIPTORS: usize = 1_000_000;
-/// The list is asked for again at most this often.
+/// The list is asked for again at most this often, and for a fortieth of the time: any user can have many sockets.
 const AGAIN: Duration = Duration::from_secs(2);
+const SHARE: u32 = 40;
 /// For an answer of the kernel, which gives it at once.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -59,6 +60,8 @@ pub(super) struct Diag {
     /// Those that wait for strangers, by protocol and port.
     waiting: HashMap<(u8, u16), Listed>,
     asked: Option<Stopwatch>,
+    /// From one list to the next.
+    pause: Duration,
     /// Processes by inode of their sockets, as of the start.
     holders: HashMap<u32, u32>,
 }
@@ -71,6 +74,7 @@ impl Diag {
             connected: HashMap::new(),
             waiting: HashMap::new(),
             asked: None,
+            pause: AGAIN,
             holders: HashMap::new(),
         };
         this.ask();
@@ -84,7 +88,7 @@ impl Diag {
         if let Some(found) = self.look(key, side) {
             return Some(found);
         }
-        if self.asked.as_ref().is_none_or(|asked| asked.elapsed() >= AGAIN) {
+        if self.asked.as_ref().is_none_or(|asked| asked.elapsed() >= self.pause) {
             self.ask();
             self.hold();
             return self.look(key, side);
@@ -103,7 +107,13 @@ impl Diag {
     }
 
     fn ask(&mut self) {
+        let begin = Stopwatch::start();
+        self.list();
+        self.pause = AGAIN.max(begin.elapsed() * SHARE);
         self.asked = Some(Stopwatch::start());
+    }
+
+    fn list(&mut self) {
         let Some(socket) = &self.socket else { return };
         let (mut connected, mut waiting) = (HashMap::new(), HashMap::new());
         for family in [AddressFamily::INET, AddressFamily::INET6] {
@@ -166,6 +176,16 @@ fn dump(socket: &OwnedFd, family: u8, protocol: u8, mut take: impl FnMut(&[u8]))
             }
         }
     }
+}
+
+/// Reads bytes as answers of the kernel.
+pub(super) fn read_any(bytes: &[u8]) {
+    let mut rest = bytes;
+    while let Some((_, _, body, next)) = next_message(rest) {
+        rest = next;
+        let _ = read(body, 6);
+    }
+    let _ = read(bytes, 17);
 }
 
 /// `struct inet_diag_msg` and its attributes.

@@ -31,6 +31,19 @@ use users::Users;
 
 use crate::source::ebpf::Resolver;
 
+/// Reads bytes as each file and message from which owners are learnt: for tests that write anything there. The command
+/// line that it makes of them.
+#[doc(hidden)]
+pub fn read_all(bytes: &[u8]) -> Vec<u8> {
+    drop(process::stat_of(bytes));
+    drop(Users::of(bytes));
+    diag::read_any(bytes);
+    let text = String::from_utf8_lossy(bytes);
+    drop(mount::find(&text));
+    drop(cgroup::group(&text));
+    secrets::first_words(bytes)
+}
+
 /// Owners that are remembered at most, twice over: about a kilobyte each with its texts.
 const OWNERS: usize = 8192;
 

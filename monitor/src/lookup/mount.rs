@@ -66,7 +66,7 @@ impl Cgroup2 {
 }
 
 /// The mount point of the hierarchy, the one that shows its root where there are several.
-fn find(mounts: &str) -> Option<PathBuf> {
+pub(super) fn find(mounts: &str) -> Option<PathBuf> {
     let of = |line: &str| {
         let (before, after) = line.split_once(" - ")?;
         let mut fields = before.split(' ').skip(3);

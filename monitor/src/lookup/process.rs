@@ -68,7 +68,7 @@ impl Processes {
 }
 
 /// Name and start of a process in ticks since the host was started.
-fn stat_of(stat: &[u8]) -> Option<(Text, u64)> {
+pub(super) fn stat_of(stat: &[u8]) -> Option<(Text, u64)> {
     let open = stat.iter().position(|byte| *byte == b'(')?;
     let close = stat.iter().rposition(|byte| *byte == b')')?;
     let name = stat.get(open + 1..close)?;

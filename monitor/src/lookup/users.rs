@@ -13,7 +13,7 @@ impl Users {
         Self::of(&std::fs::read("/etc/passwd").unwrap_or_default())
     }
 
-    fn of(passwd: &[u8]) -> Self {
+    pub(super) fn of(passwd: &[u8]) -> Self {
         let mut users = HashMap::new();
         for line in passwd.split(|byte| *byte == b'\n') {
             let mut fields = line.split(|byte| *byte == b':');
