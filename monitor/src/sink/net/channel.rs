@@ -121,6 +121,12 @@ impl Way {
 }
 
 impl Channel {
+    /// One to somebody who is connected already.
+    pub(super) fn to(peer: TcpStream) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        Self { stream: Stream::Tcp(peer), patience: Duration::from_secs(1), stop, sent: 0 }
+    }
+
     /// Does something that the kernel may put off, again and again until it is done or the time is over.
     fn until<T>(&mut self, mut work: impl FnMut(&mut Stream) -> io::Result<T>) -> Result<T, Fault> {
         let since = Stopwatch::start();

@@ -84,16 +84,29 @@ pub(super) fn gzip(body: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap_or_default()
 }
 
+/// Reads answers as long as there are some.
+pub(super) fn hear(mut channel: Channel) {
+    while let Ok((answer, stays)) = receive(&mut channel, "x-field") {
+        drop(first_line(&answer.body));
+        if !stays {
+            break;
+        }
+    }
+}
+
 /// An answer, and whether the connection stays.
 fn receive(channel: &mut Channel, wanted: &str) -> Result<(Answer, bool), Fault> {
     let mut bytes = Vec::new();
+    channel.receive(&mut bytes)?;
     loop {
-        channel.receive(&mut bytes)?;
         let mut fields = [httparse::EMPTY_HEADER; FIELDS];
         let mut parsed = httparse::Response::new(&mut fields);
         let head = match parsed.parse(&bytes) {
             Ok(httparse::Status::Complete(head)) => head,
-            Ok(httparse::Status::Partial) if bytes.len() < LONGEST => continue,
+            Ok(httparse::Status::Partial) if bytes.len() < LONGEST => {
+                channel.receive(&mut bytes)?;
+                continue;
+            }
             Ok(httparse::Status::Partial) => {
                 return Err(Fault::Protocol("the header does not end".to_owned()));
             }

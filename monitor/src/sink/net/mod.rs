@@ -8,6 +8,8 @@ mod channel;
 mod clickhouse;
 mod dial;
 mod fault;
+#[doc(hidden)]
+pub mod heard;
 mod http;
 mod ipfix;
 mod json;

@@ -202,6 +202,19 @@ impl Connection {
     }
 }
 
+/// Reads what is said as long as there is something.
+pub(super) fn hear(channel: Channel) {
+    let mut connection =
+        Connection { channel, received: Vec::new(), next: 0, max_payload: 0, inbox: String::new() };
+    while let Ok(said) = connection.hear() {
+        match said {
+            Said::Info(info) => drop(serde_json::from_str::<Info>(&info)),
+            Said::Message { body, .. } => drop(serde_json::from_slice::<Acknowledgement>(&body)),
+            Said::Pong | Said::Ping | Said::Okay | Said::Error(_) => {}
+        }
+    }
+}
+
 /// The first thing that is whole, with its length.
 fn parse(bytes: &[u8]) -> Result<Option<(Said, usize)>, String> {
     let Some(end) = bytes.windows(2).take(LONGEST).position(|pair| pair == b"\r\n") else {

@@ -254,7 +254,7 @@ impl Deliver for Sender {
 }
 
 /// `partial_success.rejected_log_records` of an answer.
-fn rejected(body: &[u8]) -> u64 {
+pub(super) fn rejected(body: &[u8]) -> u64 {
     let Some(partial) = super::protobuf::find(body, 1).and_then(Result::ok) else { return 0 };
     super::protobuf::find(partial, 1).and_then(Result::err).unwrap_or(0)
 }

@@ -23,6 +23,9 @@ const METADATA: i16 = 3;
 const SASL_HANDSHAKE: i16 = 17;
 const INIT_PRODUCER_ID: i16 = 22;
 const SASL_AUTHENTICATE: i16 = 36;
+/// Partitions of a topic, and bytes of a broker's name, that are believed: each partition has the name of its leader.
+const PARTITIONS: usize = 100_000;
+const NAME: usize = 255;
 /// Bytes of an answer at most.
 const LONGEST: usize = 16 << 20;
 
@@ -63,11 +66,23 @@ pub(super) fn error_name(error: i16) -> String {
     format!("error {error} of the broker: {name}")
 }
 
+/// Asks all that a producer asks, once, whatever is answered.
+pub(super) fn hear(channel: Channel, patience: Duration) {
+    let mut connection = Connection { channel, correlation: 0, received: Vec::new() };
+    drop(connection.metadata("topic"));
+    drop(connection.producer());
+    drop(connection.produce("topic", &[], patience));
+    for sasl in [Sasl::Plain, Sasl::Scram256] {
+        drop(connection.login("ann", "", sasl));
+    }
+}
+
 impl Connection {
     pub(super) fn open(way: &Way, peer: &Peer, login: Option<&Login>, sasl: Sasl) -> Result<Self, Fault> {
         let mut connection = Self { channel: way.connect(peer)?, correlation: 0, received: Vec::new() };
         if let Some(login) = login {
-            connection.login(login, sasl)?;
+            let password = login.password.as_ref().map_or("", |password| password.expose());
+            connection.login(&login.user, password, sasl)?;
         }
         Ok(connection)
     }
@@ -97,23 +112,22 @@ impl Connection {
         }
     }
 
-    fn login(&mut self, login: &Login, sasl: Sasl) -> Result<(), Fault> {
+    fn login(&mut self, user: &str, password: &str, sasl: Sasl) -> Result<(), Fault> {
         let answer = self.ask(SASL_HANDSHAKE, 1, |request| request.string(Some(sasl.as_str())))?;
         let error = cut(Reader(&answer).int16())?;
         if error != 0 {
             return Err(Fault::Login(format!("the broker has no {}", sasl.as_str())));
         }
-        let password = login.password.as_ref().map_or("", |password| password.expose());
         let mechanism = match sasl {
             Sasl::Plain => {
-                self.authenticate(format!("\0{}\0{password}", login.user).as_bytes())?;
+                self.authenticate(format!("\0{user}\0{password}").as_bytes())?;
                 return Ok(());
             }
             Sasl::Scram256 => SHA_256,
             Sasl::Scram512 => SHA_512,
         };
         let not_understood = || Fault::Login("the broker's proof cannot be read".to_owned());
-        let mut scram = scram::Login::new(mechanism, &login.user).ok_or_else(not_understood)?;
+        let mut scram = scram::Login::new(mechanism, user).ok_or_else(not_understood)?;
         let said = self.authenticate(scram.first().as_bytes())?;
         let proof = scram.proof(&said, password).ok_or_else(not_understood)?;
         let said = self.authenticate(proof.as_bytes())?;
@@ -144,6 +158,9 @@ impl Connection {
         for _ in 0..cut(answer.length())? {
             let (id, host, port) = (cut(answer.int32())?, cut(answer.string())?, cut(answer.int32())?);
             cut(answer.string())?;
+            if host.len() > NAME {
+                return Err(Fault::Protocol("a broker's name is too long".to_owned()));
+            }
             brokers.insert(id, Peer { host, port: u16::try_from(port).unwrap_or(0) });
         }
         cut(answer.int32())?;
@@ -164,6 +181,9 @@ impl Connection {
                 for _ in 0..cut(answer.length())? {
                     cut(answer.int32())?;
                 }
+            }
+            if leaders.len() >= PARTITIONS {
+                return Err(Fault::Protocol(format!("a topic of more than {PARTITIONS} partitions")));
             }
             let leader = brokers.get(&leader).ok_or_else(|| Fault::Unready(error_name(5)))?;
             leaders.push((partition, leader.clone()));

@@ -34,6 +34,11 @@ const INVALID_PRODUCER_EPOCH: i16 = 47;
 const UNKNOWN_PRODUCER_ID: i16 = 59;
 const INVALID_RECORD: i16 = 87;
 
+/// Reads what a broker answers to all that is asked.
+pub(super) fn hear(channel: super::channel::Channel, patience: Duration) {
+    connection::hear(channel, patience);
+}
+
 /// Produces records.
 pub(super) struct Sender {
     way: Way,
