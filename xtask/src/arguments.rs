@@ -52,8 +52,9 @@ Usage: cargo xtask TASK
                            an agent under new flows (50,000 a second unless told), reloads, interfaces that flap,
                            scrapes, and stops, as root, for 5 minutes unless told: what it holds stays flat
   attack [--minutes N] [--flows N]
-                           an agent with 118,000 flows (unless told) under clients that reset, do not read, crowd and
-                           watch, as root, for 5 minutes unless told: what scrapes, drains and a stop take
+                           an agent with 118,000 flows (unless told) under clients and packets that mean harm, as root,
+                           for 5 minutes unless told, then guesses and captures: what scrapes, drains, a stop, the
+                           right password and a capture take
   applications LIST        which applications are named in captures, by bytes or by port: LIST has the path of a
                            capture, a tab and the words of its application (commas between them) on each line
   detect LABELS [DIRECTORY…]

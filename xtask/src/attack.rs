@@ -1,6 +1,7 @@
-//! `cargo xtask attack`: an agent of a release build, with a table full of flows, under clients that mean harm; it
-//! prints what scrapes, drains and a stop take meanwhile, and fails when a scrape is not answered or a packet is not
-//! accounted for.
+//! `cargo xtask attack`: an agent of a release build, with a table full of flows, under clients and packets that mean
+//! harm; under many who guess its password; and captures that do. It prints what scrapes, drains, a stop, the right
+//! password and a capture take, and fails when a scrape is not answered, a packet is not accounted for, or a capture takes
+//! too much memory.
 
 use crate::build::{self, Profile};
 use crate::error::Error;
@@ -41,6 +42,6 @@ pub(crate) fn run(project: &Project, plan: Plan) -> Result<(), Error> {
             "kernel_agent",
             "--",
         ])
-        .args(["--ignored", "--nocapture", "attack::"])
+        .args(["--ignored", "--nocapture", "--test-threads=1", "attack::"])
         .run()
 }

@@ -247,6 +247,70 @@ fn what_a_thread_does_not_need_is_refused_to_it_and_the_rest_goes_on() {
     assert!(fs::read_dir(directory.path().join("csv")).expect("records").count() > 0);
 }
 
+/// What the tests of this file see where nothing refuses: those of the calls that harm nobody, in an instance that has
+/// given up nothing, in each of its threads.
+#[test]
+fn the_same_calls_are_let_through_where_nothing_was_given_up() {
+    const HARMLESS: [&str; 15] = [
+        "chmod",
+        "fchmodat",
+        "chown",
+        "setxattr",
+        "utimensat",
+        "truncate",
+        "prlimit of another",
+        "prlimit of another, to read",
+        "kill",
+        "tgkill of another",
+        "TCP",
+        "MPTCP",
+        "UDP",
+        "a packet socket",
+        "memory that runs",
+    ];
+    let (here, _there) = cable();
+    let directory = tempfile::tempdir().expect("a directory");
+    let root = file(&directory, "root", "as it was");
+    let victim = Victim::start();
+    let mut calls = all(root.to_str().expect("a path"), &victim);
+    calls.retain(|call| HARMLESS.contains(&call.what));
+    assert_eq!(calls.len(), HARMLESS.len());
+    let agent = Agent::start(&here, &["--interface=eth0", "--confine=false"]);
+    let (through, _) = let_through(agent.process.id(), &calls);
+    let threads = threads(agent.process.id()).len();
+    for what in HARMLESS {
+        let seen = through.iter().filter(|line| line.contains(&format!(": {what}: Ok("))).count();
+        assert!(seen > 0 && seen <= threads, "{what}: {seen} of {threads}: {through:#?}");
+    }
+    // The kernel takes the bit of a set user away from a file that is written to.
+    assert_eq!(root.metadata().expect("a file").mode() & 0o777, 0o777, "what is forbidden was done");
+}
+
+#[test]
+fn the_thread_that_removes_sockets_removes_nothing_elsewhere() {
+    let (here, _there) = cable();
+    let directory = tempfile::tempdir().expect("a directory");
+    let root = file(&directory, "root", "as it was");
+    let socket = directory.path().join("run/weir.sock");
+    let flag = format!("--web.listen-address=127.0.0.1:10058,unix:{}", socket.display());
+    let agent = Agent::start(&here, &["--interface=eth0", &flag]);
+    let path = root.to_str().expect("a path");
+    let here = i64::from(libc::AT_FDCWD);
+    for (thread, name) in threads(agent.process.id()) {
+        let held = Held::stop(agent.process.id(), thread);
+        for (number, arguments) in [
+            (libc::SYS_unlinkat, vec![here.into(), path.into(), 0.into()]),
+            (libc::SYS_unlink, vec![path.into()]),
+        ] {
+            // Landlock refuses what the filter of that thread lets through.
+            let refused = if name == "files" { Errno::EACCES } else { Errno::EPERM };
+            assert_eq!(held.call(number, &arguments), Err(refused), "{name}");
+        }
+    }
+    agent.stop(Signal::SIGTERM);
+    assert!(root.exists() && !socket.exists());
+}
+
 /// Threads of a recording with packets.
 const RECORDING: [&str; 5] = ["counter", "files", "outputs", "packets", "weir"];
 

@@ -16,6 +16,7 @@ use crate::{
     agent::{Agent, Running, THERE, binary, cable, weir, without_settings},
     netns::Namespace,
     refusals::assert_says,
+    rights::{Public, SERVICE},
     traffic,
 };
 
@@ -124,4 +125,19 @@ fn one_that_shares_the_network_and_not_the_files_is_seen() {
     refused(weir(&here, &SECOND), &agent, &[]);
     refused(elsewhere(&here, "-o ro", &SECOND), &agent, &[]);
     agent.stop(Signal::SIGTERM);
+}
+
+/// Systemd's service is of a user that cannot lock anything: what is attached decides.
+#[test]
+fn a_service_of_a_user_of_its_own_and_root_do_not_both_count() {
+    let (here, _there) = cable();
+    let public = Public::new();
+    let root = Agent::of(&here, Running::start(weir(&here, &RUN)));
+    refused(public.weir(&here, &SERVICE, &SECOND), &root, &[]);
+    root.stop(Signal::SIGTERM);
+    let service = Agent::of(&here, Running::start(public.weir(&here, &SERVICE, &RUN)));
+    service.process.wait_for_log(&["unlocked"]);
+    refused(weir(&here, &SECOND), &service, &[]);
+    refused(public.weir(&here, &SERVICE, &SECOND), &service, &[]);
+    service.stop(Signal::SIGTERM);
 }

@@ -18,13 +18,24 @@ use crate::{
     traffic,
 };
 
+/// The user and the capabilities of systemd's service.
+pub(crate) const SERVICE: [&str; 7] = [
+    "--reuid=65534",
+    "--regid=65534",
+    "--clear-groups",
+    "--no-new-privs",
+    "--bounding-set=-all,+bpf,+net_admin,+perfmon",
+    "--inh-caps=-all,+bpf,+net_admin,+perfmon",
+    "--ambient-caps=-all,+bpf,+net_admin,+perfmon",
+];
+
 /// The binary where everybody may run it.
-struct Public {
+pub(crate) struct Public {
     directory: tempfile::TempDir,
 }
 
 impl Public {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let binary = directory.path().join("weir");
         fs::copy(env!("CARGO_BIN_EXE_weir"), &binary).expect("a copy");
@@ -35,7 +46,7 @@ impl Public {
     }
 
     /// `weir` under `setpriv` with these options.
-    fn weir(&self, ns: &Namespace, rights: &[&str], arguments: &[&str]) -> Command {
+    pub(crate) fn weir(&self, ns: &Namespace, rights: &[&str], arguments: &[&str]) -> Command {
         let binary = self.directory.path().join("weir");
         let command = [rights, &["--", binary.to_str().expect("a path")], arguments].concat();
         without_settings(ns.command("setpriv", &command))
@@ -91,17 +102,8 @@ fn each_capability_is_missed_by_name_where_it_is_needed() {
 fn a_user_of_its_own_with_three_capabilities_counts() {
     let (here, there) = cable();
     let public = Public::new();
-    let rights = [
-        "--reuid=65534",
-        "--regid=65534",
-        "--clear-groups",
-        "--no-new-privs",
-        "--bounding-set=-all,+bpf,+net_admin,+perfmon",
-        "--inh-caps=-all,+bpf,+net_admin,+perfmon",
-        "--ambient-caps=-all,+bpf,+net_admin,+perfmon",
-    ];
     let arguments = ["run", "--interface=eth0", "--max-flows=64", "--drain-interval=100ms"];
-    let weir = public.weir(&here, &rights, &arguments);
+    let weir = public.weir(&here, &SERVICE, &arguments);
     // From 5.11 on maps are no locked memory: a limit on that is in nobody's way, and nobody may raise it.
     let arguments: Vec<&str> = weir.get_args().map(|a| a.to_str().expect("UTF-8")).collect();
     let mut limited = Command::new("prlimit");

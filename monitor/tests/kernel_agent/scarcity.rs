@@ -15,11 +15,11 @@ use crate::{
 };
 
 /// A control group with a bound on memory, which goes with the value.
-struct Group(PathBuf);
+pub(crate) struct Group(PathBuf);
 
 impl Group {
     /// `None`: this machine has no such controller, which the test says.
-    fn with_memory(name: &str, bytes: u64) -> Option<Self> {
+    pub(crate) fn with_memory(name: &str, bytes: u64) -> Option<Self> {
         let name = format!("weir-{}-{name}", std::process::id());
         let old = PathBuf::from("/sys/fs/cgroup/memory");
         let (parent, limit) = if old.is_dir() {
@@ -37,15 +37,31 @@ impl Group {
         Some(Self(path))
     }
 
+    /// The most memory that was in use at once, the kernel's for it included, since the last time that this was asked
+    /// (control groups of version 2 before 6.12: since the beginning). `None`: the kernel does not say.
+    pub(crate) fn peak(&self) -> Option<u64> {
+        ["memory.max_usage_in_bytes", "memory.peak"].iter().find_map(|name| {
+            let file = self.0.join(name);
+            let peak = fs::read_to_string(&file).ok()?.trim().parse().ok()?;
+            let _ = fs::write(&file, "0");
+            Some(peak)
+        })
+    }
+
     /// Starts `weir run` on eth0 inside. A namespace's processes see no control groups, so it goes in before.
     fn start(&self, ns: &Namespace, arguments: &str) -> Running {
+        self.run(ns, &format!("{RUN} {arguments}"))
+    }
+
+    /// The same with these words alone.
+    pub(crate) fn run(&self, ns: &Namespace, words: &str) -> Running {
         let script = format!(
-            "echo $$ > {}/cgroup.procs && exec ip netns exec {} \"$0\" {RUN} {arguments}",
+            "echo $$ > {}/cgroup.procs && exec ip netns exec {} \"$0\" {words}",
             self.0.display(),
             ns.name()
         );
         let mut command = Command::new("sh");
-        command.args(["-c", &script, env!("CARGO_BIN_EXE_weir")]);
+        command.args(["-c", &script, &crate::agent::binary()]);
         Running::start(without_settings(command))
     }
 }

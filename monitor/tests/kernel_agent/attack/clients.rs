@@ -20,13 +20,15 @@ const MANY: &str = "/api/v1/flows?limit=100000";
 /// A kind of client.
 pub(super) type Mode = (&'static str, fn(&AtomicBool));
 
-pub(super) const MODES: [Mode; 6] = [
+pub(super) const MODES: [Mode; 8] = [
     ("64 that ask for 100,000 flows and reset", resets),
     ("100 that ask for 100,000 flows and do not read", slow_readers),
     ("64 that ask for 100,000 flows", crowd),
     ("64 that watch different flows", watchers),
     ("64 that scrape", scrapers),
     ("1,000 connections that say nothing", silent),
+    ("1,000 connections that say a byte a second", slow_speakers),
+    ("64 that send garbage", garbage),
 ];
 
 fn connect() -> Option<TcpStream> {
@@ -43,19 +45,21 @@ fn ask(path: &str, fields: &str) -> Option<TcpStream> {
     Some(stream)
 }
 
-/// Takes an answer; whether it was one that says yes.
-fn take(mut stream: TcpStream) -> bool {
+/// Takes an answer: the body of one that says yes.
+fn take(mut stream: TcpStream) -> Option<Vec<u8>> {
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).is_ok() && answer.starts_with(b"HTTP/1.1 200")
+    stream.read_to_end(&mut answer).ok()?;
+    let end = answer.windows(4).position(|part| part == b"\r\n\r\n")? + 4;
+    answer.starts_with(b"HTTP/1.1 200").then(|| answer.split_off(end))
 }
 
-/// A scrape, as Prometheus asks for it; whether it was answered.
-pub(super) fn scrape() -> bool {
-    ask("/metrics", "Accept-Encoding: gzip\r\n").is_some_and(take)
+/// A scrape, as Prometheus asks for it; its compressed page, if it was answered.
+pub(super) fn scrape() -> Option<Vec<u8>> {
+    ask("/metrics", "Accept-Encoding: gzip\r\n").and_then(take)
 }
 
 /// Does something in many threads until it is over.
-fn many(threads: usize, over: &AtomicBool, work: impl Fn(usize) + Sync) {
+pub(super) fn many(threads: usize, over: &AtomicBool, work: impl Fn(usize) + Sync) {
     // Threads keep the namespace of the one that starts them.
     std::thread::scope(|scope| {
         for n in 0..threads {
@@ -91,7 +95,7 @@ fn slow_readers(over: &AtomicBool) {
 
 fn crowd(over: &AtomicBool) {
     many(64, over, |_| {
-        let _ = ask(MANY, "Accept-Encoding: gzip\r\n").is_some_and(take);
+        let _ = ask(MANY, "Accept-Encoding: gzip\r\n").and_then(take);
     });
 }
 
@@ -127,4 +131,35 @@ fn silent(over: &AtomicBool) {
         open.extend(connect());
         pause(Duration::from_millis(1));
     }
+}
+
+/// A header that never ends, each a field a second.
+fn slow_speakers(over: &AtomicBool) {
+    let mut open = Vec::new();
+    while !over.load(Ordering::Relaxed) {
+        while open.len() < 1_000 && !over.load(Ordering::Relaxed) {
+            let Some(mut stream) = connect() else { break };
+            if stream.write_all(b"GET / HTTP/1.1\r\n").is_ok() {
+                open.push(stream);
+            }
+        }
+        open.retain_mut(|stream: &mut TcpStream| stream.write_all(b"X: a\r\n").is_ok());
+        pause(Duration::from_millis(500));
+    }
+}
+
+/// Bytes that are no request, and requests with a body, of which none is read.
+fn garbage(over: &AtomicBool) {
+    many(64, over, |n| {
+        let Some(mut stream) = connect() else { return };
+        let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
+        let sent = if n.is_multiple_of(2) {
+            let line: Vec<u8> = (0..20_000_u32).map(|at| (at * 31 + n as u32) as u8).collect();
+            stream.write_all(&line)
+        } else {
+            let head = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\nContent-Length: 999999999\r\n\r\n";
+            stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&[0x1f; 16_384]))
+        };
+        let _ = sent.and_then(|()| stream.read(&mut [0; 256]).map(drop));
+    });
 }

@@ -25,7 +25,7 @@ use crate::{
     traffic::{self, Ending},
 };
 use judge::{Reading, Story};
-pub(crate) use sender::Sender;
+pub(crate) use sender::{Sender, source};
 
 /// Between two readings of the page.
 const SECOND: Duration = Duration::from_secs(1);

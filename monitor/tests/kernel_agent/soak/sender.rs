@@ -23,10 +23,19 @@ const PORT: usize = 14 + 20;
 /// Where the name's digits stand in a query: behind headers, DNS header and label length.
 const DIGITS: usize = 14 + 20 + 8 + 12 + 1;
 
+/// Gives a frame of IPv4 the n-th source address and port.
+pub(crate) fn source(frame: &mut [u8], n: u32) {
+    let address = (u32::from_be_bytes([11, 0, 0, 0]) + (n & 0x01ff_ffff)).to_be_bytes();
+    frame[SOURCE..SOURCE + 4].copy_from_slice(&address);
+    frame[PORT..PORT + 2].copy_from_slice(&(1024 + (n % 60_000) as u16).to_be_bytes());
+}
+
 pub(crate) struct Sender {
     socket: Raw,
     frames: Vec<Vec<u8>>,
     next: u32,
+    /// Makes a frame the n-th: of another flow than all before.
+    vary: fn(&mut [u8], u32),
 }
 
 impl Sender {
@@ -43,8 +52,22 @@ impl Sender {
                 plain(b"a new flow", 9000 + n as u16)
             }
         };
-        let frames = (0..BATCH).map(frame).collect();
-        Self { socket: Raw::open(ns, device), frames, next: 0 }
+        Self::of(ns, device, frame, |frame, n| {
+            source(frame, n);
+            if frame[PORT + 2..PORT + 4] == 53_u16.to_be_bytes() {
+                frame[DIGITS..DIGITS + 8].copy_from_slice(format!("{n:08x}").as_bytes());
+            }
+        })
+    }
+
+    /// One of frames of another kind: how the first of them are made, and each of them the n-th.
+    pub(crate) fn of(
+        ns: &Namespace,
+        device: &str,
+        frame: impl Fn(usize) -> Vec<u8>,
+        vary: fn(&mut [u8], u32),
+    ) -> Self {
+        Self { socket: Raw::open(ns, device), frames: (0..BATCH).map(frame).collect(), next: 0, vary }
     }
 
     /// Sends until it is over, and counts what the kernel took.
@@ -60,16 +83,11 @@ impl Sender {
         }
     }
 
-    /// A flow a frame: another source address each.
+    /// A flow a frame.
     fn batch(&mut self) -> u64 {
         for frame in &mut self.frames {
             self.next = self.next.wrapping_add(1);
-            let [a, b, c, d] = self.next.to_be_bytes();
-            frame[SOURCE..SOURCE + 4].copy_from_slice(&[11 + (a & 1), b, c, d]);
-            frame[PORT..PORT + 2].copy_from_slice(&(1024 + (self.next % 60_000) as u16).to_be_bytes());
-            if frame[PORT + 2..PORT + 4] == 53_u16.to_be_bytes() {
-                frame[DIGITS..DIGITS + 8].copy_from_slice(format!("{:08x}", self.next).as_bytes());
-            }
+            (self.vary)(frame, self.next);
         }
         let mut parts: Vec<libc::iovec> = self
             .frames
