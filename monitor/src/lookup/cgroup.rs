@@ -20,10 +20,10 @@ const MOST: usize = 65_536;
 const DEEPEST: usize = 32;
 /// Directories that are looked at in one walk, those of services before those deep below.
 const LOOKED_AT: usize = 16_384;
-/// The tree is walked again at most this often for groups that are not found, and for a fortieth of the time: who may
+/// The tree is walked again at most this often for groups that are not found, and for a tenth of the time: who may
 /// make control groups can make many.
 const AGAIN: Duration = Duration::from_millis(250);
-const SHARE: u32 = 40;
+const SHARE: u32 = 10;
 
 /// What the path of a control group says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

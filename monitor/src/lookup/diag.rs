@@ -28,9 +28,9 @@ const CGROUP_ID: u16 = 21;
 const MOST: usize = 262_144;
 /// Descriptors that are looked at once at the start.
 const DESCRIPTORS: usize = 1_000_000;
-/// The list is asked for again at most this often, and for a fortieth of the time: any user can have many sockets.
+/// The list is asked for again at most this often, and for a tenth of the time: any user can have many sockets.
 const AGAIN: Duration = Duration::from_secs(2);
-const SHARE: u32 = 40;
+const SHARE: u32 = 10;
 /// For an answer of the kernel, which gives it at once.
 const PATIENCE: Duration = Duration::from_secs(1);
 
