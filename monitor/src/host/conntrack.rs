@@ -252,7 +252,7 @@ mod tests {
     fn what_is_translated_is_heard_with_what_it_is_behind() {
         let out = message(
             CT_NEW,
-            0x18e,
+            0x19e,
             6,
             ["172.17.0.2:4000", "192.0.2.9:443", "192.0.2.9:443", "198.51.100.1:61000"],
         );
@@ -284,10 +284,10 @@ mod tests {
     fn other_connections_and_messages_that_are_cut_off_say_nothing() {
         let ends = ["172.17.0.2:4000", "192.0.2.9:443", "192.0.2.9:443", "172.17.0.2:4000"];
         assert_eq!(heard(&message(CT_NEW, 0xe, 6, ends)), []);
-        assert_eq!(heard(&message(CT_NEW, 0x18e, 1, ends)), []);
+        assert_eq!(heard(&message(CT_NEW, 0x19e, 1, ends)), []);
         let whole = message(
             CT_NEW,
-            0x18e,
+            0x19e,
             6,
             ["172.17.0.2:4000", "192.0.2.9:443", "192.0.2.9:443", "198.51.100.1:61000"],
         );
