@@ -43,7 +43,8 @@ Usage: cargo xtask TASK
                            of them, which takes 20 minutes and writes docs/benchmarks.md (quick: only proves that
                            they work)
   views                    the tests of all that shows something: boards, live page, terminal (as root)
-  boards [--check]         write Grafana's boards into dashboards/ (check: them, the rules and their tests instead)
+  boards [--check|--draw]  write Grafana's boards into dashboards/ (check: them, the rules and their tests instead;
+                           draw: as Grafana's components draw them, into docs/images/boards, as root)
   page [--check]           bundle the live page from monitor/page/src into monitor/page/dist (check: that it is current)
   fuzz [--minutes N | --seconds N] [--differential | TARGET…]
                            what reads foreign bytes, under libFuzzer: a minute each unless told; differential:
@@ -86,6 +87,8 @@ pub(crate) enum Command {
     Views,
     /// Write or check Grafana's boards.
     Boards { check: bool },
+    /// Draw Grafana's boards.
+    DrawBoards,
     /// Build or check the live page.
     Page { check: bool },
     /// Check and test everything.
@@ -138,6 +141,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
         "run" => return Ok(Command::Run { arguments: own.into_iter().chain(rest).collect() }),
         "demo" => Command::Demo { seconds: demo_seconds(&own)? },
         "views" => none("views", &own).map(|()| Command::Views)?,
+        "boards" if own == ["--draw"] => Command::DrawBoards,
         "boards" => Command::Boards { check: flag("boards", "--check", &own)? },
         "page" => Command::Page { check: flag("page", "--check", &own)? },
         "test" => none("test", &own).map(|()| Command::Test)?,
@@ -184,7 +188,7 @@ impl Command {
             Self::Run { .. } => "run",
             Self::Demo { .. } => "demo",
             Self::Views => "views",
-            Self::Boards { .. } => "boards",
+            Self::Boards { .. } | Self::DrawBoards => "boards",
             Self::Page { .. } => "page",
             Self::Test => "test",
             Self::TestKernels { .. } => "test-kernels",
@@ -416,6 +420,7 @@ mod tests {
         assert!(read("test-dist --slow").is_err());
         assert_eq!(read("boards"), Ok(Command::Boards { check: false }));
         assert_eq!(read("boards --check"), Ok(Command::Boards { check: true }));
+        assert_eq!(read("boards --draw"), Ok(Command::DrawBoards));
         assert_eq!(read("test"), Ok(Command::Test));
         assert_eq!(read("sbom"), Ok(Command::Sbom));
         assert_eq!(read("unsafe --check"), Ok(Command::Unsafe { check: true }));

@@ -65,6 +65,7 @@ fn dispatch(command: Command) -> Result<(), Error> {
         Command::Demo { seconds } => demo::run(&project, seconds),
         Command::Views => views::run(&project),
         Command::Boards { check: true } => boards::check(&project),
+        Command::DrawBoards => boards::draw(&project),
         Command::Boards { check: false } => boards::write(&project),
         Command::Page { check: true } => page::check(&project),
         Command::Page { check: false } => page::write(&project),

@@ -108,6 +108,8 @@ pub struct Over {
 pub struct FanoutTotals {
     /// Sources that are over a threshold now, by [`FanoutKind`].
     pub sources: [u64; FanoutKind::COUNT],
+    /// Of these, sources that are this host or within its networks, by [`FanoutKind`].
+    pub inside: [u64; FanoutKind::COUNT],
     /// Times that a source passed a threshold, by [`FanoutKind`].
     pub detected: [u64; FanoutKind::COUNT],
     /// Sources that are watched.
@@ -119,6 +121,8 @@ pub struct FanoutTotals {
 /// What is kept of a source.
 #[derive(Clone, Debug, Default)]
 struct Source {
+    /// It is this host, or within its networks.
+    inside: bool,
     /// Number of the present half window.
     half: u64,
     last: u64,
@@ -183,16 +187,21 @@ impl Fanout {
     /// Goes on with other thresholds: what is known of sources begins anew, the totals stay.
     pub fn reconfigure(&mut self, config: FanoutConfig) {
         if self.config != config {
-            let totals = FanoutTotals { sources: [0; 2], watched: 0, ..self.totals };
+            let totals = FanoutTotals { sources: [0; 2], inside: [0; 2], watched: 0, ..self.totals };
             *self = Self { totals, news: std::mem::take(&mut self.news), ..Self::new(config) };
         }
     }
 
-    /// A client began a flow to a server's port at `now`.
+    /// A client beyond the networks of this host began a flow to a server's port at `now`.
     pub fn reached(&mut self, source: IpAddr, server: IpAddr, port: u16, now: u64) {
+        self.reached_from(source, false, server, port, now);
+    }
+
+    /// A client began a flow to a server's port at `now`; `inside`: it is this host, or within its networks.
+    pub fn reached_from(&mut self, source: IpAddr, inside: bool, server: IpAddr, port: u16, now: u64) {
         self.expire(now);
         if self.sources.peek(&source).is_none()
-            && let Some((_, gone)) = self.sources.insert(source, Source::default())
+            && let Some((_, gone)) = self.sources.insert(source, Source { inside, ..Source::default() })
         {
             self.totals.evicted += 1;
             self.leave(&gone);
@@ -220,6 +229,7 @@ impl Fanout {
                 (false, true) => {
                     *over = Some(now);
                     totals.sources[kind.index()] += 1;
+                    totals.inside[kind.index()] += u64::from(known.inside);
                     totals.detected[kind.index()] += 1;
                     // Whoever takes them does so at each drain; a source is told once a window.
                     if news.len() < config.max_sources as usize {
@@ -229,6 +239,7 @@ impl Fanout {
                 (true, false) => {
                     *over = None;
                     totals.sources[kind.index()] -= 1;
+                    totals.inside[kind.index()] -= u64::from(known.inside);
                 }
                 _ => {}
             }
@@ -246,8 +257,10 @@ impl Fanout {
     }
 
     fn leave(&mut self, source: &Source) {
-        for (sources, over) in self.totals.sources.iter_mut().zip(source.over) {
+        let FanoutTotals { sources, inside, .. } = &mut self.totals;
+        for ((sources, inside), over) in sources.iter_mut().zip(inside).zip(source.over) {
             *sources -= u64::from(over.is_some());
+            *inside -= u64::from(over.is_some() && source.inside);
         }
     }
 

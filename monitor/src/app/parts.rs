@@ -97,16 +97,8 @@ impl Parts {
 pub(super) struct Packets {
     /// Takes what is tapped.
     to: Recorder,
-    thread: JoinHandle<Failure>,
-}
-
-impl Packets {
-    /// Waits until what was handed over is written; whoever else hands over has ended.
-    pub(super) fn end(self) -> Failure {
-        // The thread ends when nobody can hand over any more.
-        drop(self.to);
-        self.thread.join().ok().flatten()
-    }
+    /// Ends with what went wrong.
+    pub(super) thread: JoinHandle<Failure>,
 }
 
 /// What is counted, empty.

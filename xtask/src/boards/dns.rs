@@ -101,7 +101,7 @@ fn time() -> Row {
             Panel::lines(Unit::Seconds, "Response time", "From query to response.")
                 .query("median", quantile("0.5", "", LATENCY, "$host"))
                 .query("p95", quantile("0.95", "", LATENCY, "$host"))
-                .query("99 %", quantile("0.99", "", LATENCY, "$host"))
+                .query("p99", quantile("0.99", "", LATENCY, "$host"))
                 .limits(0.1, 1.0),
             Panel::heatmap(
                 "Response time distribution",

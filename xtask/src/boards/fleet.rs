@@ -1,6 +1,7 @@
 //! Boards with a hundred hosts: how many lines or rows each query gives, as Prometheus computes it.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 
 use serde_json::{Value, json};
@@ -70,6 +71,33 @@ fn few(panel: &Panel, query: &Query) -> Value {
         "eval_time": "2m",
         "exp_samples": [{ "labels": "{}", "value": 1 }],
     })
+}
+
+/// Numbers of so many hosts over ten minutes until `now`, as OpenMetrics: counters grow on each host at its own pace.
+pub(super) fn open_metrics(vocabulary: &Vocabulary, hosts: usize, now: u64) -> String {
+    let mut text = String::new();
+    for (name, labels) in vocabulary.series() {
+        let counts = ["_total", "_count", "_sum", "_bucket"].iter().any(|end| name.ends_with(end));
+        for host in 0..hosts {
+            for (at, series) in of_host(name, labels, host).into_iter().enumerate() {
+                for step in 0..=10u64 {
+                    let pace = ((host * 7 + at) % 97 + 1) as f64;
+                    let value = match name {
+                        _ if name.ends_with("_timestamp_seconds") => now as f64,
+                        _ if name.ends_with("_seconds_sum") => step as f64 * pace * 0.6,
+                        _ if name.contains("bytes") && counts => step as f64 * pace * 1e6,
+                        _ if counts => step as f64 * pace * 60.0,
+                        "weir_build_info" | "up" => 1.0,
+                        _ => pace,
+                    };
+                    let time = now - 600 + step * 60;
+                    // Writing to a string cannot fail.
+                    let _ = writeln!(text, "{series} {value} {time}");
+                }
+            }
+        }
+    }
+    text + "# EOF\n"
 }
 
 /// Series of a metric on a host, one for each value of a label that has few.

@@ -22,12 +22,15 @@ impl Board {
             }));
             y += 1;
             let (mut x, mut tallest) = (0, 0);
-            for panel in &row.panels {
+            for (at, panel) in row.panels.iter().enumerate() {
                 if x + panel.width > GRID {
                     (x, y, tallest) = (0, y + tallest, 0);
                 }
-                panels.push(panel.json(next(), x, y));
-                x += panel.width;
+                // A last one beside which nothing is takes the whole width.
+                let alone = x == 0 && at + 1 == row.panels.len() && panel.width * 2 == GRID;
+                let width = if alone { GRID } else { panel.width };
+                panels.push(panel.json(next(), (x, y), width));
+                x += width;
                 tallest = tallest.max(panel.height);
             }
             y += tallest;
@@ -90,7 +93,7 @@ impl Board {
 }
 
 impl Panel {
-    fn json(&self, id: u32, x: u32, y: u32) -> Value {
+    fn json(&self, id: u32, (x, y): (u32, u32), width: u32) -> Value {
         json!({
             "id": id,
             "type": match self.kind {
@@ -103,7 +106,7 @@ impl Panel {
             "title": self.title,
             "description": self.description,
             "datasource": datasource(),
-            "gridPos": { "h": self.height, "w": self.width, "x": x, "y": y },
+            "gridPos": { "h": self.height, "w": width, "x": x, "y": y },
             "targets": self.targets(),
             "fieldConfig": {
                 "defaults": self.defaults(),
@@ -186,6 +189,18 @@ impl Panel {
                 "properties": [{ "id": "custom.transform", "value": "negative-Y" }],
             }));
         }
+        if self.kind == Kind::Bars {
+            // What has no series of its own is one thing, not one a label.
+            overrides.extend(self.queries.iter().filter(|query| query.legend.matches("{{").count() > 1).map(
+                |query| {
+                    let other = vec!["other"; query.legend.matches("{{").count()].join(" ");
+                    json!({
+                        "matcher": { "id": "byName", "options": other },
+                        "properties": [{ "id": "displayName", "value": "other" }],
+                    })
+                },
+            ));
+        }
         if self.kind != Kind::Table {
             return overrides;
         }
@@ -208,12 +223,19 @@ impl Panel {
         overrides
     }
 
+    /// Whether it shows as many lines as `$top` says.
+    fn has_many_lines(&self) -> bool {
+        self.queries.iter().any(|query| query.expression.contains("topk("))
+    }
+
     fn options(&self) -> Value {
         let last = json!({ "calcs": ["lastNotNull"], "fields": "", "values": false });
         match self.kind {
             Kind::Lines => json!({
                 "legend": {
-                    "displayMode": "table", "placement": "bottom", "showLegend": true, "calcs": ["lastNotNull", "max"],
+                    // Below a picture there is room for three lines.
+                    "displayMode": "table", "placement": if self.has_many_lines() { "right" } else { "bottom" },
+                    "showLegend": true, "calcs": ["lastNotNull", "max"],
                 },
                 "tooltip": { "mode": "multi", "sort": "desc" },
             }),

@@ -3,6 +3,7 @@
 mod containers;
 mod dns;
 mod domains;
+mod draw;
 mod fleet;
 mod flows;
 mod hosts;
@@ -54,6 +55,11 @@ pub(crate) fn write(project: &Project) -> Result<(), Error> {
         println!("{}", path.display());
     }
     Ok(())
+}
+
+/// Draws every board in a browser, over real and over many numbers.
+pub(crate) fn draw(project: &Project) -> Result<(), Error> {
+    draw::run(project, &all())
 }
 
 /// Installs what [`check`] needs.

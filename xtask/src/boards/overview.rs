@@ -87,16 +87,6 @@ fn traffic() -> Row {
             .mirrored(),
             Panel::lines(
                 Unit::BytesPerSecond,
-                "Throughput by interface",
-                "All bytes on the wire, in and out; a packet that passes two interfaces, such as a bridge and its port, \
-                 counts on both.",
-            )
-            .query(
-                "{{instance}} {{interface}} {{direction}}",
-                top_rate("instance, interface, direction", "weir_network_io_bytes_total", "$link"),
-            ),
-            Panel::lines(
-                Unit::BytesPerSecond,
                 "Top domains",
                 "Both directions, by registrable domain: top by bytes in the time range.",
             )
@@ -117,6 +107,16 @@ fn traffic() -> Row {
             .query(
                 "{{transport}} {{server_port}} {{service}}",
                 top_increase("transport, server_port, service", "weir_service_io_bytes_total", "$host"),
+            ),
+            Panel::lines(
+                Unit::BytesPerSecond,
+                "Throughput by interface",
+                "All bytes on the wire, in and out; a packet that passes two interfaces, such as a bridge and its port, \
+                 counts on both.",
+            )
+            .query(
+                "{{instance}} {{interface}} {{direction}}",
+                top_rate("instance, interface, direction", "weir_network_io_bytes_total", "$link"),
             ),
             Panel::lines(
                 Unit::BytesPerSecond,

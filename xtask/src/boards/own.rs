@@ -146,11 +146,11 @@ fn cost() -> Row {
             .limits(0.1, 0.5),
             Panel::lines(Unit::Seconds, "Drain time", "Time to read the flow table once.")
                 .query("median", quantile("0.5", "", "weir_drain_seconds", "$host"))
-                .query("99 %", quantile("0.99", "", "weir_drain_seconds", "$host"))
+                .query("p99", quantile("0.99", "", "weir_drain_seconds", "$host"))
                 .limits(0.25, 1.0),
             Panel::lines(Unit::Seconds, "Scrape time", "Time to write the metrics, before compression.")
                 .query("median", quantile("0.5", "", "weir_scrape_seconds", "$host"))
-                .query("99 %", quantile("0.99", "", "weir_scrape_seconds", "$host"))
+                .query("p99", quantile("0.99", "", "weir_scrape_seconds", "$host"))
                 .limits(0.1, 0.25),
         ],
     }

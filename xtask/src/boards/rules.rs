@@ -13,6 +13,8 @@ struct Rule {
     name: String,
     expression: String,
     runbook: String,
+    /// Labels that it gives.
+    labels: Vec<String>,
 }
 
 /// What is wrong with the rules.
@@ -33,7 +35,7 @@ fn of(rules: &[Rule], tests: &str, pages: &[String], vocabulary: &Vocabulary) ->
     let mut vocabulary = vocabulary.clone();
     let alerts: Vec<&Rule> = rules.iter().filter(|rule| rule.kind == "alert").collect();
     for rule in rules.iter().filter(|rule| rule.kind == "record") {
-        vocabulary.record(&rule.name, &rule.expression);
+        vocabulary.record(&rule.name, &rule.expression, &rule.labels);
     }
     let mut findings = Vec::new();
     for rule in rules {
@@ -60,7 +62,7 @@ fn of(rules: &[Rule], tests: &str, pages: &[String], vocabulary: &Vocabulary) ->
 /// Reads the form that our files have: a key a line, an expression on the line or indented below it.
 fn parse(text: &str) -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
-    let mut below = None;
+    let (mut below, mut labels) = (None, None);
     for line in text.lines() {
         let indent = line.len() - line.trim_start().len();
         let line = line.trim();
@@ -76,6 +78,11 @@ fn parse(text: &str) -> Vec<Rule> {
             continue;
         }
         below = None;
+        if labels.is_some_and(|of| indent > of) {
+            rule.labels.extend(line.split_once(": ").map(|(label, _)| label.to_owned()));
+            continue;
+        }
+        labels = (line == "labels:").then_some(indent);
         match line.split_once(": ") {
             Some(("expr", "|")) => below = Some(indent),
             Some(("expr", expression)) => expression.clone_into(&mut rule.expression),

@@ -74,7 +74,7 @@ fn time() -> Row {
             )
             .query("median", quantile("0.5", "", rtt, "$host, scope=\"remote\""))
             .query("p95", quantile("0.95", "", rtt, "$host, scope=\"remote\""))
-            .query("99 %", quantile("0.99", "", rtt, "$host, scope=\"remote\""))
+            .query("p99", quantile("0.99", "", rtt, "$host, scope=\"remote\""))
             .limits(0.2, 1.0),
             Panel::lines(
                 Unit::Seconds,

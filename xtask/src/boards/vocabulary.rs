@@ -72,9 +72,10 @@ impl Vocabulary {
         self.series.iter().map(|(name, labels)| (name.as_str(), labels))
     }
 
-    /// Adds what a recording rule makes.
-    pub(crate) fn record(&mut self, name: &str, expression: &str) {
+    /// Adds what a recording rule makes, which gives these labels to it.
+    pub(crate) fn record(&mut self, name: &str, expression: &str, given: &[String]) {
         let labels = named(expression).groups.into_iter().chain(OF_PROMETHEUS).map(str::to_owned);
+        let labels = labels.chain(given.iter().cloned());
         self.series.entry(name.to_owned()).or_default().extend(labels);
     }
 
@@ -239,7 +240,7 @@ mod tests {
     #[test]
     fn what_a_rule_records_is_known_with_its_groups() {
         let mut vocabulary = Vocabulary::of(LIST);
-        vocabulary.record("instance:a:rate5m", "sum by (instance, kind) (rate(weir_a_total[5m]))");
+        vocabulary.record("instance:a:rate5m", "sum by (instance, kind) (rate(weir_a_total[5m]))", &[]);
         assert!(vocabulary.unknown("instance:a:rate5m{kind=\"x\"}", &["instance"]).is_empty());
         assert_eq!(vocabulary.unknown("instance:a:rate5m{le=\"1\"}", &[]).len(), 1);
     }

@@ -13,7 +13,7 @@ use crate::{
         rate::{Meter, Step},
         role::{self, Parties},
     },
-    label::{EndReason, LetGo},
+    label::{EndReason, LetGo, Role, Scope},
     live::{Live, Marks, Surge},
     payload::Payloads,
     totals::{Families, InterfaceTotals, Io, Totals},
@@ -191,7 +191,12 @@ impl Ledger {
         let (_, port) = key.endpoint(server);
         // Fragments without their first have no ports.
         if port != 0 && reaches(Transport::from_protocol(key.protocol), parties.rule) {
-            self.fanout.reached(role::ip(key, parties.client), role::ip(key, server), port, time);
+            let inside = parties.role == Role::Client
+                || parties.within
+                || parties.scope == Scope::Local
+                || parties.inner == Some(parties.client);
+            let (source, server) = (role::ip(key, parties.client), role::ip(key, server));
+            self.fanout.reached_from(source, inside, server, port, time);
         }
     }
 }

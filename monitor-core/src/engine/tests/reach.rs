@@ -20,6 +20,8 @@ fn a_scan_is_told_once_and_its_target_is_none() {
     assert_eq!(told.len(), 1);
     assert_eq!((told[0].source, told[0].kind), (PEER.into(), FanoutKind::Ports));
     assert_eq!(w.engine.ledger().fanout().totals().sources, [0, 1]);
+    let inside = w.engine.ledger().fanout().totals().inside;
+    assert_eq!(inside, [0, 0], "who scans from beyond the host's networks is not inside");
     w.wait(61 * SECOND);
     assert_eq!(w.engine.ledger().fanout().totals().sources, [0, 0]);
     assert_eq!(w.engine.outbox_mut().take_fanout(), []);

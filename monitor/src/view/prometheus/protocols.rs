@@ -1,6 +1,6 @@
 //! What protocols did, what could not be read, and who reaches how many.
 
-use monitor_core::label::{DetectionKind, FanoutKind, FindingKind};
+use monitor_core::label::{DetectionKind, FanoutKind, FindingKind, Scope};
 use monitor_core::protocol::{Counts, Seconds};
 
 use super::families::{
@@ -79,11 +79,16 @@ fn detections(page: &mut Page, numbers: &Numbers) {
 
 fn fanout(page: &mut Page, numbers: &Numbers) {
     let totals = numbers.fanout;
-    for (family, numbers) in [(&FANOUT_SOURCES, totals.sources), (&FANOUT_DETECTED, totals.detected)] {
-        page.family(family);
-        for kind in FanoutKind::ALL {
-            page.sample(&[("kind", kind.as_str().into())], numbers[kind.index()]);
+    page.family(&FANOUT_SOURCES);
+    for kind in FanoutKind::ALL {
+        let (all, inside) = (totals.sources[kind.index()], totals.inside[kind.index()]);
+        for (scope, count) in [(Scope::Local, inside), (Scope::Remote, all - inside)] {
+            page.sample(&[("kind", kind.as_str().into()), ("scope", scope.as_str().into())], count);
         }
+    }
+    page.family(&FANOUT_DETECTED);
+    for kind in FanoutKind::ALL {
+        page.sample(&[("kind", kind.as_str().into())], totals.detected[kind.index()]);
     }
     page.family(&FANOUT_WATCHED);
     page.sample(&[], totals.watched);

@@ -71,7 +71,7 @@ fn protocols_are_on_the_page_in_known_words() {
         "weir_http_requests_total{method=\"GET\"} 2\n",
         "weir_findings_total{kind=\"cleartext_credentials\"} 1\n",
         "weir_findings_total{kind=\"old_tls\"} 0\n",
-        "weir_fanout_sources{kind=\"hosts\"} 0\n",
+        "weir_fanout_sources{kind=\"hosts\",scope=\"local\"} 0\n",
         "weir_dns_latency_seconds_count 0\n",
     ] {
         assert!(page.contains(line), "{line}{page}");
