@@ -15,8 +15,8 @@ use crate::{
     frames::{ethernet, ipv4, tcp, udp},
 };
 
-/// Resident memory that reading a capture of a stranger may take at most, MiB.
-const BOUND: u64 = 1024;
+/// Resident memory that reading a capture of a stranger may take at most, MiB: that of a million flows.
+const BOUND: u64 = 1536;
 
 type Out<'a> = &'a mut dyn Write;
 type Bomb = (&'static str, fn(Out<'_>) -> std::io::Result<()>);
