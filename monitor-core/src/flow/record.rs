@@ -110,7 +110,8 @@ pub(crate) fn write(entry: &Entry, unwritten: &Unwritten, reason: EndReason, at:
     let connection = entry.track.connection();
     FlowRecord {
         start: Time::from_clock(entry.begun, at.wall_offset),
-        end: Time::from_clock(entry.last, at.wall_offset),
+        // The kernel side reads the precise clock where a connection begins, and one that ticks for the rest.
+        end: Time::from_clock(entry.last.max(entry.begun), at.wall_offset),
         identity,
         client_rule: entry.parties.rule,
         vlans: Vlans(facts.vlans.into_iter().filter(|id| *id != 0).collect()),

@@ -439,7 +439,10 @@ impl Counter {
         self.reselect = true;
         match settings::engine(&self.config, clock::wall_offset(), records) {
             Ok(config) => self.state.engine().reconfigure(config),
-            Err(error) => self.state.events.emit(&Event::ReloadFailed { error: &error }),
+            Err(error) => {
+                self.state.events.emit(&Event::ReloadFailed { error: &error });
+                self.state.set_config_ok(false);
+            }
         }
         if self.config.samples_enabled
             && let Err(error) = self.source.set_sampling(settings::sampling(&self.config))

@@ -97,8 +97,16 @@ impl Parts {
 pub(super) struct Packets {
     /// Takes what is tapped.
     to: Recorder,
-    /// Ends with what went wrong.
-    pub(super) thread: JoinHandle<Failure>,
+    thread: JoinHandle<Failure>,
+}
+
+impl Packets {
+    /// Waits until what was handed over is written; whoever else hands over has ended.
+    pub(super) fn end(self) -> Failure {
+        // The thread ends when nobody can hand over any more.
+        drop(self.to);
+        self.thread.join().ok().flatten()
+    }
 }
 
 /// What is counted, empty.

@@ -139,7 +139,7 @@ impl<'a> Running<'a> {
         drop(self.counting.thread.join());
         // It hands over no more: what was handed over is written.
         let records = self.outputs.and_then(Outputs::end);
-        let packets = self.packets.and_then(|packets| packets.thread.join().ok().flatten());
+        let packets = self.packets.and_then(Packets::end);
         match records.or(packets) {
             // What is there to take away is not all.
             Some(error) if !self.plan.serves() => Err(error.into()),
@@ -199,20 +199,24 @@ impl<'a> Running<'a> {
         let waiting = config.keep_fixed(&self.config);
         self.log.set_level(config.log_level);
         self.config = config.clone();
-        self.orders.give(Order::Reconfigure(Box::new(config), !named.is_empty()));
         if let Some(dialer) = &self.dialer {
             dialer.allow(&networks(&named));
         }
+        // Whoever cannot take its part of it says so, and takes this back.
+        self.state.set_config_ok(true);
+        self.state.events.emit(&Event::Reloaded { waiting: &waiting });
+        self.orders.give(Order::Reconfigure(Box::new(config), !named.is_empty()));
         match &self.outputs {
             Some(outputs) => outputs.change(named),
             // Nobody has kept the rights to make files.
-            None if !named.is_empty() => {
-                self.state.events.emit(&Event::ReloadFailed { error: &OutputError::NoneBefore });
+            None => {
+                for (output, _) in &named {
+                    let error = &OutputError::NoneBefore;
+                    self.state.events.emit(&Event::OutputRefused { output, error });
+                    self.state.set_config_ok(false);
+                }
             }
-            None => {}
         }
-        self.state.set_config_ok(true);
-        self.state.events.emit(&Event::Reloaded { waiting: &waiting });
     }
 }
 

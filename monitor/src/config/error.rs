@@ -104,7 +104,9 @@ pub enum ConflictReason {
         other: &'static str,
     },
     /// Outputs that would write over each other.
-    #[error("{one} and {other} would write the same files; give each a path of its own")]
+    #[error(
+        "{one} and {other} would write the same files; give each a path (to another host: a spool) of its own"
+    )]
     SamePlace {
         /// One.
         one: String,

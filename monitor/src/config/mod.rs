@@ -153,8 +153,7 @@ impl Config {
             spoken.push(*port);
         }
         if let Some((one, other)) = self.outputs.same_place() {
-            let reason =
-                ConflictReason::SamePlace { one: one.as_str().to_owned(), other: other.as_str().to_owned() };
+            let reason = ConflictReason::SamePlace { one: one.to_owned(), other: other.to_owned() };
             return Err(ConfigError::Conflict { key: "outputs", reason });
         }
         for family in self.series_family.keys() {

@@ -276,28 +276,35 @@ pub struct Outputs(pub BTreeMap<Name, Output>);
 
 impl Outputs {
     /// Two that would write the same files, if there are such.
-    pub fn same_place(&self) -> Option<(&Name, &Name)> {
-        let mut seen: Vec<(&Name, &Destination)> = Vec::new();
-        for (name, output) in &self.0 {
-            let place = |to: &Destination| to.directory().map(Path::to_owned);
-            let path = |to: &Destination| match to {
-                Destination::Json(files) | Destination::Csv(files) | Destination::Parquet(files) => {
-                    files.path.clone()
-                }
-                Destination::Network(network) => network.spool.clone(),
-            };
-            let same = |other: &Destination| {
-                other.kind() == output.to.kind()
-                    && path(other) == path(&output.to)
-                    && place(other) == place(&output.to)
-            };
-            if let Some((other, _)) = seen.iter().find(|(_, to)| same(to)) {
-                return Some((other, name));
-            }
-            seen.push((name, &output.to));
-        }
-        None
+    pub fn same_place(&self) -> Option<(&str, &str)> {
+        same_place(self.0.iter().map(|(name, output)| (name.as_str(), output)))
     }
+}
+
+/// Two that would write the same files, or keep the same spool, if there are such.
+pub fn same_place<'a>(
+    outputs: impl IntoIterator<Item = (&'a str, &'a Output)>,
+) -> Option<(&'a str, &'a str)> {
+    let mut seen: Vec<(&str, &Destination)> = Vec::new();
+    for (name, output) in outputs {
+        let place = |to: &Destination| to.directory().map(Path::to_owned);
+        let path = |to: &Destination| match to {
+            Destination::Json(files) | Destination::Csv(files) | Destination::Parquet(files) => {
+                files.path.clone()
+            }
+            Destination::Network(network) => network.spool.clone(),
+        };
+        let same = |other: &Destination| {
+            other.kind() == output.to.kind()
+                && path(other) == path(&output.to)
+                && place(other) == place(&output.to)
+        };
+        if let Some((other, _)) = seen.iter().find(|(_, to)| same(to)) {
+            return Some((other, name));
+        }
+        seen.push((name, &output.to));
+    }
+    None
 }
 
 impl Value for Outputs {

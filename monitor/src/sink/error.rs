@@ -69,6 +69,16 @@ pub enum OutputError {
         /// Which.
         name: String,
     },
+    /// Two outputs would write the same files.
+    #[error(
+        "{one} and {other} would write the same files; give each a path (to another host: a spool) of its own"
+    )]
+    SamePlace {
+        /// One.
+        one: String,
+        /// The other.
+        other: String,
+    },
     /// No flow has that frame.
     #[error(
         "--flow: frame {frame} is of no flow; `first_frame` of a flow's record is one, and from standard input it must be the first"

@@ -235,7 +235,8 @@ impl Keeper {
                 prepared.sinks.into_iter().map(|ready| self.begin(ready).map_err(thread)).collect()
             });
             let started: Vec<Running> = started.unwrap_or_else(|error| {
-                self.state.events.emit(&Event::ReloadFailed { error: &error });
+                self.state.events.emit(&Event::OutputRefused { output: &output.0, error: &error });
+                self.state.set_config_ok(false);
                 // Rather the old one than none.
                 let old = self.running.iter().position(|running| running.output.0 == output.0);
                 old.map(|at| self.running.swap_remove(at)).into_iter().collect()

@@ -209,24 +209,24 @@ events! {
     }
         => warn!(event, name, "no setting has this variable");
 
-    /// The configuration was read again.
+    /// The configuration was reloaded.
     Reloaded = "reloaded" {
         /// Settings that changed and wait for a restart.
         waiting: &'a [&'static str],
     }
         => match *waiting {
-            [] => info!(event, "configuration read again"),
+            [] => info!(event, "configuration reloaded"),
             waiting => warn!(
                 event,
                 waiting = waiting.join(" "),
-                "configuration read again; these settings change at the next start"
+                "configuration reloaded; these settings change at the next start"
             ),
         };
         show match *waiting {
-            [] => (Info, "configuration read again".to_owned()),
+            [] => (Info, "configuration reloaded".to_owned()),
             waiting => {
                 let waiting = waiting.join(", ");
-                (Warning, format!("configuration read again; waiting for a restart: {waiting}"))
+                (Warning, format!("configuration reloaded; waiting for a restart: {waiting}"))
             }
         };
 
@@ -235,16 +235,26 @@ events! {
         /// Why.
         error: &'a (dyn std::error::Error + 'static),
     }
-        => error!(event, error = *error, "configuration not read again, the old one holds");
-        show (Warning, format!("configuration not read again: {error}"));
+        => error!(event, error = *error, "reload failed, the previous configuration stays in force");
+        show (Warning, format!("reload failed: {error}"));
+
+    /// An output could not be made of a configuration that was read again.
+    OutputRefused = "output_refused" {
+        /// Its name.
+        output: &'a str,
+        /// Why.
+        error: &'a (dyn std::error::Error + 'static),
+    }
+        => error!(event, output, error = *error, "output not changed by the reload, what it did before goes on");
+        show (Warning, format!("output {output} not changed: {error}"));
 
     /// The web config was read again, and holds.
     WebConfigRead = "web_config_read" {
         /// The file.
         path: &'a Path,
     }
-        => info!(event, path = %path.display(), "web config read again");
-        show (Info, "web config read again".to_owned());
+        => info!(event, path = %path.display(), "web config reloaded");
+        show (Info, "web config reloaded".to_owned());
 
     /// The web config could not be read again; the old one holds.
     WebConfigFailed = "web_config_failed" {
@@ -253,8 +263,8 @@ events! {
         /// Why.
         error: &'a (dyn std::error::Error + 'static),
     }
-        => error!(event, path = %path.display(), error = *error, "web config not read again, the old one holds");
-        show (Warning, format!("configuration not read again: {error}"));
+        => error!(event, path = %path.display(), error = *error, "web config not reloaded, the previous one stays in force");
+        show (Warning, format!("web config not reloaded: {error}"));
 
     /// A connection that kept the server waiting the longest was ended for a new one: as many were open as
     /// may be.

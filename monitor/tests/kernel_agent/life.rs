@@ -133,7 +133,7 @@ fn sighup_applies_what_it_can_and_names_the_rest() {
 
     file(&directory, "weir.toml", "max-flows = 2000\n[timeout]\nudp = \"1s\"\n[log]\nlevel = \"debug\"\n");
     agent.process.signal(Signal::SIGHUP);
-    let line = agent.process.wait_for_log(&["configuration read again"]);
+    let line = agent.process.wait_for_log(&["configuration reloaded"]);
     assert!(line.contains("max-flows") && !line.contains("timeout"), "{line}");
     agent.wait_for_sum("weir_flows_ended_total", &[("transport", "udp"), ("reason", "idle")], 1.0);
     agent.get("/nothing", "Content-Length: 5\r\n");

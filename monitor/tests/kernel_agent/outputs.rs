@@ -435,7 +435,10 @@ fn outputs_of_the_file_come_change_and_go_with_sighup() {
     agent.process.wait_for_log(&["reload_failed", "unknown key", "kind"]);
     write(&(table("a", "fields = [\"no_such_field\"]") + &table("b", "queue = 5000")));
     agent.process.signal(Signal::SIGHUP);
-    agent.process.wait_for_log(&["reload_failed", "no_such_field"]);
+    agent.process.wait_for_log(&["output_refused", "no_such_field"]);
+    agent.wait_for("the reload to be told as failed", |page| {
+        page.sum("weir_config_last_reload_successful", &[]) == 0.0
+    });
     let before = lines(&path("a")).len();
     wait_for("the old output to go on", || {
         datagrams(&here, &there, 2);

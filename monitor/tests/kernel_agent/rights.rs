@@ -422,7 +422,7 @@ fn secrets_stand_in_no_log_and_in_no_print() {
     // A web config that is broken is told of without what stands in it.
     file(&directory, "web.yml", &format!("{users}  bob: plain-secret\n"));
     here.sh(&format!("curl -s -o /dev/null --cacert {} {url}", certificate.display()));
-    agent.wait_for_log(&["web config not read again", "bob"]);
+    agent.wait_for_log(&["web config not reloaded", "bob"]);
     // One that is no YAML too: the parser knows the lines around what is wrong.
     for broken in ["[flow-secret", "map-secret: x", &format!("\"{hash}"), ""] {
         let text = if broken.is_empty() { String::new() } else { format!("{users}  bob: {broken}\n") };
@@ -431,8 +431,8 @@ fn secrets_stand_in_no_log_and_in_no_print() {
             format!("curl -s -o /dev/null -w '%{{http_code}}' --cacert {} {url}", certificate.display());
         assert_eq!(here.sh(&ask).trim(), "401", "{broken}");
     }
-    agent.wait_for_log(&["web config not read again", "line 3, column"]);
-    agent.wait_for_log(&["web config not read again", "TLS and passwords would vanish"]);
+    agent.wait_for_log(&["web config not reloaded", "line 3, column"]);
+    agent.wait_for_log(&["web config not reloaded", "TLS and passwords would vanish"]);
     file(&directory, "web.yml", &format!("{users}  bob: [flow-secret\n"));
     let mut said = agent.stderr() + &agent.stdout();
     let run = |arguments: &[&str]| {

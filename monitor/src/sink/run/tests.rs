@@ -136,7 +136,9 @@ fn an_output_that_cannot_be_made_at_a_reload_leaves_the_one_that_there_is() {
     let mut wrong = case.output("a", "");
     wrong.1.fields = vec!["nonsense".to_owned()];
     outputs.change(vec![wrong]);
-    wait_for("the refusal", || case.state.events.counts().any(|(name, n)| name == "reload_failed" && n == 1));
+    wait_for("the refusal", || {
+        case.state.events.counts().any(|(name, n)| name == "output_refused" && n == 1)
+    });
     feed.send(records(3));
     wait_for("the old one to write", || case.written("a") == 3);
     outputs.change(Vec::new());

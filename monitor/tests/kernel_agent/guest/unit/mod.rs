@@ -132,7 +132,7 @@ fn reloads() {
     let before = process();
     fs::write("/etc/weir/weir.toml", "max-flows = 1024\ndrain-interval = \"500ms\"\n").expect("settings");
     systemctl("reload weir");
-    wait_for("the settings", || journal().contains("configuration read again").then_some(()));
+    wait_for("the settings", || journal().contains("configuration reloaded").then_some(()));
     assert_eq!((process(), property("NRestarts")), (before, "0".into()));
 }
 
