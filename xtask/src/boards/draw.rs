@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
@@ -132,7 +132,7 @@ struct Input<'a> {
 
 /// Draws a board. Returns what is wrong with its panels.
 fn picture(place: &Path, input: &Input<'_>, to: &Path) -> Result<Vec<String>, Error> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let now = wall();
     let told = json!({
         "board": input.board.json(), "prometheus": format!("http://{}", input.prometheus),
         "from": now - input.range, "to": now, "mayBeEmpty": MAY_BE_EMPTY,
@@ -176,6 +176,12 @@ fn picture(place: &Path, input: &Input<'_>, to: &Path) -> Result<Vec<String>, Er
     };
     let problems = result["problems"].as_array().into_iter().flatten();
     Ok(problems.filter_map(|what| Some(what.as_str()?.to_owned())).collect())
+}
+
+/// Seconds since the Unix epoch.
+#[expect(clippy::disallowed_methods, reason = "a picture ends now")]
+fn wall() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// Text of a document that was written out.
@@ -250,7 +256,7 @@ impl Fleet {
         drop(fs::remove_dir_all(&directory));
         fs::create_dir_all(&directory).map_err(failed("create", &directory))?;
         let text = directory.join("fleet.txt");
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = wall();
         fs::write(&text, fleet::open_metrics(vocabulary, HOSTS, now)).map_err(failed("write", &text))?;
         let data = directory.join("data");
         Program::new("promtool")
@@ -270,8 +276,10 @@ impl Fleet {
             .spawn()
             .map_err(failed("start", Path::new("prometheus")))?;
         let this = Self { child, prometheus, directory };
-        let end = Instant::now() + Duration::from_secs(120);
-        while !ready(&this.prometheus) && Instant::now() < end {
+        // Two minutes at most.
+        let mut left = 600;
+        while left > 0 && !ready(&this.prometheus) {
+            left -= 1;
             sleep(Duration::from_millis(200));
         }
         Ok(this)
