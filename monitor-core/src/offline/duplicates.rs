@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, Hasher};
 use foldhash::fast::RandomState;
 use monitor_common::{
     abi::FlowKey,
-    wire::{Packet, tcp_flags},
+    wire::{Fragment, Packet, tcp_flags},
 };
 
 use crate::lru::Lru;
@@ -26,8 +26,9 @@ const IDENTIFIED: u64 = 50_000_000;
 /// The same of packets without one, ns.
 const UNIDENTIFIED: u64 = 1_000_000;
 
-/// The same of an acknowledgment without one, which may be repeated in earnest, ns.
-const ACKNOWLEDGMENT: u64 = 200_000;
+/// The same of what has none and may be repeated in earnest (an acknowledgment, a reset, a datagram), ns. It is a copy
+/// only where others are.
+const REPEATABLE: u64 = 200_000;
 
 /// Most routers between two places of a capture.
 const HOPS_MAX: u8 = 4;
@@ -59,6 +60,8 @@ pub(super) struct Duplicates {
     twice: Lru<(u32, u64), ()>,
     /// Time of the packet before.
     before: u64,
+    /// Packets that were counted.
+    counted: u64,
     /// Copies that were not counted.
     pub(super) packets: u64,
 }
@@ -68,7 +71,10 @@ pub(super) struct Duplicates {
 pub(super) struct Look {
     hash: u64,
     identified: bool,
-    acknowledges: bool,
+    /// A sender may repeat it at once.
+    repeatable: bool,
+    /// Of other protocols nothing is compared.
+    compared: bool,
 }
 
 /// The flow of a packet that a copy is of.
@@ -86,6 +92,7 @@ impl Duplicates {
             joined: Lru::new(JOINED_MAX),
             twice: Lru::new(JOINED_MAX),
             before: 0,
+            counted: 0,
             packets: 0,
         }
     }
@@ -116,16 +123,23 @@ impl Duplicates {
         hasher.write(identification);
         // Options change from segment to segment (RFC 7323), and where no port is, all behind the header says more.
         let from = match packet.protocol {
+            // Of a fragment of IPv6 its place in the datagram stands there.
+            _ if packet.fragment != Fragment::None as u8 => {
+                packet.ip_offset + if packet.ip_version == 4 { 20 } else { 40 }
+            }
             6 => packet.payload_offset.saturating_sub(12).max(packet.ip_offset + 40),
             _ if packet.payload_offset > packet.ip_offset => packet.payload_offset,
             _ => packet.ip_offset + if packet.ip_version == 4 { 20 } else { 40 },
         };
         hasher.write(at(from, from.saturating_add(COMPARED as u32)));
-        let control = packet.tcp_flags & (tcp_flags::SYN | tcp_flags::FIN | tcp_flags::RST) != 0;
+        // What is not sent again within the time that copies take: payload, SYN and FIN of TCP.
+        let timed = packet.protocol == 6
+            && (packet.payload_length != 0 || packet.tcp_flags & (tcp_flags::SYN | tcp_flags::FIN) != 0);
         Look {
             hash: hasher.finish().max(1),
             identified: identification.first_chunk::<2>().is_some_and(|id| *id != [0, 0]),
-            acknowledges: packet.protocol == 6 && packet.payload_length == 0 && !control,
+            repeatable: !timed,
+            compared: matches!(packet.protocol, 1 | 6 | 17 | 58),
         }
     }
 
@@ -143,7 +157,7 @@ impl Duplicates {
             self.seen.fill(Seen::default());
         }
         let seen = *self.seen.get(look.hash as usize & (REMEMBERED - 1))?;
-        if seen.hash != look.hash {
+        if seen.hash != look.hash || !look.compared {
             return None;
         }
         let apart = time.abs_diff(seen.time);
@@ -154,10 +168,10 @@ impl Duplicates {
             return None;
         }
         let flow = (seen.slot, seen.opened);
-        let within = match (look.identified, look.acknowledges && same) {
+        let within = match (look.identified, look.repeatable && same) {
             (true, _) => IDENTIFIED,
             (false, false) => UNIDENTIFIED,
-            (false, true) if self.twice.peek(&flow).is_some() => ACKNOWLEDGMENT,
+            (false, true) if self.is_doubled() || self.twice.peek(&flow).is_some() => REPEATABLE,
             (false, true) => return None,
         };
         if apart > within {
@@ -173,8 +187,14 @@ impl Duplicates {
         Some(Original { slot: seen.slot, opened: seen.opened })
     }
 
+    /// Whether a good part of the capture was captured twice.
+    const fn is_doubled(&self) -> bool {
+        self.packets >= 8 && self.packets.saturating_mul(4) > self.counted
+    }
+
     /// Remembers a packet that was counted on the flow in a slot.
     pub(super) fn remember(&mut self, look: Look, packet: &Packet, key: &FlowKey, time: u64, of: Original) {
+        self.counted += 1;
         if let Some(place) = self.seen.get_mut(look.hash as usize & (REMEMBERED - 1)) {
             let Original { slot, opened } = of;
             *place = Seen { hash: look.hash, time, segment: key.segment, slot, opened, ttl: packet.ttl };
@@ -308,6 +328,28 @@ mod tests {
         assert_eq!((counted(&table).1, table.duplicates()), (4, 0));
         // A capture behind another, of the same packets.
         assert!(!give(&mut table, 0, &segment(0, false, 1, 64, 0, 7)));
+    }
+
+    #[test]
+    fn resets_that_are_repeated_in_earnest_and_fragments_count() {
+        let mut table = table();
+        // Linux gives resets no identification, and one answers each segment that comes too late.
+        let mut reset = segment(0, false, 0, 64, 0, 0);
+        reset[47] = 4;
+        for at in 0..4 {
+            assert!(!give(&mut table, at, &reset));
+        }
+        // Fragments of IPv6 with equal bytes: what tells them apart is their place.
+        for at in 0..4_u8 {
+            let mut out = vec![2; 12];
+            out.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, 88, 44, 64]);
+            out.extend([0xfd; 16]);
+            out.extend([0xfe; 16]);
+            out.extend([58, 0, 0, at * 80 | 1, 0, 0, 0, 9]);
+            out.extend([0x61; 80]);
+            assert!(!give(&mut table, 10, &out), "{at}");
+        }
+        assert_eq!(table.duplicates(), 0);
     }
 
     #[test]
