@@ -345,7 +345,7 @@ mod tests {
             out.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, 88, 44, 64]);
             out.extend([0xfd; 16]);
             out.extend([0xfe; 16]);
-            out.extend([58, 0, 0, at * 80 | 1, 0, 0, 0, 9]);
+            out.extend([58, 0, 0, (at * 80) | 1, 0, 0, 0, 9]);
             out.extend([0x61; 80]);
             assert!(!give(&mut table, 10, &out), "{at}");
         }
