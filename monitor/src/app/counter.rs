@@ -681,7 +681,7 @@ fn names(host: &Host) -> String {
 
 /// How long the last drain, and what is written of it, may take when the program stops: of a large table on a busy
 /// machine that is seconds. Less than systemd waits.
-pub(super) const LAST_DRAIN: Duration = Duration::from_secs(60);
+pub(super) const LAST_DRAIN: Duration = Duration::from_mins(1);
 
 /// Whether the wall clock moved against the flow clock by more than reading them can explain.
 const fn clock_is_off(held: i64, now: i64) -> bool {

@@ -32,7 +32,7 @@ pub(super) struct Named {
 pub(super) struct Pods {
     root: Option<PathBuf>,
     /// By the pod's identifier.
-    pods: Cache<String, Named>,
+    named: Cache<String, Named>,
     /// By the container's.
     containers: Cache<String, Named>,
     read: Option<Stopwatch>,
@@ -42,7 +42,7 @@ impl Pods {
     /// Those whose logs lie below a directory.
     pub(super) fn below(root: Option<&Path>) -> Self {
         let (pods, containers) = (Cache::new(MOST), Cache::new(MOST));
-        Self { root: root.map(Path::to_owned), pods, containers, read: None }
+        Self { root: root.map(Path::to_owned), named: pods, containers, read: None }
     }
 
     /// The pod with this identifier, or of the container with that.
@@ -63,7 +63,7 @@ impl Pods {
         if let Some(named) = container.and_then(|id| self.containers.get(id)) {
             return Some(named.clone());
         }
-        self.pods.get(pod?).cloned()
+        self.named.get(pod?).cloned()
     }
 
     fn read(&mut self) {
@@ -71,7 +71,7 @@ impl Pods {
         let Some(root) = &self.root else { return };
         for name in names(&root.join("pods")) {
             if let Some((uid, named)) = pod(&name) {
-                self.pods.insert(uid.to_owned(), named);
+                self.named.insert(uid.to_owned(), named);
             }
         }
         for name in names(&root.join("containers")) {
