@@ -1,7 +1,7 @@
 //! `weir run`: from a configuration to a clean end.
 //!
-//! [`Plan`] is what was asked for. [`parts::Parts`] is all that a run consists of, made in the order in which it may
-//! fail: nothing counts before everything is there. [`running::Running`] counts and serves until a signal, a reload
+//! [`Plan`] is what was asked for. `Parts` is all that a run consists of, made in the order in which it may
+//! fail: nothing counts before everything is there. `Running` counts and serves until a signal, a reload
 //! in between, and ends in the order in which nothing is lost.
 
 mod counter;
