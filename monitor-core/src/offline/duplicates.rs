@@ -131,7 +131,9 @@ impl Duplicates {
             _ if packet.payload_offset > packet.ip_offset => packet.payload_offset,
             _ => packet.ip_offset + if packet.ip_version == 4 { 20 } else { 40 },
         };
-        hasher.write(at(from, from.saturating_add(COMPARED as u32)));
+        // Behind the packet stands padding, which each link has of its own.
+        let end = packet.ip_offset.saturating_add(packet.ip_length);
+        hasher.write(at(from, from.saturating_add(COMPARED as u32).min(end)));
         // What is not sent again within the time that copies take: payload, SYN and FIN of TCP.
         let timed = packet.protocol == 6
             && (packet.payload_length != 0 || packet.tcp_flags & (tcp_flags::SYN | tcp_flags::FIN) != 0);
@@ -276,6 +278,15 @@ mod tests {
             assert_eq!((counted(&table), table.duplicates()), ((20, 0, 1), 20), "{v6}");
             assert_eq!(table.counters().packets, 20);
         }
+    }
+
+    #[test]
+    fn padding_is_no_part_of_a_packet() {
+        let mut table = table();
+        let mut packet = segment(0, false, 1, 64, 0, 0);
+        assert!(!give(&mut table, 0, &packet));
+        packet.extend([0x55; 6]);
+        assert!(give(&mut table, 3, &packet));
     }
 
     #[test]
