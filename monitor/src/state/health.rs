@@ -39,8 +39,13 @@ impl Health {
         }
     }
 
+    /// The flows are read this often from now on.
     pub(super) fn expect_every(&self, interval: Duration) {
-        self.deadline.store(deadline(interval).as_nanos() as u64, Relaxed);
+        let before = self.deadline.swap(deadline(interval).as_nanos() as u64, Relaxed);
+        if before == u64::MAX {
+            // However long the start took, no reading was missed.
+            self.drained.store(clock::now(), Relaxed);
+        }
     }
 
     pub(super) fn drained(&self, attached: usize, flows: usize) {

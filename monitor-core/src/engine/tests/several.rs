@@ -132,7 +132,8 @@ impl Case {
     }
 
     fn world(&self) -> World {
-        let mut w = World::new(EngineConfig { max_flows: 1024, ..EngineConfig::default() });
+        let config = EngineConfig { max_flows: 1024, live: Some(SECOND), ..EngineConfig::default() };
+        let mut w = World::new(config);
         let interfaces: Vec<_> = self.names.iter().map(|name| interface(self.index(name), name)).collect();
         w.engine.surroundings().set_interfaces(&interfaces);
         w.engine.surroundings().set_devices(&self.devices);
