@@ -12,6 +12,7 @@ use super::{
     devices::{Devices, Place},
     heaviest::{Graph, Plan, all},
     reading::{Reading, SideReading},
+    state::Connection,
 };
 
 /// A 32-bit counter that comes this far begins a new epoch.
@@ -48,6 +49,16 @@ pub(crate) struct Group {
     best: Reading,
     /// It changed since [`Self::take`].
     pub(crate) changed: bool,
+    left: Option<Gone>,
+}
+
+/// What sightings saw of the connection before their slots ended.
+#[derive(Clone, Copy, Debug)]
+struct Gone {
+    client: Side,
+    connection: Connection,
+    /// Connections that those which stayed had seen then: a later one is another.
+    reused: u32,
 }
 
 impl Group {
@@ -97,11 +108,28 @@ impl Group {
 
     /// Lower and upper side change places: another sighting stands for the flow.
     pub(crate) fn turn(&mut self) {
+        if let Some(left) = &mut self.left {
+            left.client = left.client.other();
+        }
         for seen in &mut self.seen {
             seen.counted.swap(0, 1);
         }
         self.base.turn();
         self.best.turn();
+    }
+
+    /// A sighting ends that saw this of the connection, and others, which had seen `reused` connections, stay.
+    pub(crate) fn leave(&mut self, client: Side, connection: Connection, reused: u32) {
+        let before = self.left.filter(|left| left.reused >= reused);
+        let all = [Some((client, connection)), before.map(|left| (left.client, left.connection))];
+        let connection = Connection::together(all.iter().flatten().map(|(side, part)| (*side, part)));
+        self.left = Some(Gone { client, connection, reused });
+    }
+
+    /// What was seen by sightings that ended, of the connection of which those that are there make `whole`.
+    pub(crate) fn left(&self, whole: &Connection) -> Option<(Side, Connection)> {
+        let left = self.left.filter(|left| left.reused >= whole.reused);
+        left.map(|left| (left.client, left.connection))
     }
 
     /// What the flow gained since the last call.

@@ -98,6 +98,7 @@ impl Flows {
         self.end_earlier(books, slot);
         self.end_passed(books, slot);
         Self::find_moved(&mut self.table, &self.payloads, slot);
+        let first = self.table.first(slot);
         let Some((mut entry, left)) = self.table.remove(slot) else { return };
         if !matches!(left, Left::HandedOver(_)) {
             self.end_talk(books, &mut entry.talk, entry.last);
@@ -109,7 +110,7 @@ impl Flows {
         books.ledger.slot_freed();
         books.report.closed += 1;
         match left {
-            Left::Duplicate => {}
+            Left::Duplicate => self.left(first, &entry),
             Left::HandedOver(next) => self.hand_over(books, entry, next),
             Left::Ended => {
                 if matches!(reason, EndReason::Idle | EndReason::Evicted) {
@@ -117,6 +118,17 @@ impl Flows {
                 }
                 books.end(slot, entry, reason);
             }
+        }
+    }
+
+    /// A further sighting has ended: what it saw of the connection stays known.
+    fn left(&mut self, first: Option<u32>, entry: &Entry) {
+        let Some(flow) = first.and_then(|first| self.table.entry_mut(first)) else { return };
+        let client = entry.parties.client;
+        let client = if entry.is_turned(flow) { client.other() } else { client };
+        let reused = flow.connection.reused;
+        if let Some(group) = &mut flow.group {
+            group.leave(client, entry.connection, reused);
         }
     }
 
@@ -142,6 +154,9 @@ impl Flows {
         }
         // Whatever is known of the flow goes on, and what its sightings saw adds up as before.
         heir.group = entry.group.take();
+        if let Some(group) = &mut heir.group {
+            group.leave(entry.parties.client, entry.connection, heir.connection.reused);
+        }
         heir.track = entry.track;
         heir.seen = entry.seen;
         heir.set_parties(entry.parties);

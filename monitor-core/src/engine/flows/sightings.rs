@@ -152,10 +152,16 @@ impl Flows {
         let mut slots = std::mem::take(&mut self.together);
         for slot in slots.drain(..) {
             let Some(first) = self.table.entry(slot) else { continue };
-            let connection = Connection::together(self.table.sightings(slot).map(|(_, e)| {
-                let client = e.parties.client;
-                (if e.is_turned(first) { client.other() } else { client }, &e.connection)
-            }));
+            let sightings = || {
+                self.table.sightings(slot).map(|(_, e)| {
+                    let client = e.parties.client;
+                    (if e.is_turned(first) { client.other() } else { client }, &e.connection)
+                })
+            };
+            let mut connection = Connection::together(sightings());
+            if let Some((client, left)) = first.group.as_ref().and_then(|group| group.left(&connection)) {
+                connection = Connection::together(sightings().chain([(client, &left)]));
+            }
             let claims = first.translated.is_some().then(|| self.claims_of_all(slot));
             let Self { table, devices, host, moved, .. } = self;
             let Some((line, entry)) = table.pair(slot) else { continue };
