@@ -135,11 +135,11 @@ pub(crate) fn superseded(index: u32) {
     h.connection = head.reused.get();
     h.lost = 0;
     let [handshake, response] = [head.handshake.get(), head.first_response.get()];
-    let data = sample.data.as_mut_ptr().cast::<u64>();
+    let data = sample.data.as_mut_ptr().cast::<[u8; 8]>();
     // SAFETY: the data is longer than two words.
     unsafe {
-        data.write_unaligned(handshake);
-        data.add(1).write_unaligned(response);
+        data.write(handshake.to_ne_bytes());
+        data.add(1).write(response.to_ne_bytes());
     }
     output(sample, size_of::<Superseded>() as u32);
 }

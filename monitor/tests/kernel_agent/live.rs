@@ -196,7 +196,12 @@ fn live_flow_has_a_timeline_and_events_until_it_ends() {
         life["events"].as_array().expect("events").iter().filter_map(|e| e["kind"].as_str()).collect();
     assert!(kinds.contains(&"start") && kinds.contains(&"handshake"), "{kinds:?}");
     drop((client, server));
-    wait_for("its end", || (agent.get(&path, "").status == 404).then_some(()));
+    // It is told for a while after its end, and how it came.
+    let ended = wait_for("its end", || {
+        let life = json(&agent, &path);
+        life["flow"]["end_reason"].as_str().map(str::to_owned)
+    });
+    assert!(["fin", "rst"].contains(&ended.as_str()), "{ended}");
     agent.stop(Signal::SIGTERM);
 }
 

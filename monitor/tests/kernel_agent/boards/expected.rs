@@ -283,7 +283,7 @@ pub(super) const ALERTS: [(&str, &str); 11] = [
     ("WeirSeriesOverflow", "router"),
     ("WeirRetransmissionsHigh", "web"),
     ("WeirRetransmissionsHigh", "laptop"),
-    ("WeirConnectionFailures", "web"),
+    ("WeirConnectionFailures", "laptop"),
     ("WeirDnsErrors", "desk"),
     ("WeirDnsSlow", "desk"),
     ("WeirScanSuspected", "web"),

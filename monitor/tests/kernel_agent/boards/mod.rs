@@ -13,7 +13,7 @@ use demo::Demo;
 use expected::{ALERTS, ALWAYS_ZERO, EXPECTED};
 use panels::{Question, choices, questions};
 
-use crate::netns::{poll, wait_at_most, wait_for};
+use crate::netns::{DEADLINE, poll, wait_at_most, wait_for};
 
 /// Until everything that the traffic does has happened, and the range of every query is full of it, which takes a
 /// minute of its own.
@@ -93,7 +93,8 @@ fn every_panel_shows_what_the_traffic_did_and_nothing_without_weir() {
 fn wait_for_alert(demo: &Demo, alert: &str, instance: &str) {
     let expression =
         format!("ALERTS{{alertname=\"{alert}\", instance=\"{instance}\", alertstate=\"firing\"}}");
-    wait_for(&expression, || (!demo.ask(&expression).is_empty()).then_some(()));
+    let fires = poll(DEADLINE, || (!demo.ask(&expression).is_empty()).then_some(()));
+    fires.unwrap_or_else(|| panic!("{expression} is not among {:?}", demo.ask("ALERTS")));
 }
 
 /// The processes in these network namespaces.

@@ -130,7 +130,7 @@ fn the_filter_of_the_api_chooses_and_headings_sort() {
     // It is ahead by more than a second's bytes before the other begins.
     page.wait_for(
         "its bytes",
-        "Number(document.querySelector('.flows tbody td:nth-child(6) data')?.value) > 200000",
+        "Number(document.querySelector('.flows tbody td:nth-child(7) data')?.value) > 200000",
     );
     let _slow = site.receive("slow.example.net");
     page.wait_for("both flows", "document.querySelectorAll('.flows tbody tr').length === 2");
@@ -155,9 +155,9 @@ fn the_filter_of_the_api_chooses_and_headings_sort() {
         page.wait_for("the order", &format!("!!document.querySelector('{heading}')"));
         wait_for("the first flow", || (page.text(".flows tbody th a") == first).then_some(()));
     };
-    sorted("6", "big.example.org");
-    sorted("10", "slow.example.net");
     sorted("7", "big.example.org");
+    sorted("12", "slow.example.net");
+    sorted("8", "big.example.org");
 }
 
 #[test]
