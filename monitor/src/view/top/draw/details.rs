@@ -116,17 +116,17 @@ fn facts<'a>(flow: &'a Flow<'static>, capture: bool) -> Vec<Block<'a>> {
         facts: facts.iter().flatten().cloned().collect(),
     };
     let is_tcp = flow.transport == "tcp";
-    let mut blocks = vec![block("Flow", &who)];
+    let mut blocks = vec![
+        block("Flow", &who),
+        block("Sent, from client to server", &side(&flow.sent, is_tcp, capture)),
+        block("Received, from server to client", &side(&flow.received, is_tcp, capture)),
+        block("Times", &times),
+    ];
     if !flow.owned.is_empty() {
         let mut facts = owner(flow);
         facts.retain(Option::is_some);
         blocks.push(block("Owner", &facts));
     }
-    blocks.extend([
-        block("Sent, from client to server", &side(&flow.sent, is_tcp, capture)),
-        block("Received, from server to client", &side(&flow.received, is_tcp, capture)),
-        block("Times", &times),
-    ]);
     blocks
 }
 
