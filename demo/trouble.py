@@ -63,5 +63,16 @@ def laptop():
     def scan(number):
         refused(plan.WEB, 10_000 + number % 2_000)
 
+    def burst(_):
+        # More flows in a moment than the router's table makes room for.
+        streams = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(300)]
+        for number, stream in enumerate(streams):
+            stream.setblocking(False)
+            stream.connect_ex((plan.WEB, 12_000 + number))
+        time.sleep(1)
+        for stream in streams:
+            stream.close()
+
     every(plan.MIRROR.period, download)
     every(1 / 30, scan)
+    every(10, burst)
