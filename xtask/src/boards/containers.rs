@@ -1,7 +1,7 @@
 //! Containers and pods: who sends, who receives, and with whom.
 
 use super::model::{Board, Filter, Panel, Row, Unit};
-use super::query::{increase, top_increase, top_rate};
+use super::query::{directed, increase, top_increase, top_rate};
 
 const BYTES: &str = "weir_container_io_bytes_total";
 const PACKETS: &str = "weir_container_io_packets_total";
@@ -17,10 +17,6 @@ pub(crate) fn board() -> Board {
         filters: &[Filter::Top],
         rows: vec![containers(), pods(), sites()],
     }
-}
-
-fn directed(labels: &str, direction: &str) -> String {
-    format!("{labels}, direction=\"{direction}\"")
 }
 
 fn containers() -> Row {

@@ -1,7 +1,7 @@
 //! Units and processes of hosts: who sends, who receives, and with whom.
 
 use super::model::{Board, Filter, Panel, Row, Unit};
-use super::query::{increase, rate, top_increase, top_rate};
+use super::query::{directed, increase, rate, top_increase, top_rate};
 
 const OWNERS: &str = "weir_owner_io_bytes_total";
 const UNITS: &str = "weir_unit_io_bytes_total";
@@ -18,10 +18,6 @@ pub(crate) fn board() -> Board {
         filters: &[Filter::Top],
         rows: vec![whose(), units(), processes(), sites()],
     }
-}
-
-fn directed(labels: &str, direction: &str) -> String {
-    format!("{labels}, direction=\"{direction}\"")
 }
 
 fn whose() -> Row {

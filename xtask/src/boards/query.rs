@@ -1,5 +1,10 @@
 //! Forms of `PromQL` that several boards use.
 
+/// Of one direction alone.
+pub(crate) fn directed(matchers: &str, direction: &str) -> String {
+    format!("{matchers}, direction=\"{direction}\"")
+}
+
 /// The rate of a counter by labels, of those alone that had most in the time that is shown: the same
 /// lines from its beginning to its end, however many there are.
 pub(crate) fn top_rate(by: &str, metric: &str, matchers: &str) -> String {
