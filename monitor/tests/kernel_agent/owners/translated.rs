@@ -42,7 +42,8 @@ fn adds_up(agent: &Agent<'_>, here: &Namespace) {
     });
     let page = agent.wait_for_drains();
     for owner in ["kernel", "unknown", "forwarded"] {
-        assert_eq!(page.sum("weir_owner_io_packets_total", &[("owner", owner)]), 0.0, "{owner}");
+        let packets = page.sum("weir_owner_io_packets_total", &[("owner", owner)]);
+        assert_eq!(packets, 0.0, "{owner}: {:#?}", flows(agent, "packets > 0"));
     }
     assert_eq!(page.sum("weir_unit_io_packets_total", &[]), forwarded(here));
     assert!(page.sum("weir_translations", &[]) >= 1.0);
