@@ -33,6 +33,7 @@ Usage: cargo xtask TASK
                            what dist left: packages installed, started, upgraded under traffic and removed on fresh
                            systems (Debian's releases) in emulated machines, image, chart, install.sh (quick:
                            packages of the debug build, in directories)
+  test-chart               the chart alone, by helm, and what it makes by the schemas of Kubernetes
   ebpf                     the kernel side alone
   dist [--profile NAME | --binary PATH] [--arch NAME]
                            what a release consists of, in target/dist: static programs, packages, images, sources, chart
@@ -74,53 +75,87 @@ pub(crate) enum Command {
     /// Print [`HELP`].
     Help,
     /// Install what is missing.
-    Setup { scope: Scope },
+    Setup {
+        scope: Scope,
+    },
     /// Build the eBPF object.
     Ebpf,
     /// Build the agent with the object inside.
-    Build { profile: Profile },
+    Build {
+        profile: Profile,
+    },
     /// Build and start the agent.
-    Run { arguments: Vec<String> },
+    Run {
+        arguments: Vec<String>,
+    },
     /// Show Weir on a network of its own.
-    Demo { seconds: Option<u32> },
+    Demo {
+        seconds: Option<u32>,
+    },
     /// Test what shows something.
     Views,
     /// Write or check Grafana's boards.
-    Boards { check: bool },
+    Boards {
+        check: bool,
+    },
     /// Draw Grafana's boards.
     DrawBoards,
     /// Build or check the live page.
-    Page { check: bool },
+    Page {
+        check: bool,
+    },
     /// Check and test everything.
     Test,
     /// Test the kernel side on other kernels.
-    TestKernels { plan: Plan },
+    TestKernels {
+        plan: Plan,
+    },
     /// Test the units under systemd.
     TestSystemd,
+    TestChart,
     /// Measure.
-    Bench { plan: bench::Plan },
+    Bench {
+        plan: bench::Plan,
+    },
     /// Make a release.
-    Dist { plan: dist::Plan },
+    Dist {
+        plan: dist::Plan,
+    },
     /// Test what a release consists of.
-    TestDist { plan: test_dist::Plan },
+    TestDist {
+        plan: test_dist::Plan,
+    },
     /// Name the applications of captures.
-    Applications { list: PathBuf },
+    Applications {
+        list: PathBuf,
+    },
     /// Measure detections on captures.
-    Detect { labels: PathBuf, negatives: Vec<PathBuf> },
+    Detect {
+        labels: PathBuf,
+        negatives: Vec<PathBuf>,
+    },
     /// Ask about the crates.
     Audit,
     /// Write the bill of materials.
     Sbom,
     /// Write or check the list of unsafe code.
-    Unsafe { check: bool },
+    Unsafe {
+        check: bool,
+    },
     /// Test where memory is watched.
     Miri,
     /// Look for bytes that break what reads them.
-    Fuzz { plan: fuzz::Plan },
+    Fuzz {
+        plan: fuzz::Plan,
+    },
     /// See that what a run holds does not grow.
-    Soak { plan: soak::Plan },
+    Soak {
+        plan: soak::Plan,
+    },
     /// Clients that mean harm.
-    Attack { plan: attack::Plan },
+    Attack {
+        plan: attack::Plan,
+    },
 }
 
 /// Reads the words after `cargo xtask`.
@@ -147,6 +182,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
         "test" => none("test", &own).map(|()| Command::Test)?,
         "test-kernels" => Command::TestKernels { plan: plan(&own)? },
         "test-systemd" => none("test-systemd", &own).map(|()| Command::TestSystemd)?,
+        "test-chart" => none("test-chart", &own).map(|()| Command::TestChart)?,
         "dist" => Command::Dist { plan: dist_plan(own)? },
         "test-dist" => {
             let (quick, releases) = own.into_iter().partition::<Vec<_>, _>(|word| word == "--quick");
@@ -190,6 +226,7 @@ impl Command {
             Self::Views => "views",
             Self::Boards { .. } | Self::DrawBoards => "boards",
             Self::Page { .. } => "page",
+            Self::TestChart => "test-chart",
             Self::Test => "test",
             Self::TestKernels { .. } => "test-kernels",
             Self::TestSystemd => "test-systemd",

@@ -72,6 +72,7 @@ fn dispatch(command: Command) -> Result<(), Error> {
         Command::Test => suite::run(&project),
         Command::TestKernels { plan } => kernels::run(&project, plan),
         Command::TestSystemd => kernels::run_systemd(&project),
+        Command::TestChart => test_dist::chart(&project),
         Command::Dist { plan } => dist::run(&project, &plan),
         Command::TestDist { plan } => test_dist::run(&project, &plan),
         Command::Applications { list } => captures::applications(&project, &list),

@@ -11,9 +11,16 @@ use crate::project::Project;
 pub(crate) const PYTHON_VARIABLE: &str = "WEIR_TEST_PYTHON";
 
 /// What is installed: pyarrow reads Parquet; aioquic is a client and a server of QUIC, websockets of WebSocket; chdb is
-/// the engine of `ClickHouse`, opentelemetry-proto has the messages of OTLP.
-const PACKAGES: [&str; 5] =
-    ["pyarrow", "aioquic==1.7.2", "websockets==17.4", "chdb==4.4.0", "opentelemetry-proto==1.45.2"];
+/// the engine of `ClickHouse`, opentelemetry-proto has the messages of OTLP, kubernetes-validate the schemas of
+/// Kubernetes.
+const PACKAGES: [&str; 6] = [
+    "pyarrow",
+    "aioquic==1.7.2",
+    "websockets==17.4",
+    "chdb==4.4.0",
+    "opentelemetry-proto==1.45.2",
+    "kubernetes-validate==1.37.0",
+];
 
 /// Fails unless each of these is there in its version.
 const CHECK: &str = "
@@ -29,7 +36,12 @@ fn environment(project: &Project) -> PathBuf {
 
 /// The interpreter, once [`setup`] has been run.
 pub(crate) fn interpreter(project: &Project) -> PathBuf {
-    environment(project).join("bin").join("python")
+    program(project, "python")
+}
+
+/// A program of one of the packages.
+pub(crate) fn program(project: &Project, name: &str) -> PathBuf {
+    environment(project).join("bin").join(name)
 }
 
 /// Makes a virtual environment below the target directory, unless it is there with all packages.
@@ -39,7 +51,7 @@ pub(crate) fn setup(project: &Project) -> Result<(), Error> {
         return Ok(());
     }
     eprintln!("xtask installs from PyPI into {}: {}", environment(project).display(), PACKAGES.join(" "));
-    Program::new("python3").args(["-m", "venv", "--clear"]).arg(environment(project)).run()?;
+    Program::new("python3").args(["-m", "venv"]).arg(environment(project)).run()?;
     Program::new(&python)
         .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"])
         .args(PACKAGES)

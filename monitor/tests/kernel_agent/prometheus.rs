@@ -68,7 +68,7 @@ pub(crate) fn whole(mut chunks: &str) -> Option<String> {
 }
 
 /// A Prometheus that scrapes the agent of its namespace.
-struct Prometheus<'n> {
+pub(crate) struct Prometheus<'n> {
     ns: &'n Namespace,
     _process: Running,
     _directory: tempfile::TempDir,
@@ -78,9 +78,14 @@ impl<'n> Prometheus<'n> {
     const ADDRESS: &'static str = "127.0.0.1:9090";
 
     fn start(ns: &'n Namespace) -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
         let config = "scrape_configs:\n  - job_name: weir\n    scrape_interval: 1s\n    \
             scrape_timeout: 1s\n    static_configs:\n      - targets: [\"127.0.0.1:10058\"]\n";
+        Self::scraping(ns, config)
+    }
+
+    /// One with a configuration of its own.
+    pub(crate) fn scraping(ns: &'n Namespace, config: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
         let config = file(&directory, "prometheus.yml", config);
         let data = directory.path().join("data");
         let arguments = [
@@ -100,7 +105,7 @@ impl<'n> Prometheus<'n> {
         Some(series.first()?.value)
     }
 
-    fn wait_for(&self, expression: &str, value: f64) {
+    pub(crate) fn wait_for(&self, expression: &str, value: f64) {
         let mut seen = None;
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             wait_for(expression, || {

@@ -1,17 +1,22 @@
-//! The chart, by helm itself: with its own values, and with each documented value changed.
+//! The chart, by helm itself: with its own values, and with each documented value changed; and what it makes, by the
+//! schemas of Kubernetes.
 
 use std::env;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use crate::dist::{CHART, MANIFESTS, text};
 use crate::error::Error;
 use crate::process::{Program, find, is_executable};
 use crate::project::Project;
+use crate::python;
 
 /// The release of helm that is built, and kept in the user's cache: it takes minutes.
 const VERSION: &str = "3.22.0";
 /// For which Kubernetes; a helm that `go install` builds takes itself for an old one.
 const KUBERNETES: &str = "1.31.0";
+/// By whose schemas what it makes must be right: that one, and the newest that there are schemas of.
+const SCHEMAS: [&str; 2] = ["1.31", "1.37"];
 
 /// How it went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,13 +63,18 @@ pub(super) fn test(project: &Project) -> Result<Outcome, Error> {
         helm(&["template", "weir"]).args(["--kube-version", KUBERNETES]).args(words).output()
     };
     let mut findings = Vec::new();
+    let packed = project.target().join("dist-chart");
+    crate::dist::empty(&packed)?;
+    let mut schemas = Schemas::new(project, &packed)?;
     let plain = template(&[])?;
+    schemas.add("chart", &plain)?;
     let manifests = text(&project.root().join(MANIFESTS))?;
     if said(&plain).ne(said(&manifests)) {
         findings.push(format!("{MANIFESTS} is not what the chart makes of its values"));
     }
     for (value, wanted) in CASES {
         let rendered = template(&["--set", value])?;
+        schemas.add(value, &rendered)?;
         let holds = |rendered: &str| match wanted.strip_prefix('!') {
             Some(unwanted) => !rendered.contains(unwanted),
             None => rendered.contains(wanted),
@@ -74,10 +84,75 @@ pub(super) fn test(project: &Project) -> Result<Outcome, Error> {
             findings.push(format!("--set {value} does not bring {wanted}"));
         }
     }
-    let packed = project.target().join("dist-chart");
-    crate::dist::empty(&packed)?;
+    findings.extend(schemas.complaints());
     helm(&["package", "--destination", &packed.display().to_string()]).output()?;
     if findings.is_empty() { Ok(Outcome::Passed) } else { Err(Error::Check { findings, hint: CHART }) }
+}
+
+/// The manifests that are used without helm, by the schemas.
+pub(super) fn manifests(project: &Project) -> Result<(), Error> {
+    let mut schemas = Schemas::new(project, &project.target().join("dist-chart"))?;
+    schemas.add("manifests", &text(&project.root().join(MANIFESTS))?)?;
+    let findings: Vec<String> = schemas.complaints().collect();
+    if findings.is_empty() { Ok(()) } else { Err(Error::Check { findings, hint: MANIFESTS }) }
+}
+
+/// Manifests, and what reads them by the schemas of Kubernetes: fields that it does not know are refused.
+struct Schemas {
+    validator: PathBuf,
+    directory: PathBuf,
+    files: Vec<PathBuf>,
+}
+
+impl Schemas {
+    fn new(project: &Project, directory: &Path) -> Result<Self, Error> {
+        python::setup(project)?;
+        let validator = python::program(project, "kubernetes-validate");
+        let schemas = Self { validator, directory: directory.join("rendered"), files: Vec::new() };
+        crate::dist::empty(&schemas.directory)?;
+        // What cannot refuse shows nothing.
+        let unknown = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {prots: []}\n";
+        let planted = schemas.write("planted", unknown)?;
+        if schemas.validator(SCHEMAS[0]).arg(planted).probe().is_some() {
+            let findings = vec!["a service with `prots` for `ports` passes".into()];
+            return Err(Error::Check { findings, hint: "kubernetes-validate refuses nothing" });
+        }
+        Ok(schemas)
+    }
+
+    /// Takes what was made with a value.
+    fn add(&mut self, name: &str, manifests: &str) -> Result<(), Error> {
+        let file = self.write(name, manifests)?;
+        self.files.push(file);
+        Ok(())
+    }
+
+    fn write(&self, name: &str, manifests: &str) -> Result<PathBuf, Error> {
+        let name = name.replace(|sign: char| !sign.is_ascii_alphanumeric(), "_");
+        let path = self.directory.join(format!("{name}.yaml"));
+        match fs::write(&path, manifests) {
+            Ok(()) => Ok(path),
+            Err(source) => Err(Error::File { operation: "write", path, source }),
+        }
+    }
+
+    /// What the schemas of each version have against any; the validator itself says what.
+    fn complaints(&self) -> impl Iterator<Item = String> {
+        SCHEMAS.into_iter().filter_map(|version| {
+            let read = self.validator(version).args(&self.files).run();
+            read.err().map(|_| format!("the schemas of Kubernetes {version} refuse what stands above"))
+        })
+    }
+
+    fn validator(&self, version: &str) -> Program {
+        Program::new(&self.validator).args([
+            "--strict",
+            "--quiet",
+            "--no-warn",
+            "--kubernetes-version",
+            version,
+        ])
+    }
 }
 
 /// Lines that are no comments.

@@ -36,9 +36,7 @@ pub(crate) fn run(project: &Project, plan: &Plan) -> Result<(), Error> {
     let package = one(&directory, "_amd64.deb")?;
     packages::test(project, &directory)?;
     install::test(project, &directory)?;
-    if let chart::Outcome::Skipped(why) = chart::test(project)? {
-        println!("SKIPPED helm: {why}");
-    }
+    chart(project)?;
     image::test(&directory)?;
     let upgrade = dist::repacked(project, &package, "0.0.1")?;
     match life::run(project, &package, &upgrade, &plan.releases)? {
@@ -50,11 +48,20 @@ pub(crate) fn run(project: &Project, plan: &Plan) -> Result<(), Error> {
     }
 }
 
+/// Tests the chart alone.
+pub(crate) fn chart(project: &Project) -> Result<(), Error> {
+    if let chart::Outcome::Skipped(why) = chart::test(project)? {
+        println!("SKIPPED helm: {why}");
+    }
+    Ok(())
+}
+
 /// The round of the suite, with a program and an object that are built.
 pub(crate) fn quick(project: &Project, program: &Path, object: &Path) -> Result<(), Error> {
     let directory = dist::quick(project, program, object)?;
     packages::test(project, &directory)?;
-    install::test(project, &directory)
+    install::test(project, &directory)?;
+    chart::manifests(project)
 }
 
 /// The one file of a release whose name ends so.

@@ -1,6 +1,7 @@
 //! Whose traffic it is: processes whose names and bytes are known, and what an agent says of them.
 
 mod further;
+mod pods;
 mod translated;
 mod watched;
 
@@ -29,6 +30,13 @@ impl Group {
         let path = std::path::Path::new(root).join(format!("weir-{}-{name}", std::process::id()));
         std::fs::create_dir(&path).expect("a control group");
         Some(Self(path))
+    }
+
+    /// One within another.
+    fn below(parent: &Self, name: &str) -> Self {
+        let path = parent.0.join(name);
+        std::fs::create_dir(&path).expect("a control group");
+        Self(path)
     }
 
     /// The command, within the group.
