@@ -111,6 +111,11 @@ pub(crate) fn tests() -> Vec<Package> {
     all
 }
 
+/// What reading captures is compared with, beside what the tests use.
+pub(crate) fn compared() -> Vec<Package> {
+    vec![program("softflowd", "reads captures in measurements; its service is not started", "softflowd")]
+}
+
 /// What packages and images are made with.
 pub(crate) fn dist() -> Vec<Package> {
     vec![
@@ -140,12 +145,13 @@ pub(crate) fn cross() -> Vec<Package> {
 }
 
 /// Packages whose services apt would start, and these services.
-const SERVICES: [(&str, &str); 5] = [
+const SERVICES: [(&str, &str); 6] = [
     ("prometheus", "prometheus"),
     ("nginx-light", "nginx"),
     ("unbound", "unbound"),
     ("nfdump", "nfdump"),
     ("nats-server", "nats-server"),
+    ("softflowd", "softflowd"),
 ];
 
 fn file(name: &'static str, why: &'static str, path: &str) -> Package {
@@ -370,7 +376,11 @@ mod tests {
 
     #[test]
     fn services_that_come_with_packages_are_named_and_no_others() {
-        assert_eq!(services(&tests()).len(), SERVICES.len(), "a service of a package that is not installed");
+        assert_eq!(
+            services(&[tests(), compared()].concat()).len(),
+            SERVICES.len(),
+            "a service of a package that is not installed"
+        );
         assert!(services(&[program("curl", "", "curl")]).is_empty());
         let words = install_command(&[program("nginx-light", "", "nginx")]).words();
         assert!(words.iter().any(|word| word == "nginx"), "{words:?}");

@@ -22,7 +22,7 @@ use monitor_common::{
 
 use crate::record::Id;
 
-pub use expiry::PATIENCE;
+pub use expiry::{CROWD, PATIENCE};
 pub use session::{Session, SessionConfig};
 
 use duplicates::{Duplicates, Original};

@@ -8,7 +8,7 @@ use monitor_common::{
 use super::{
     AHEAD, Frame, Outcome, Table, TableConfig,
     datagrams::{Datagrams, Origin, Partial},
-    expiry::{self, Pace},
+    expiry::{self, Look, Pace},
     way::Ways,
 };
 use crate::{
@@ -126,8 +126,8 @@ impl Session {
                 self.read(&packet, frame.bytes, frame.time, (slot, side), records);
             }
         }
-        if let Some(now) = self.pace.tick(frame.time, self.table.slots()) {
-            self.expire(now, records);
+        if let Some((now, look)) = self.pace.tick(frame.time, &self.table) {
+            self.expire(now, look, records);
         }
     }
 
@@ -160,9 +160,9 @@ impl Session {
     }
 
     /// Ends the flows that are not waited for any longer.
-    fn expire(&mut self, now: u64, records: &mut Vec<AnyRecord>) {
+    fn expire(&mut self, now: u64, look: Look, records: &mut Vec<AnyRecord>) {
         self.engine.begin_drain(now, &[]);
-        for (slot, reason) in expiry::ending(&self.table, &self.engine.config().timeouts, now) {
+        for (slot, reason) in expiry::ending(&self.table, &self.engine.config().timeouts, now, look) {
             self.end(slot, reason, records);
         }
         self.engine.expire_queries(now);

@@ -340,6 +340,47 @@ fn memory_follows_the_flows_that_go_on() {
 }
 
 #[test]
+fn connections_that_closed_are_let_go_where_many_begin_at_once() {
+    const LIVE: u32 = 500;
+    let mut session = Session::new(SessionConfig::default());
+    let mut records = Vec::new();
+    let (mut most, mut number) = (0, 0);
+    // All of it within a tenth of a second: no timeout ever comes.
+    for batch in 0..200_u32 {
+        for step in 0..3 {
+            for at in 0..LIVE {
+                let n = batch * LIVE + at;
+                let (source, transport) = match step {
+                    0 => (12, tcp(5000, 80, 100, 2)),
+                    1 => (16, tcp(80, 5000, 900, 0x12)),
+                    _ => (12, tcp(5000, 80, 101, 0x04)),
+                };
+                let mut bytes =
+                    if step == 1 { ipv4(2, 1, 6, 0, &transport) } else { ipv4(1, 2, 6, 0, &transport) };
+                bytes[source..source + 4].copy_from_slice(&(0x0b00_0000 + n).to_be_bytes());
+                number += 1;
+                session.packet(
+                    &Frame { time: 1_000_000_000 + number * 300, ..frame(&bytes, number) },
+                    &mut records,
+                );
+            }
+        }
+        most = most.max(session.table().slots());
+    }
+    assert!(most < 30_000, "{most}");
+    assert!(records.len() > 70_000, "{}", records.len());
+    session.finish(&mut records);
+    let flows: Vec<_> = records
+        .iter()
+        .filter_map(|record| if let AnyRecord::Flow(flow) = record { Some(flow) } else { None })
+        .collect();
+    assert_eq!(flows.len(), 200 * LIVE as usize);
+    // Whole, once, and in the order in which they began.
+    assert!(flows.iter().all(|flow| (flow.sent.packets, flow.received.packets) == (2, 1)));
+    assert!(flows.iter().zip(1..).all(|(flow, n)| flow.identity.id.0 == n && flow.end_reason.is_none()));
+}
+
+#[test]
 fn frames_looked_at_ahead_count_as_those_that_are_not() {
     let ethernet = |bytes: Vec<u8>| [&[0; 12][..], &[8, 0], &bytes].concat();
     let packets: Vec<Vec<u8>> = (0..200_u16)

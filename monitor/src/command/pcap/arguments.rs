@@ -3,7 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use monitor_core::{engine::Timeouts, network::Network, offline::PATIENCE};
+use monitor_core::{
+    engine::Timeouts,
+    network::Network,
+    offline::{CROWD, PATIENCE},
+};
 
 use crate::{
     app::short_forms,
@@ -27,7 +31,7 @@ fn after_help() -> String {
   Each flow is told once. A closed connection ends 60 seconds of capture time after its last packet, all
   others end with the capture. Only while more than {PATIENCE} flows are held do they end as live ones do by
   default, whatever the configuration says: after {tcp} s without a packet (UDP {udp} s, others {other} s), {fin} s after
-  both FINs, {rst} s after a RST.
+  both FINs, {rst} s after a RST; closed ones sooner where {CROWD} others began since their last packets.
 
 Examples:
   weir pcap --filter 'net 10.0.0.0/8 and not port 53' capture.pcapng
