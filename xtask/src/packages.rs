@@ -126,6 +126,11 @@ pub(crate) fn dist() -> Vec<Package> {
     ]
 }
 
+/// What a release is made with besides.
+pub(crate) fn release() -> Vec<Package> {
+    vec![program("llvm", "takes the debug information out of the kernel side", "llvm-objcopy")]
+}
+
 /// What packages, images and the chart are tested with.
 pub(crate) fn dist_tests() -> Vec<Package> {
     vec![
@@ -347,7 +352,8 @@ mod tests {
     fn every_package_stands_once_and_says_why() {
         let llvm = crate::toolchain::linker_llvms(0).next().unwrap();
         let all: Vec<Package> =
-            [compiler(), vec![linter()], linker(llvm), tests(), dist(), dist_tests(), cross()].concat();
+            [compiler(), vec![linter()], linker(llvm), tests(), dist(), release(), dist_tests(), cross()]
+                .concat();
         let names: HashSet<_> = names(&all).into_iter().collect();
         assert_eq!(names.len(), all.len());
         assert!(all.iter().all(|package| !package.why.is_empty()));

@@ -46,6 +46,16 @@ pub(crate) fn build(
     Ok(project.target().join(target).join(directory).join("weir"))
 }
 
+/// The kernel side as it is given away: what describes it to debuggers is four fifths of it, and the kernel reads none of
+/// that; its types and lines for the kernel (BTF) stay.
+pub(crate) fn without_debug_information(project: &Project, object: &Path) -> Result<PathBuf, Error> {
+    let directory = project.target().join("dist-object");
+    super::empty(&directory)?;
+    let stripped = directory.join("weir-ebpf");
+    Program::new("llvm-objcopy").arg("--strip-debug").args([object, &stripped]).output()?;
+    Ok(stripped)
+}
+
 /// Splits a program into one without symbols and its symbols, which it names.
 pub(crate) fn split(arch: Arch, program: &Path, stripped: &Path, symbols: &Path) -> Result<(), Error> {
     let objcopy = || Program::new(arch.tool("objcopy"));

@@ -142,11 +142,11 @@ fn version(manifest: &str) -> Option<&str> {
 /// Makes all of it, with every part that is not made named.
 pub(crate) fn run(project: &Project, plan: &Plan) -> Result<(), Error> {
     setup::run(project, Scope::Toolchain)?;
-    install(packages::dist())?;
+    install([packages::dist(), packages::release()].concat())?;
     let directory = project.target().join("dist");
     empty(&directory)?;
     let mut release = Release::of(project, plan.binary.is_some())?;
-    let object = build::object(project)?;
+    let object = binary::without_debug_information(project, &build::object(project)?)?;
     let profile = plan.profile.as_deref().unwrap_or("shipped");
     let program = match &plan.binary {
         Some(path) => path.clone(),
