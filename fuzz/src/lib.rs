@@ -17,7 +17,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 20] = [
     Target { name: "wire", run: target::wire::run },
     Target { name: "tls", run: target::tls::run },
     Target { name: "dtls", run: target::tls::datagrams },
@@ -26,6 +26,7 @@ pub const TARGETS: [Target; 15] = [
     Target { name: "http", run: target::http::run },
     Target { name: "reassembly", run: target::reassembly::run },
     Target { name: "session", run: target::session::run },
+    Target { name: "continued", run: target::continued::run },
     Target { name: "pcap", run: target::pcap::run },
     Target { name: "config", run: target::text::config },
     Target { name: "web-config", run: target::text::web_config },
@@ -33,6 +34,10 @@ pub const TARGETS: [Target; 15] = [
     Target { name: "request", run: target::request::run },
     Target { name: "stream", run: target::stream::run },
     Target { name: "names", run: target::text::names },
+    Target { name: "peers", run: target::peers::answers },
+    Target { name: "spool", run: target::peers::spool },
+    Target { name: "host", run: target::host::run },
+    Target { name: "detection", run: target::detection::run },
 ];
 
 impl Target {

@@ -4,13 +4,15 @@ use std::io::Cursor;
 
 use monitor::source::pcap::{Capture, Stripped, strip};
 use monitor_common::abi::{Direction, hook_flags};
-use monitor_core::offline::{Frame, Session, SessionConfig};
+use monitor_core::offline::{Frame, Session, SessionConfig, TableConfig};
 
 use super::session::readable;
 
 pub(crate) fn run(bytes: &[u8]) {
     let Ok(mut capture) = Capture::new("input", Box::new(Cursor::new(bytes.to_vec()))) else { return };
-    let mut session = Session::new(SessionConfig::default());
+    // What was captured twice counts once, or twice.
+    let table = TableConfig { once: bytes.len() & 1 == 0, ..TableConfig::default() };
+    let mut session = Session::new(SessionConfig { table, ..SessionConfig::default() });
     let mut records = Vec::new();
     let mut packets = 0_u64;
     while let Ok(Some(packet)) = capture.next_packet() {

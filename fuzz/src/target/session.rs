@@ -27,7 +27,17 @@ pub(crate) fn run(bytes: &[u8]) {
         let flags = if payload.is_empty() { 0x02 } else { 0x18 };
         let i = side.index();
         let [seq, ack] = if side == Side::Lower { next } else { [next[1], next[0]] };
-        let frame = packet(tcp, side, port, [seq, ack], flags, payload);
+        let frame = packet(&Packet {
+            tcp,
+            side,
+            client: [192, 0, 2, 1],
+            ports: [40_000, port],
+            identification: 0,
+            ttl: 64,
+            numbers: [seq, ack],
+            flags,
+            payload,
+        });
         next[i] = next[i].wrapping_add(payload.len() as u32).wrapping_add(u32::from(flags & 2 != 0));
         let frame = Frame {
             bytes: &frame,
@@ -63,12 +73,29 @@ pub(crate) fn readable(records: &[AnyRecord]) {
     }
 }
 
-fn packet(tcp: bool, side: Side, port: u16, [seq, ack]: [u32; 2], flags: u8, payload: &[u8]) -> Vec<u8> {
+/// A packet of IPv4.
+pub(crate) struct Packet<'a> {
+    pub(crate) tcp: bool,
+    pub(crate) side: Side,
+    pub(crate) client: [u8; 4],
+    /// The client's, and the server's.
+    pub(crate) ports: [u16; 2],
+    pub(crate) identification: u16,
+    pub(crate) ttl: u8,
+    /// Sequence number and acknowledgment.
+    pub(crate) numbers: [u32; 2],
+    pub(crate) flags: u8,
+    pub(crate) payload: &'a [u8],
+}
+
+pub(crate) fn packet(packet: &Packet<'_>) -> Vec<u8> {
+    let Packet { tcp, side, client, mut ports, payload, .. } = *packet;
     let header = if tcp { 20 } else { 8 };
     let mut out = vec![0x45, 0];
     out.extend((20 + header + payload.len() as u16).to_be_bytes());
-    out.extend([0, 0, 0, 0, 64, if tcp { 6 } else { 17 }, 0, 0]);
-    let (mut addresses, mut ports) = ([[192, 0, 2, 1], [198, 51, 100, 7]], [40_000, port]);
+    out.extend(packet.identification.to_be_bytes());
+    out.extend([0, 0, packet.ttl, if tcp { 6 } else { 17 }, 0, 0]);
+    let mut addresses = [client, [198, 51, 100, 7]];
     if side == Side::Upper {
         addresses.reverse();
         ports.reverse();
@@ -76,9 +103,8 @@ fn packet(tcp: bool, side: Side, port: u16, [seq, ack]: [u32; 2], flags: u8, pay
     out.extend(addresses.concat());
     out.extend(ports.map(u16::to_be_bytes).concat());
     if tcp {
-        out.extend(seq.to_be_bytes());
-        out.extend(ack.to_be_bytes());
-        out.extend([0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
+        out.extend(packet.numbers.map(u32::to_be_bytes).concat());
+        out.extend([0x50, packet.flags, 0xff, 0xff, 0, 0, 0, 0]);
     } else {
         out.extend((8 + payload.len() as u16).to_be_bytes());
         out.extend([0, 0]);

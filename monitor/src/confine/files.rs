@@ -18,8 +18,8 @@ const NEWEST: ABI = ABI::V6;
 pub enum Landlock {
     /// All that was asked for holds.
     Whole,
-    /// This kernel knows a part of it.
-    Part,
+    /// This kernel knows a part of it: that of this version.
+    Part(ABI),
     /// This kernel has none, or it was not switched on when it started.
     None,
 }
@@ -29,7 +29,13 @@ impl Landlock {
     pub const fn lack(self) -> Option<&'static str> {
         match self {
             Self::Whole => None,
-            Self::Part => Some("this kernel knows a part of it"),
+            Self::Part(ABI::V1 | ABI::V2 | ABI::V3) => Some(
+                "files alone: this kernel has no rules for TCP (6.7), signals and abstract sockets (6.12)",
+            ),
+            Self::Part(ABI::V4 | ABI::V5) => {
+                Some("files and TCP alone: this kernel has no rules for signals and abstract sockets (6.12)")
+            }
+            Self::Part(_) => Some("this kernel knows a part of it"),
             Self::None => Some("this kernel has none (5.13, CONFIG_SECURITY_LANDLOCK, lsm=landlock)"),
         }
     }
@@ -67,9 +73,10 @@ pub(super) fn restrict(role: Role, plan: &Confinement) -> Result<Landlock, Rules
             created = created.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
         }
     }
-    Ok(match created.restrict_self()?.ruleset {
+    let status = created.restrict_self()?;
+    Ok(match status.ruleset {
         RulesetStatus::FullyEnforced => Landlock::Whole,
-        RulesetStatus::PartiallyEnforced => Landlock::Part,
+        RulesetStatus::PartiallyEnforced => Landlock::Part(status.landlock.into()),
         RulesetStatus::NotEnforced => Landlock::None,
     })
 }
@@ -123,10 +130,25 @@ mod tests {
                     testing::skip::skip("Landlock", "this kernel has none");
                     None
                 }
-                Landlock::Whole | Landlock::Part => Some(work()),
+                Landlock::Whole | Landlock::Part(_) => Some(work()),
             });
             thread.join().unwrap()
         })
+    }
+
+    #[test]
+    fn what_a_kernel_lacks_is_said_with_the_version_that_has_it() {
+        let lack = |landlock: Landlock| landlock.lack().unwrap_or("nothing");
+        assert_eq!(lack(Landlock::Whole), "nothing");
+        assert!(lack(Landlock::None).contains("5.13"));
+        for abi in [ABI::V1, ABI::V2, ABI::V3] {
+            let said = lack(Landlock::Part(abi));
+            assert!(said.contains("files alone") && said.contains("6.7") && said.contains("6.12"), "{said}");
+        }
+        for abi in [ABI::V4, ABI::V5] {
+            let said = lack(Landlock::Part(abi));
+            assert!(said.contains("TCP alone") && said.contains("6.12") && !said.contains("6.7"), "{said}");
+        }
     }
 
     #[test]

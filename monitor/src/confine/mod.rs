@@ -110,7 +110,7 @@ impl Report {
 
     /// What holds, by name.
     pub fn holds(&self) -> [(&'static str, bool); 4] {
-        let files = matches!(self.files, Ok(Landlock::Whole | Landlock::Part));
+        let files = matches!(self.files, Ok(Landlock::Whole | Landlock::Part(_)));
         let values = [!self.root, self.capabilities.is_ok(), self.syscalls.is_ok(), files];
         std::array::from_fn(|at| (Self::MEANS[at], values[at]))
     }

@@ -137,6 +137,13 @@ fn opened(groups: u32, flags: SocketFlags) -> Result<OwnedFd, Errno> {
     Ok(fd)
 }
 
+/// Reads bytes as answers of the kernel.
+pub(super) fn read_any(bytes: &[u8]) -> Vec<Translating> {
+    let mut all = Vec::new();
+    each(bytes, &mut |news| all.push(*news));
+    all
+}
+
 /// Hands over the translations of some messages.
 fn each(mut bytes: &[u8], take: &mut impl FnMut(&Translating)) {
     while let Some((kind, _, body, next)) = next_message(bytes) {
@@ -242,12 +249,6 @@ mod tests {
         out
     }
 
-    fn heard(bytes: &[u8]) -> Vec<Translating> {
-        let mut all = Vec::new();
-        each(bytes, &mut |news| all.push(*news));
-        all
-    }
-
     #[test]
     fn what_is_translated_is_heard_with_what_it_is_behind() {
         let out = message(
@@ -264,7 +265,7 @@ mod tests {
         );
         let ends = |ends: [&str; 2]| ends.map(|end| end.parse::<SocketAddr>().unwrap());
         assert_eq!(
-            heard(&[out, published].concat()),
+            read_any(&[out, published].concat()),
             [
                 Translating::Began(Translation {
                     protocol: 6,
@@ -283,8 +284,8 @@ mod tests {
     #[test]
     fn other_connections_and_messages_that_are_cut_off_say_nothing() {
         let ends = ["172.17.0.2:4000", "192.0.2.9:443", "192.0.2.9:443", "172.17.0.2:4000"];
-        assert_eq!(heard(&message(CT_NEW, 0xe, 6, ends)), []);
-        assert_eq!(heard(&message(CT_NEW, 0x19e, 1, ends)), []);
+        assert_eq!(read_any(&message(CT_NEW, 0xe, 6, ends)), []);
+        assert_eq!(read_any(&message(CT_NEW, 0x19e, 1, ends)), []);
         let whole = message(
             CT_NEW,
             0x19e,
@@ -292,14 +293,14 @@ mod tests {
             ["172.17.0.2:4000", "192.0.2.9:443", "192.0.2.9:443", "198.51.100.1:61000"],
         );
         for length in 0..whole.len() {
-            assert_eq!(heard(&whole[..length]), []);
+            assert_eq!(read_any(&whole[..length]), []);
         }
         // Whatever the bytes within are, nothing is read beyond them.
         for at in 16..whole.len() {
             for value in [0, 1, 0x7f, 0xff] {
                 let mut broken = whole.clone();
                 broken[at] = value;
-                let _ = heard(&broken);
+                let _ = read_any(&broken);
             }
         }
     }

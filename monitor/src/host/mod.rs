@@ -11,7 +11,7 @@ mod promiscuous;
 use std::io;
 
 use monitor_common::abi::Direction;
-use monitor_core::host::{Device, Listener, LocalNetwork};
+use monitor_core::host::{Device, Listener, LocalNetwork, Translating};
 use monitor_core::record::Text;
 
 use crate::config::types::Pattern;
@@ -23,6 +23,13 @@ pub use promiscuous::Promiscuous;
 pub fn name() -> String {
     let name = std::fs::read("/proc/sys/kernel/hostname").unwrap_or_default();
     Text::escaped(name.trim_ascii()).into_owned()
+}
+
+/// Reads bytes as each of the kernel's messages; the connections among them whose addresses are translated. For tests
+/// that read any bytes.
+pub fn read_all(bytes: &[u8]) -> Vec<Translating> {
+    netlink::read_any(bytes);
+    conntrack::read_any(bytes)
 }
 
 /// An interface.

@@ -38,6 +38,7 @@ pub fn read_all(bytes: &[u8]) -> Vec<u8> {
     drop(process::stat_of(bytes));
     drop(Users::of(bytes));
     diag::read_any(bytes);
+    runtime::read_any(bytes);
     let text = String::from_utf8_lossy(bytes);
     drop(mount::find(&text));
     drop(cgroup::group(&text));

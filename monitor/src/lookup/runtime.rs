@@ -19,6 +19,8 @@ const MOST: usize = 16_384;
 /// Bytes of the list of containers, and of one event, that are read at most.
 const LIST: u64 = 16 * 1024 * 1024;
 const LINE: usize = 64 * 1024;
+/// Bytes of an identifier: those of containers have 64.
+const IDENTIFIER: usize = 128;
 /// Bytes of events that are read at once.
 const AT_ONCE: usize = 1024 * 1024;
 /// A runtime answers at once.
@@ -101,18 +103,24 @@ impl Runtime {
         list.set_read_timeout(Some(PATIENCE))?;
         let mut answer = Vec::new();
         list.take(LIST).read_to_end(&mut answer)?;
-        let strange = |why: &str| io::Error::new(ErrorKind::InvalidData, why.to_owned());
-        let body = body(&answer).ok_or_else(|| strange("it does not answer as Docker's API does"))?;
-        let listed: Vec<Listed> = serde_json::from_slice(body)
-            .map_err(|error| strange(&format!("its list of containers: {error}")))?;
         events.set_nonblocking(true)?;
         let mut this = Self { events: Some(events), begun: Vec::new(), containers: HashMap::new() };
+        this.list(&answer)?;
+        Ok(this)
+    }
+
+    /// Takes the list of what there is.
+    fn list(&mut self, answer: &[u8]) -> io::Result<()> {
+        let strange = |why: &str| io::Error::new(ErrorKind::InvalidData, why.to_owned());
+        let body = body(answer).ok_or_else(|| strange("it does not answer as Docker's API does"))?;
+        let listed: Vec<Listed> = serde_json::from_slice(body)
+            .map_err(|error| strange(&format!("its list of containers: {error}")))?;
         for container in listed {
             let labels = container.labels.unwrap_or_default();
             let name = container.names.first().map(String::as_str);
-            this.insert(container.id, Called::of(name, container.image.as_deref(), &labels));
+            self.insert(container.id, Called::of(name, container.image.as_deref(), &labels));
         }
-        Ok(this)
+        Ok(())
     }
 
     /// What it calls a container.
@@ -124,6 +132,9 @@ impl Runtime {
     }
 
     fn insert(&mut self, id: String, called: Called) {
+        if id.len() > IDENTIFIER {
+            return;
+        }
         if self.containers.len() >= MOST && !self.containers.contains_key(&id) {
             self.containers.clear();
         }
@@ -170,6 +181,14 @@ impl Runtime {
             }
         }
     }
+}
+
+/// Reads bytes as what a runtime answers.
+pub(super) fn read_any(bytes: &[u8]) {
+    let mut runtime = Runtime { events: None, begun: Vec::new(), containers: HashMap::new() };
+    // What is not understood is an error, which says nothing here.
+    drop(runtime.list(bytes));
+    bytes.chunks(97).for_each(|piece| runtime.take(piece));
 }
 
 /// Sends a question; HTTP/1.0 has answers in one piece.
@@ -228,6 +247,9 @@ mod tests {
             runtime.insert(n.to_string(), Called::default());
         }
         assert!(runtime.containers.len() <= MOST);
+        let long = "0".repeat(IDENTIFIER + 1);
+        runtime.take(format!("{{\"Actor\":{{\"ID\":\"{long}\"}}}}\n").as_bytes());
+        assert_eq!(runtime.find(&long), None);
     }
 
     #[test]

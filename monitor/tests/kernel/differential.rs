@@ -35,7 +35,7 @@ const SHORTEST: usize = 14 + 40;
 
 /// Runs generated frames through both sides.
 fn compare(ingress: Ingress, seed: u64, count: usize) -> Seen {
-    let mut frames = Frames::new(seed);
+    let mut frames = Frames::new(seed, Vec::new());
     let program = match ingress {
         Ingress::Tc => "weir_ingress",
         _ if kernel_features().expect("a known kernel").xdp_frags => "weir_xdp_frags",

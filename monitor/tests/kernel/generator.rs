@@ -14,7 +14,11 @@ const IPV6: u16 = 0x86dd;
 const FRAME: u16 = 0x6558;
 
 /// A generator of frames.
-pub(crate) struct Frames(u64);
+pub(crate) struct Frames {
+    state: u64,
+    /// What packets carry, cut and bent; none: bytes that nobody reads.
+    messages: Vec<Vec<u8>>,
+}
 
 /// Headers with what they are around, and where each begins.
 struct Layers {
@@ -42,17 +46,17 @@ impl Layers {
 }
 
 impl Frames {
-    pub(crate) const fn new(seed: u64) -> Self {
+    pub(crate) const fn new(seed: u64, messages: Vec<Vec<u8>>) -> Self {
         // A state of zero would stay so.
-        Self(seed | 1)
+        Self { state: seed | 1, messages }
     }
 
     /// xorshift64*: Marsaglia, 2003; Vigna, 2016.
     fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+        self.state ^= self.state >> 12;
+        self.state ^= self.state << 25;
+        self.state ^= self.state >> 27;
+        self.state.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
     fn below(&mut self, n: usize) -> usize {
@@ -345,16 +349,40 @@ impl Frames {
         IPV6
     }
 
+    /// What a packet carries, and how many ports clients have.
+    fn payload(&mut self) -> (Vec<u8>, usize) {
+        if self.messages.is_empty() {
+            return (vec![0x55; self.below(200)], 3);
+        }
+        let at = self.below(self.messages.len());
+        let mut message = self.messages[at].clone();
+        match self.below(6) {
+            0 => message.truncate(self.below(message.len())),
+            1 => drop(message.drain(..self.below(message.len()))),
+            2 | 3 if !message.is_empty() => {
+                for _ in 0..=self.below(4) {
+                    let at = self.below(message.len());
+                    message[at] = self.one(&EDGES);
+                }
+            }
+            4 => message = message.repeat(1 + self.below(4)),
+            _ => {}
+        }
+        message.truncate(1200);
+        (message, 8192)
+    }
+
     fn transport(&mut self) -> (u8, Vec<u8>) {
-        let (from, to) = (40_000 + self.below(3) as u16, self.one(&[443, 80, 53]));
+        let (payload, clients) = self.payload();
+        let (from, to) = (40_000 + self.below(clients) as u16, self.one(&[443, 80, 53]));
         let (from, to) = if self.below(2) == 0 { (from, to) } else { (to, from) };
-        let payload = vec![0x55; self.below(200)];
         match self.below(8) {
             0..=4 => {
                 let flags = self.one(&[0x02, 0x12, 0x10, 0x10, 0x18, 0x18, 0x11, 0x04, 0xd2, 0x30]);
                 // Near enough to each other to be in order, out of it, repeated and acknowledged.
                 let (seq, ack) = (1000 + self.below(6) as u32 * 100, 1000 + self.below(6) as u32 * 100);
-                let payload = if flags & 2 == 0 { &payload[..(payload.len() / 100) * 100] } else { &[] };
+                let whole = if clients > 3 { payload.len() } else { payload.len() / 100 * 100 };
+                let payload = if flags & 2 == 0 { &payload[..whole] } else { &[] };
                 let mut segment = tcp(from, to, seq, ack, flags, payload);
                 if flags & 2 != 0 {
                     segment[12] = 0x80;

@@ -20,10 +20,13 @@ mod flood;
 mod forbidden;
 mod foreign;
 mod forwarding;
+#[path = "../kernel/generator.rs"]
+mod generator;
 mod guest;
 #[cfg(target_arch = "x86_64")]
 mod inject;
 mod interfaces;
+mod lacking;
 mod life;
 mod live;
 mod local;
@@ -41,6 +44,7 @@ mod refusals;
 mod rights;
 mod risks;
 mod scarcity;
+mod secrets;
 mod several;
 mod soak;
 mod systemd;

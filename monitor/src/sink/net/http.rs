@@ -12,8 +12,11 @@ use crate::config::outputs::Peer;
 
 /// Bytes of an answer at most; more than errors that are worth reading.
 const LONGEST: usize = 1 << 20;
-/// Fields of an answer's header at most.
+/// Fields of an answer's header at most, and its bytes.
 const FIELDS: usize = 64;
+const HEAD: usize = 64 << 10;
+/// Answers that say nothing yet, before the one that does.
+const INTERIM: usize = 16;
 
 /// An answer.
 #[derive(Debug)]
@@ -98,12 +101,13 @@ pub(super) fn hear(mut channel: Channel) {
 fn receive(channel: &mut Channel, wanted: &str) -> Result<(Answer, bool), Fault> {
     let mut bytes = Vec::new();
     channel.receive(&mut bytes)?;
+    let mut interim = 0;
     loop {
         let mut fields = [httparse::EMPTY_HEADER; FIELDS];
         let mut parsed = httparse::Response::new(&mut fields);
         let head = match parsed.parse(&bytes) {
             Ok(httparse::Status::Complete(head)) => head,
-            Ok(httparse::Status::Partial) if bytes.len() < LONGEST => {
+            Ok(httparse::Status::Partial) if bytes.len() < HEAD => {
                 channel.receive(&mut bytes)?;
                 continue;
             }
@@ -125,6 +129,10 @@ fn receive(channel: &mut Channel, wanted: &str) -> Result<(Answer, bool), Fault>
         let mut rest = bytes.split_off(head);
         // 100 Continue says nothing yet (RFC 9110, 15.2).
         if (100..200).contains(&status) {
+            interim += 1;
+            if interim > INTERIM {
+                return Err(Fault::Protocol("it never comes to its answer".to_owned()));
+            }
             bytes = rest;
             continue;
         }
@@ -180,4 +188,52 @@ pub(super) fn first_line(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let line = text.lines().next().unwrap_or_default();
     monitor_core::record::Text::from(line.chars().take(200).collect::<String>().as_str()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        net::{TcpListener, TcpStream},
+        thread,
+    };
+
+    use super::*;
+
+    /// What is made of what a peer says, again and again until it is hung up on or the time is over.
+    fn heard(once: &str, again: &'static str) -> Result<Answer, Fault> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (ours, _) = listener.accept().unwrap();
+        peer.write_all(once.as_bytes()).unwrap();
+        let says =
+            thread::spawn(move || while !again.is_empty() && peer.write_all(again.as_bytes()).is_ok() {});
+        let mut channel = Channel::to(ours);
+        let answer = receive(&mut channel, "x-field").map(|(answer, _)| answer);
+        drop(channel);
+        says.join().unwrap();
+        answer
+    }
+
+    #[test]
+    fn answers_that_never_end_are_refused() {
+        let whole =
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nX-Field: a\r\nContent-Length: 2\r\n\r\nok";
+        let answer = heard(whole, "").unwrap();
+        assert_eq!((answer.status, answer.body, answer.field.as_deref()), (200, b"ok".to_vec(), Some("a")));
+        let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let refused = |once: &str, again| heard(once, again).unwrap_err().to_string();
+        for (once, again, why) in [
+            ("HTTP/1.1 200 OK\r\nX: ", "aaaaaaaa", "the header does not end"),
+            ("HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 102 Processing\r\n\r\n", "never comes to its answer"),
+            (chunked, "8\r\naaaaaaaa\r\n", "the answer is too long"),
+            (chunked, ";", "a piece has no length"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 9999999999\r\n\r\n", "a", "the answer is too long"),
+        ] {
+            let said = refused(once, again);
+            assert!(said.contains(why), "{once:?}: {said}");
+        }
+        // Its end is the connection's: no more is taken than that.
+        let answer = heard("HTTP/1.1 200 OK\r\n\r\n", "aaaaaaaa").unwrap();
+        assert!(answer.body.len() <= LONGEST + 8192, "{}", answer.body.len());
+    }
 }

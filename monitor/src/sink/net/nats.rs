@@ -163,10 +163,12 @@ impl Sender {
         let hello = serde_json::to_string(&hello).map_err(|error| Fault::Protocol(error.to_string()))?;
         let lines = format!("CONNECT {hello}\r\nSUB {}.* 1\r\nPING\r\n", connection.inbox);
         connection.channel.send(lines.as_bytes())?;
+        let since = Stopwatch::start();
         loop {
             match connection.hear()? {
                 Said::Pong => return Ok(connection),
                 Said::Error(text) => return Err(Fault::Login(text)),
+                _ if since.elapsed() > self.way.patience => return Err(Fault::Timeout),
                 _ => {}
             }
         }

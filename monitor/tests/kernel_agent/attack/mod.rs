@@ -3,6 +3,7 @@
 //!
 //! `cargo xtask attack --minutes N` runs it with a release build and prints the tables of docs/faults.md.
 
+mod bent;
 mod bombs;
 mod clients;
 mod floods;

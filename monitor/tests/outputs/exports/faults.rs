@@ -51,6 +51,30 @@ fn a_peer_that_never_answers_delays_no_other_output_and_loses_nothing() {
     run.end();
 }
 
+/// Says that all is well, again and again, and never answers.
+#[test]
+fn a_peer_that_never_comes_to_its_answer_is_given_up() {
+    use std::io::Write as _;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let info = b"INFO {\"headers\":true,\"max_payload\":1048576}\r\n";
+            let mut told = stream.write_all(info);
+            while told.is_ok() {
+                told = stream.write_all(b"+OK\r\n");
+            }
+        }
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let spool = directory.path().join("spool");
+    let run = Run::start(&[format!("kind=nats,to=127.0.0.1:{port},spool={},timeout=300ms", spool.display())]);
+    run.send(&records());
+    testing::wait::wait_for("faults", || (run.faults("nats", "timeout") >= 2).then_some(()));
+    assert_eq!((run.acknowledged("nats"), run.lost()), (0, 0));
+    run.end();
+}
+
 #[test]
 fn a_server_of_another_name_gets_no_record_and_the_one_that_was_meant_does() {
     let directory = tempfile::tempdir().unwrap();

@@ -241,3 +241,66 @@ impl Connection {
         Ok(errors)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::Write as _,
+        net::{TcpListener, TcpStream},
+        thread,
+    };
+
+    use super::*;
+
+    /// What is made of an answer to the question who leads the partitions of a topic.
+    fn metadata(length: Option<u32>, answer: Vec<u8>) -> Result<Cluster, Fault> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut broker = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (ours, _) = listener.accept().unwrap();
+        let length = length.unwrap_or(4 + answer.len() as u32);
+        // It may be hung up on before it has said all.
+        let says = thread::spawn(move || {
+            let _ = broker.write_all(&[&length.to_be_bytes()[..], &1_u32.to_be_bytes(), &answer].concat());
+        });
+        let mut connection = Connection { channel: Channel::to(ours), correlation: 0, received: Vec::new() };
+        let cluster = connection.metadata("topic");
+        drop(connection);
+        says.join().unwrap();
+        cluster
+    }
+
+    /// A topic of so many partitions, all led by a broker whose name is so long.
+    fn topic(partitions: i32, name: usize) -> Vec<u8> {
+        let mut answer = Writer::default();
+        answer.int32(1);
+        answer.int32(7);
+        answer.string(Some(&"n".repeat(name)));
+        answer.int32(9092);
+        answer.string(None);
+        answer.int32(7);
+        answer.int32(1);
+        answer.int16(0);
+        answer.string(Some("topic"));
+        answer.int8(0);
+        answer.int32(partitions);
+        for partition in 0..partitions {
+            answer.int16(0);
+            answer.int32(partition);
+            answer.int32(7);
+            // Neither replicas nor those in sync.
+            answer.int32(0);
+            answer.int32(0);
+        }
+        answer.0
+    }
+
+    #[test]
+    fn what_a_broker_declares_without_end_is_refused() {
+        assert_eq!(metadata(None, topic(3, NAME)).unwrap().leaders.len(), 3);
+        let refused = |length, answer| metadata(length, answer).unwrap_err().to_string();
+        assert!(refused(None, topic(PARTITIONS as i32 + 1, 9)).contains("more than 100000 partitions"));
+        assert!(refused(None, topic(3, NAME + 1)).contains("name is too long"));
+        let endless = refused(Some(LONGEST as u32 + 1), vec![0; 64]);
+        assert!(endless.contains("does not speak as Kafka does"), "{endless}");
+    }
+}
