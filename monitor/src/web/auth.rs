@@ -2,10 +2,10 @@
 //!
 //! Bcrypt is slow by design: a password that was right once is remembered by its keyed digest, so
 //! that scrapes do not pay for it; a wrong one pays each time, one after another, and so does an
-//! unknown user, so that the time tells nothing. Passwords wait by address, of each in turns the first and the last
-//! that came; one whose client hung up is not checked. Addresses that showed a wrong one lately stand behind others, and
-//! hear of wrong ones one after another, so that many who guess at once do not guess faster than one. Who comes when many
-//! wait already is turned away.
+//! unknown user, so that the time tells nothing. Passwords wait by address, of addresses and of each one's in turns the
+//! first and the last that came; one whose client hung up is not checked. Addresses that showed a wrong one lately stand
+//! behind others, and hear of wrong ones one after another, so that many who guess at once do not guess faster than one.
+//! Who comes when many wait already is turned away.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex};

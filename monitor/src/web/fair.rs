@@ -19,7 +19,8 @@ pub(super) enum Next {
     /// The one that has waited longest.
     Oldest,
     /// In turns the one that has waited longest and the one that came last: where many wait in vain, one that came
-    /// last need not wait for all of them.
+    /// last need not wait for all of them. The same of clients that were not served yet, among those that do not stand
+    /// behind.
     OldestOrNewest,
 }
 
@@ -36,6 +37,8 @@ pub(super) struct Fair {
 struct Ledger {
     /// Whether those behind are next.
     behind: bool,
+    /// Whether, of those in front, the client that came last is next.
+    newest: bool,
     held: usize,
     waiting: usize,
     number: u64,
@@ -50,6 +53,8 @@ struct Line {
     behind: bool,
     waiting: VecDeque<Waiter>,
     newest: bool,
+    /// It had a turn already.
+    served: bool,
 }
 
 #[derive(Debug)]
@@ -141,7 +146,7 @@ impl Fair {
 
     /// Gives what is free to those whose turn it is.
     fn serve(self: &Arc<Self>, ledger: &mut Ledger) {
-        while let Some((at, line)) = ledger.next_line() {
+        while let Some((at, line)) = ledger.next_line(self.next) {
             let newest = line.newest && self.next == Next::OldestOrNewest;
             let next = if newest { line.waiting.back() } else { line.waiting.front() };
             let Some(weight) = next.map(|waiter| waiter.weight) else {
@@ -153,8 +158,10 @@ impl Fair {
             }
             let Some(mut line) = ledger.lines.remove(at) else { return };
             ledger.behind = !line.behind;
+            ledger.newest ^= !line.behind;
             let waiter = if newest { line.waiting.pop_back() } else { line.waiting.pop_front() };
             line.newest = !line.newest;
+            line.served = true;
             if !line.waiting.is_empty() {
                 ledger.lines.push_back(line);
             }
@@ -171,8 +178,13 @@ impl Fair {
 
 impl Ledger {
     /// Whose turn it is: in turns one of those that stand in front and one of those behind.
-    fn next_line(&self) -> Option<(usize, &Line)> {
-        let at = self.lines.iter().position(|line| line.behind == self.behind).unwrap_or(0);
+    fn next_line(&self, next: Next) -> Option<(usize, &Line)> {
+        let oldest = self.lines.iter().position(|line| line.behind == self.behind).unwrap_or(0);
+        let in_front = self.lines.get(oldest).is_some_and(|line| !line.behind);
+        let newest = (in_front && self.newest && next == Next::OldestOrNewest)
+            .then(|| self.lines.iter().rposition(|line| !line.behind && !line.served))
+            .flatten();
+        let at = newest.unwrap_or(oldest);
         self.lines.get(at).map(|line| (at, line))
     }
 
@@ -185,7 +197,13 @@ impl Ledger {
             line.waiting.push_back(waiter);
         } else {
             let waiting = VecDeque::from([waiter]);
-            self.lines.push_back(Line { client: client.clone(), behind, waiting, newest: false });
+            self.lines.push_back(Line {
+                client: client.clone(),
+                behind,
+                waiting,
+                newest: false,
+                served: false,
+            });
         }
         (self.number, waits)
     }
@@ -378,5 +396,32 @@ mod tests {
         assert!(!newest.is_finished());
         drop(permit);
         drop(served(newest).await);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_comes_last_need_not_wait_for_all_clients_before_and_none_is_forgotten() {
+        let fair = Fair::new(1, 100, Next::OldestOrNewest);
+        let first = fair.enter(&client(1), 1).await.unwrap();
+        let order = Arc::new(Mutex::new(Vec::new()));
+        // The first has more than one request: it is not as good as new after each.
+        let mut tasks = Vec::new();
+        for n in [2, 2, 2, 3, 4, 5, 6] {
+            let (fair, order, before) = (Arc::clone(&fair), Arc::clone(&order), fair.came());
+            let other = Arc::clone(&fair);
+            tasks.push(tokio::spawn(async move {
+                let permit = other.enter(&client(n), 1).await.unwrap();
+                lock(&order).push(n);
+                drop(permit);
+            }));
+            while fair.came() == before {
+                tokio::task::yield_now().await;
+            }
+        }
+        drop(first);
+        for task in tasks {
+            timeout(Duration::from_secs(20), task).await.unwrap().unwrap();
+        }
+        assert_eq!(*lock(&order), [2, 6, 3, 5, 4, 2, 2]);
+        assert_eq!((fair.held(), fair.waiting()), (0, 0));
     }
 }

@@ -120,7 +120,7 @@ fn right(first: &Stopwatch) -> (f64, u32) {
 #[ignore = "takes minutes: `cargo xtask attack`"]
 fn the_right_password_passes_soon_after_a_start() {
     println!(
-        "\n| 32 who guess, from | bcrypt cost | one check | the right one passed after | turned away before | agent's cores |\n|---|---|---|---|---|---|"
+        "\n| 32 who guess, from | bcrypt cost | the right one passed after | turned away before | agent's cores |\n|---|---|---|---|---|"
     );
     for cost in [10, 12] {
         let hash = bcrypt::hash("right", cost).expect("a hash");
@@ -141,7 +141,11 @@ fn the_right_password_passes_soon_after_a_start() {
             let over = AtomicBool::new(false);
             let (passed, refused, cores) = std::thread::scope(|scope| {
                 let _over = Over(&over);
-                scope.spawn(|| here.enter(|| many(GUESSERS, &over, |n| guess(way, n))));
+                scope.spawn(|| {
+                    // As in the other tables: they have machines of their own.
+                    let _ = rustix::process::nice(19);
+                    here.enter(|| many(GUESSERS, &over, |n| guess(way, n)));
+                });
                 // All are there before.
                 pause(Duration::from_secs(3));
                 let cpu = || cpu(agent.process.id());
@@ -151,13 +155,7 @@ fn the_right_password_passes_soon_after_a_start() {
                 (passed, refused, (cpu() - before) / clock.elapsed().as_secs_f64())
             });
             let _ = over.load(Ordering::Relaxed);
-            let check = Stopwatch::start();
-            let _ = bcrypt::verify("another", &hash);
-            println!(
-                "| {} | {cost} | {:.0} ms | {passed:.2} s | {refused} | {cores:.2} |",
-                way.what,
-                check.elapsed().as_secs_f64() * 1e3
-            );
+            println!("| {} | {cost} | {passed:.2} s | {refused} | {cores:.2} |", way.what);
             agent.stop(Signal::SIGTERM);
         }
     }
