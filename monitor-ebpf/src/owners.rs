@@ -117,7 +117,10 @@ fn carried(ctx: Skb, index: u32, side: Side, how: u32) -> u32 {
     let socket = unsafe { (&raw const (*ctx.as_ptr()).__bindgen_anon_2.sk).read_volatile() };
     if socket.is_null() {
         if how == 0 {
-            cells.flags.set(owner_flags::ASKED);
+            // SAFETY: a field of the context, read once.
+            let came_in_by = unsafe { (&raw const (*ctx.as_ptr()).ingress_ifindex).read_volatile() };
+            let forwarded = if came_in_by == 0 { 0 } else { owner_flags::FORWARDED };
+            cells.flags.set(owner_flags::ASKED | forwarded);
         }
         return 1;
     }

@@ -1,5 +1,6 @@
 //! The command line, and how the program ends.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -89,7 +90,10 @@ pub fn main() -> ExitCode {
     };
     let done = match cli.command {
         Command::Run { overrides, outputs } => run(&overrides, &app::Plan::Run(outputs)),
-        Command::Record { recording, overrides } => run(&overrides, &app::Plan::Record(recording)),
+        Command::Record { recording, overrides } => match recording.table() {
+            Some(table) => command::record::run(table),
+            None => run(&overrides, &app::Plan::Record(recording)),
+        },
         Command::Check { overrides, json } => command::check::run(&overrides, json),
         Command::Unpin { overrides } => command::unpin::run(&overrides),
         Command::Flows(arguments) => command::flows::run(&arguments),
@@ -142,13 +146,28 @@ fn usage(error: &clap::Error) -> ExitCode {
     let what = what.join("; ").replace(":; ", ": ");
     let what = what.strip_prefix("error: ").unwrap_or(&what);
     let what = if what.starts_with("Counts every packet") { "no command given" } else { what };
-    drop(writeln!(io::stderr().lock(), "weir: {what}; `weir --help` shows what there is"));
+    drop(writeln!(io::stderr().lock(), "weir: {what}; see `{} --help`", called(std::env::args_os())));
     ExitCode::from(2)
+}
+
+/// The program with the subcommand that was asked for, if there is such.
+fn called(arguments: impl Iterator<Item = OsString>) -> String {
+    let command = Cli::command();
+    let name = arguments.skip(1).find_map(|word| command.find_subcommand(&word).map(clap::Command::get_name));
+    name.map_or_else(|| "weir".to_owned(), |name| format!("weir {name}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_names_the_help_of_its_subcommand() {
+        let called = |words: &[&str]| called(words.iter().map(OsString::from));
+        assert_eq!(called(&["weir", "run", "--nope"]), "weir run");
+        assert_eq!(called(&["weir", "nope"]), "weir");
+        assert_eq!(called(&["weir"]), "weir");
+    }
 
     #[test]
     fn every_flag_is_well_formed() {

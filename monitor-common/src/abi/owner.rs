@@ -50,6 +50,9 @@ pub mod owner_flags {
     pub const RAW: u32 = 128;
     /// The socket is one of packets (`packet(7)`), which writes whole frames.
     pub const PACKET: u32 = 0x1000;
+    /// The packet has no socket and came in by some interface before it went out: this host forwards it, also where
+    /// the source address is its own (masquerading).
+    pub const FORWARDED: u32 = 0x2000;
     /// `socket(2)` was seen.
     pub const CREATED: u32 = 0x100;
     /// `connect(2)` was seen last.

@@ -16,6 +16,9 @@ pub enum Socket {
     Unasked,
     /// There is none.
     Absent,
+    /// There is none, and what was sent from here had come in by an interface: this host forwards it, also where the
+    /// address is its own (masquerading).
+    Forwarded,
     /// There is one, and whose it is is not known, or not yet.
     Unknown,
     /// The kernel's own.
@@ -136,6 +139,7 @@ impl Owners {
             Socket::User(source, owner) => {
                 End { class: OwnerClass::User, source: Some(*source), owner: Some(Arc::clone(owner)) }
             }
+            Socket::Forwarded => class(OwnerClass::Forwarded),
             Socket::Absent | Socket::Unasked if !is_near => class(OwnerClass::Forwarded),
             Socket::Kernel | Socket::Absent => class(OwnerClass::Kernel),
             Socket::Unknown | Socket::Unasked => class(OwnerClass::Unknown),

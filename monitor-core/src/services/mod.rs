@@ -42,19 +42,19 @@ pub enum ServiceError {
     Port(String),
     /// The text after the `/` is none of `tcp`, `udp`, `sctp`.
     Transport(String),
-    /// The name of this port is longer than 63 bytes, or holds something other than printable ASCII.
+    /// The name of this port is empty, longer than 63 bytes, or holds `=` or something other than printable ASCII.
     Name(ServicePort),
 }
 
 impl std::fmt::Display for ServiceError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Port(text) => write!(f, "service port {text:?}: a number from 1 to 65535 is wanted"),
+            Self::Port(text) => write!(f, "service port {text:?}: use a number from 1 to 65535"),
             Self::Transport(text) => {
-                write!(f, "service transport {text:?}: one of tcp, udp, sctp is wanted")
+                write!(f, "service transport {text:?}: use one of tcp, udp, sctp")
             }
             Self::Name(at) => {
-                write!(f, "name of service {at}: at most {NAME_MAX} printable ASCII characters are wanted")
+                write!(f, "name of service {at}: use 1 to {NAME_MAX} printable ASCII characters without `=`")
             }
         }
     }
@@ -116,7 +116,10 @@ impl ServiceTable {
         let mut specific = HashMap::new();
         for (at, name) in configured {
             let name = name.as_ref();
-            if name.len() > NAME_MAX || !name.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
+            if name.len() > NAME_MAX
+                || name.is_empty()
+                || !name.bytes().all(|b| b.is_ascii_graphic() && b != b'=' || b == b' ')
+            {
                 return Err(ServiceError::Name(at));
             }
             match at.transport {

@@ -26,9 +26,9 @@ use error::system;
 pub use own::OwnRun;
 use parts::Parts;
 pub use plan::{Plan, Recording, RunOutputs};
-pub(crate) use plan::{given, named, short_forms};
+pub(crate) use plan::{Table, given, named, short_forms};
 use running::Running;
-pub(crate) use settings::source as source_options;
+pub(crate) use settings::{capture as capture_engine, source as source_options};
 
 /// Runs until a signal ends it, or the time that it was given.
 ///

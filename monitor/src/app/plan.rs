@@ -94,12 +94,22 @@ impl Rotate {
 /// What `weir record` takes away.
 #[derive(Clone, Debug, Args)]
 pub struct Recording {
-    /// How long; without it, until a signal.
+    /// How long; without it, until Ctrl-C (SIGINT or SIGTERM).
     #[arg(long, value_name = "TIME", value_parser = read::<Age>)]
     duration: Option<Age>,
-    /// Directory for the files; made if it is not there.
-    #[arg(short, long, value_name = "DIR")]
-    output: PathBuf,
+    /// The same in seconds.
+    #[arg(long, value_name = "N", value_parser = seconds, conflicts_with = "duration")]
+    seconds: Option<Age>,
+    /// Directory for the files; created if missing.
+    #[arg(short, long, value_name = "DIR", required_unless_present = "csv")]
+    output: Option<PathBuf>,
+    /// Write a table of packets instead, one row per packet, to this file: CSV, or Parquet if it is called so. Packets
+    /// are kept in the directory FILE.recording until the end, when their names are known.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["output", "packets", "form", "size", "age", "keep"])]
+    csv: Option<PathBuf>,
+    /// Where the packets of such a table wait.
+    #[arg(long, value_name = "DIR", requires = "csv", hide = true)]
+    inner: Option<PathBuf>,
     /// Write the packets too: packets.pcapng, for Wireshark, tcpdump and `weir pcap`.
     #[arg(long)]
     packets: bool,
@@ -118,6 +128,17 @@ pub struct Recording {
     /// Replace an earlier recording in that directory: all of its files go, also those of other forms.
     #[arg(long)]
     force: bool,
+}
+
+/// A table of packets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Table<'a> {
+    /// Its file.
+    pub(crate) file: &'a Path,
+    /// Its columns; none: all.
+    pub(crate) fields: &'a [String],
+    /// A file that is there already is replaced.
+    pub(crate) replace: bool,
 }
 
 /// A form of records.
@@ -158,7 +179,7 @@ impl Plan {
     pub(super) fn place(&self) -> Result<Option<Place>, OutputError> {
         match self {
             Self::Run(_) => Ok(None),
-            Self::Record(recording) => Place::prepare(&recording.output, recording.force).map(Some),
+            Self::Record(recording) => Place::prepare(recording.directory(), recording.force).map(Some),
         }
     }
 
@@ -214,6 +235,14 @@ impl Plan {
         }
     }
 
+    /// The directory of a recording, if this is one that a person takes away as it is.
+    pub(super) fn recorded(&self) -> Option<&Path> {
+        match self {
+            Self::Record(recording) if recording.inner.is_none() => Some(recording.directory()),
+            _ => None,
+        }
+    }
+
     /// Whether metrics are served.
     pub(super) const fn serves(&self) -> bool {
         matches!(self, Self::Run(_))
@@ -225,7 +254,7 @@ impl Plan {
         let mut directories: Vec<PathBuf> =
             outputs.iter().filter_map(|(_, output)| output.to.directory().map(Path::to_owned)).collect();
         if let Self::Record(recording) = self {
-            directories.push(recording.output.clone());
+            directories.push(recording.directory().to_owned());
         }
         directories
     }
@@ -234,7 +263,7 @@ impl Plan {
     pub(super) fn duration(&self) -> Option<Duration> {
         match self {
             Self::Run(_) => None,
-            Self::Record(recording) => recording.duration.map(Period::get),
+            Self::Record(recording) => recording.seconds.or(recording.duration).map(Period::get),
         }
     }
 
@@ -296,17 +325,38 @@ impl RunOutputs {
     }
 }
 
+/// A whole number of seconds.
+fn seconds(text: &str) -> Result<Age, String> {
+    read(&format!("{text}s"))
+}
+
 impl Recording {
+    /// The table that is wanted instead of a directory, a row per packet, with its fields.
+    pub(crate) fn table(&self) -> Option<Table<'_>> {
+        let file = self.csv.as_deref().filter(|_| self.inner.is_none())?;
+        Some(Table { file, fields: &self.fields, replace: self.force })
+    }
+
+    /// Where it goes.
+    fn directory(&self) -> &Path {
+        // The command line has one of them.
+        self.inner.as_deref().or(self.output.as_deref()).unwrap_or(Path::new("."))
+    }
+
     fn packets(&self) -> Result<Option<PacketFiles>, OutputError> {
         let snaplen = self.snaplen.map(Number::get);
-        let files = || PacketFiles::new(&self.output, self.rotate.wanted(), snaplen);
-        self.packets.then(files).transpose()
+        let files = || PacketFiles::new(self.directory(), self.rotate.wanted(), snaplen);
+        (self.packets || self.inner.is_some()).then(files).transpose()
     }
 
     fn outputs(&self) -> Vec<Named> {
-        let lines = self.output.join(LINES.0).with_extension(LINES.1);
+        if self.inner.is_some() {
+            return Vec::new();
+        }
+        let directory = self.directory();
+        let lines = directory.join(LINES.0).with_extension(LINES.1);
         let wants = |form, path: &Path| self.form.contains(&form).then(|| path.to_owned());
-        let [csv, parquet] = [FileForm::Csv, FileForm::Parquet].map(|form| wants(form, &self.output));
+        let [csv, parquet] = [FileForm::Csv, FileForm::Parquet].map(|form| wants(form, directory));
         let json = wants(FileForm::Json, &lines);
         let rotation = self.rotate.wanted();
         let given = short_forms(json.as_deref(), csv.as_deref(), parquet.as_deref(), &self.fields, rotation);

@@ -143,7 +143,13 @@ impl<'a> Running<'a> {
         match records.or(packets) {
             // What is there to take away is not all.
             Some(error) if !self.plan.serves() => Err(error.into()),
-            _ => Ok(()),
+            _ => {
+                if let Some(directory) = self.plan.recorded() {
+                    let written = self.state.own.written();
+                    self.state.events.emit(&Event::Recorded { directory, written: &written });
+                }
+                Ok(())
+            }
         }
     }
 

@@ -86,6 +86,16 @@ pub(super) fn engine(config: &Config, wall_offset: i64, records: bool) -> Result
     })
 }
 
+/// What a configuration says of captures: names of services, protocols of the user's own, what to look for.
+pub(crate) fn capture(config: &Config) -> Result<EngineConfig, ConfigError> {
+    Ok(EngineConfig {
+        services: config.service_table()?,
+        payloads: payloads(config),
+        detection: detection(config),
+        ..EngineConfig::default()
+    })
+}
+
 /// How payload is read.
 fn payloads(config: &Config) -> PayloadConfig {
     PayloadConfig {

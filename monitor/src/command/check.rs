@@ -80,16 +80,24 @@ impl Report {
                 self.add(
                     "tcx",
                     has(f),
-                    say(f, "programs leave with the process", "needs 6.6; clsact filters instead"),
+                    say(
+                        f,
+                        "programs are detached on exit",
+                        "needs Linux 6.6; clsact filters are used instead",
+                    ),
                 );
                 let f = features.xdp_frags;
                 self.add(
                     "xdp fragments",
                     has(f),
-                    say(f, "frames of several buffers", "needs 5.18; single buffers only"),
+                    say(f, "frames of several buffers", "needs Linux 5.18; single buffers only"),
                 );
                 let f = features.coarse_clock;
-                self.add("coarse clock", has(f), say(f, "cheap times", "needs 5.11; 30 ns more a packet"));
+                self.add(
+                    "coarse clock",
+                    has(f),
+                    say(f, "timestamps are cheap", "needs Linux 5.11; 30 ns more per packet"),
+                );
             }
             Err(error) => self.add("kernel", Outcome::Missing, error.to_string()),
         }
@@ -108,7 +116,7 @@ impl Report {
         self.add(
             "CAP_NET_RAW",
             if raw { Outcome::Ok } else { needed },
-            if raw { "held" } else { "needed by --promiscuous and `weir record --packets` alone" },
+            if raw { "held" } else { "needed only by --promiscuous and `weir record --packets`" },
         );
         self.confinement(config);
         match getrlimit(Resource::Nofile).current {
@@ -138,19 +146,22 @@ impl Report {
         let list = |names: &[&str]| if names.is_empty() { "none".to_owned() } else { names.join(" ") };
         let detail = match &report.capabilities {
             Ok(()) => {
-                format!("held: {}; the counter keeps {}, others none", list(&held), list(&report.kept))
+                format!(
+                    "held: {}; after startup the counting thread keeps {}, other threads none",
+                    list(&held),
+                    list(&report.kept)
+                )
             }
-            Err(error) => format!("cannot be given up: {error}"),
+            Err(error) => format!("cannot be dropped: {error}"),
         };
         let outcome = |well: bool| if well { Outcome::Ok } else { Outcome::Limited };
         self.add("capabilities", outcome(report.capabilities.is_ok()), detail);
-        let detail =
-            report.syscalls.as_ref().err().map_or("system calls are filtered after the start", |e| e);
+        let detail = report.syscalls.as_ref().err().map_or("system calls are filtered after startup", |e| e);
         self.add("seccomp", outcome(report.syscalls.is_ok()), detail);
         let (well, detail) = match &report.files {
             Ok(landlock) => (
                 landlock.lack().is_none(),
-                landlock.lack().unwrap_or("files are kept from it after the start"),
+                landlock.lack().unwrap_or("file access is restricted after startup"),
             ),
             Err(error) => (false, error.as_str()),
         };
@@ -175,7 +186,7 @@ impl Report {
                         self.add(
                             "lockdown",
                             Outcome::Ok,
-                            format!("{level}; it forbids nothing that Weir does"),
+                            format!("{level}; it restricts nothing that Weir needs"),
                         );
                     }
                 }
@@ -187,9 +198,9 @@ impl Report {
     fn statistics(&mut self) {
         let on = std::fs::read_to_string("/proc/sys/kernel/bpf_stats_enabled").is_ok_and(|s| s.trim() == "1");
         if on {
-            self.add("program statistics", Outcome::Ok, "counted, at some cost a packet");
+            self.add("program statistics", Outcome::Ok, "on, at some cost per packet");
         } else {
-            let detail = "off; `sysctl kernel.bpf_stats_enabled=1` counts runs, at some cost a packet";
+            let detail = "off; `sysctl kernel.bpf_stats_enabled=1` counts runs, at some cost per packet";
             self.add("program statistics", Outcome::Limited, detail);
         }
     }
@@ -214,11 +225,11 @@ impl Report {
         let meant = selection.of(&host);
         if meant.is_empty() && !config.interface.is_empty() {
             if selection.missing(&host).is_none() {
-                let detail = "none has such a name; `weir run` waits for one";
+                let detail = "no interface has such a name; `weir run` waits for one";
                 self.add("interfaces", Outcome::Limited, detail);
             }
         } else if meant.is_empty() {
-            self.add("interfaces", Outcome::Missing, "none is meant; name one with --interface");
+            self.add("interfaces", Outcome::Missing, "no interface is selected; name one with --interface");
         }
         let locks = Locks::open();
         if let Some(lack) = locks.lack() {

@@ -66,14 +66,14 @@ pub struct Arguments {
     /// CA bundle in PEM form, to verify the instance's certificate [default: the system's].
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
-    /// What comes first.
+    /// Sort by.
     #[arg(long, value_enum, default_value_t)]
     sort: Order,
-    /// The other way round; what is not known still comes last.
+    /// Reverse the order; unknown values still come last.
     #[arg(long)]
     reverse: bool,
-    /// Most flows that are shown.
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    /// Maximum number of flows.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     /// Also flows that ended a short while ago: the last 512 that failed and 512 others. Without it they are shown
     /// where the filter asks for a state that is an end: `refused`, `timed_out`, `closed` or `reset`.
@@ -85,7 +85,7 @@ pub struct Arguments {
     /// One row per interface that sees a flow; only the first has the numbers of the whole flow.
     #[arg(long)]
     copies: bool,
-    /// Print a JSON object a line.
+    /// Print JSON lines: one object per flow.
     #[arg(long)]
     json: bool,
 }
@@ -177,7 +177,9 @@ fn table(flows: &[Flow<'_>], matched: usize) -> String {
     for row in &rows {
         line(row.each_ref().map(String::as_str));
     }
-    if matched > rows.len() {
+    if matched == 0 {
+        out.push_str("0 flows match\n");
+    } else if matched > rows.len() {
         let _ = writeln!(out, "{} of {matched} flows; --limit shows more", rows.len());
     }
     out
@@ -198,7 +200,7 @@ fn row(flow: &Flow<'_>) -> [String; COLUMNS.len()] {
         units::bytes(flow.received.bytes as f64),
         units::bytes(rate) + "/s",
         text(Some(&*flow.seen_on())),
-        text(flow.owner("process").or_else(|| flow.owner("owner")).as_deref()),
+        text(flow.owner("process").or_else(|| flow.process()).as_deref()),
         text(flow.owner("unit").as_deref()),
     ]
 }

@@ -5,13 +5,14 @@ pub mod config;
 pub mod documents;
 pub mod flows;
 pub mod pcap;
+pub mod record;
 pub mod records;
 pub mod top;
 pub mod unpin;
 pub mod version;
 
 use std::fmt::Display;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use monitor_core::filter::FilterError;
@@ -46,16 +47,27 @@ pub enum CommandError {
     #[error("no capture given; name a file, or `-` for standard input")]
     NoCapture,
     /// A filter is none.
-    #[error("{0}; `weir flows --help` shows how filters are written")]
+    #[error("{0} (`weir flows --help` explains filters)")]
     Filter(FilterError),
     /// A filter of captures is none.
-    #[error("{0}; `weir pcap --help` shows how filters are written")]
+    #[error("{0} (`weir pcap --help` explains filters)")]
     PcapFilter(FilterError),
     /// A filter asks whose flows are of which nobody knows.
-    #[error("filter: {word}: whose a flow is stands in no capture; ask a running instance (`weir flows`)")]
+    #[error("filter: {word}: a capture does not say who owns a flow; ask a running instance (`weir flows`)")]
     NoOwners {
         /// Its word.
         word: &'static str,
+    },
+    /// A recording failed; why, was said.
+    #[error("the recording failed, see above; no table was written")]
+    Recording,
+    /// What a recording kept until its end could not be removed.
+    #[error("{}: cannot be removed: {source}; remove it", directory.display())]
+    Left {
+        /// Where it is.
+        directory: PathBuf,
+        /// Why.
+        source: io::Error,
     },
     /// A filter needs what is known only at the end of something that comes once.
     #[error("{}: this filter asks for what is known only when a flow is over, so it is read twice; \
@@ -81,7 +93,7 @@ pub enum CommandError {
     FeedEnded,
     /// Nobody answers, and counting here is not possible.
     #[error(
-        "{url}: no instance answers, and this process cannot count itself: {source}; or name an instance with --url"
+        "{url}: no instance answers, and this process cannot count on its own: {source}; or name an instance with --url"
     )]
     NoSource {
         /// Where it was looked for.
@@ -134,4 +146,10 @@ impl CommandError {
 /// Prints to standard output.
 pub fn print(text: &impl Display) -> Result<(), CommandError> {
     Ok(terminal::print(text)?)
+}
+
+/// One line on standard error; the command goes on.
+fn say(what: &dyn Display) {
+    // If standard error is gone there is nobody left to tell.
+    drop(writeln!(io::stderr().lock(), "weir: {what}"));
 }

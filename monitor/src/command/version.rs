@@ -24,7 +24,7 @@ fn text() -> String {
     format!(
         "weir {}\ncommit: {}\nkernel side: {kernel_side}\nfeatures: {}\noutputs: {}\n",
         env!("CARGO_PKG_VERSION"),
-        option_env!("WEIR_COMMIT").unwrap_or("not told to this build"),
+        option_env!("WEIR_COMMIT").unwrap_or("unknown"),
         features().join(", "),
         Destination::KINDS.join(", ")
     )

@@ -114,7 +114,7 @@ pub enum ConflictReason {
         other: String,
     },
     /// A family that no budget is kept for.
-    #[error("{family:?} is no family with a budget; give one of {}", known.join(", "))]
+    #[error("{family:?} is not a metric family with a limit; use one of {}", known.join(", "))]
     UnknownFamily {
         /// What was given.
         family: String,

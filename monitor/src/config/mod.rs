@@ -11,6 +11,7 @@ pub mod types;
 pub mod value;
 
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
@@ -63,6 +64,19 @@ impl Overrides {
         self.load_from(std::env::vars_os().collect())
     }
 
+    /// The same for who reads captures, without the privileges of a run: a file that nobody named and that cannot be
+    /// read is passed over.
+    fn load_for_capture(&self) -> Result<Loaded, ConfigError> {
+        match self.load() {
+            Err(ConfigError::Read { path, source })
+                if source.kind() == io::ErrorKind::PermissionDenied && path == Path::new(DEFAULT_PATH) =>
+            {
+                Self { file: Some(PathBuf::from("/dev/null")), flags: Vec::new() }.load()
+            }
+            loaded => loaded,
+        }
+    }
+
     fn load_from(&self, environment: Vec<(OsString, OsString)>) -> Result<Loaded, ConfigError> {
         let named = self.file.clone().or_else(|| {
             let name = settings::variable(FILE_KEY);
@@ -107,6 +121,11 @@ impl Config {
         let (config, _) = Self::read(&Layers::default().with_file(path, text)?)?;
         config.validate()?;
         Ok(config)
+    }
+
+    /// What a reader of captures is told by a file, the one that it names or the default one, and by the environment.
+    pub fn of_capture(file: Option<PathBuf>) -> Result<Self, ConfigError> {
+        Ok(Overrides { file, flags: Vec::new() }.load_for_capture()?.config)
     }
 
     /// The names of ports.

@@ -96,7 +96,10 @@ impl Destination {
             network if Network::KINDS.contains(&network) => {
                 return Ok(Self::Network(Box::new(Network::read(network, options)?)));
             }
-            _ => return Err(ValueError::NotOneOf { text: kind.to_owned(), allowed: Self::KINDS }),
+            _ => {
+                let error = ValueError::NotOneOf { text: kind.to_owned(), allowed: Self::KINDS };
+                return Err(error.of("kind"));
+            }
         };
         Ok(to(Files::read(kind, options)?))
     }
@@ -130,7 +133,11 @@ impl Destination {
 
 impl Files {
     fn read(kind: &str, options: &mut Options<'_>) -> Result<Self, ValueError> {
-        let path = options.one("path")?.ok_or(ValueError::Missing { key: "path" })?;
+        let path = options.one("path")?.ok_or_else(|| ValueError::Missing {
+            what: format!("kind={kind}"),
+            key: "path",
+            example: if kind == "json" { "FILE" } else { "DIR" },
+        })?;
         let rotates = options.one("rotate")?.unwrap_or(true);
         if !rotates && kind != "json" {
             return Err(ValueError::Form {
@@ -195,7 +202,7 @@ impl<'a> Options<'a> {
     }
 
     fn one<T: Scalar>(&mut self, key: &'static str) -> Result<Option<T>, ValueError> {
-        self.text(key).map(|text| T::read(&plain(text))).transpose()
+        self.text(key).map(|text| T::read(&plain(text)).map_err(|error| error.of(key))).transpose()
     }
 
     fn list(&mut self, key: &'static str) -> Vec<String> {
@@ -221,7 +228,11 @@ impl Output {
     }
 
     fn of(mut options: Options<'_>) -> Result<Self, ValueError> {
-        let kind: String = options.one("kind")?.ok_or(ValueError::Missing { key: "kind" })?;
+        let kind: String = options.one("kind")?.ok_or_else(|| ValueError::Missing {
+            what: "an output".to_owned(),
+            key: "kind",
+            example: "json",
+        })?;
         let to = Destination::read(&kind, &mut options)?;
         let queue = options.one::<QueueLength>("queue")?.map_or(QUEUE, Number::get);
         let fields = options.list("fields");
@@ -314,7 +325,9 @@ impl Value for Outputs {
         let mut outputs = BTreeMap::new();
         for text in texts {
             let (name, output) = text.split_once('=').unwrap_or((text, ""));
-            outputs.insert(<Name as Scalar>::read(name)?, Output::of(Options::new(output, ';')?)?);
+            let key = <Name as Scalar>::read(name)?;
+            let output = Options::new(output, ';').and_then(Output::of).map_err(|error| error.of(name))?;
+            outputs.insert(key, output);
         }
         Ok(Self(outputs))
     }
@@ -385,9 +398,16 @@ mod tests {
     #[test]
     fn what_is_wrong_is_one_line_with_its_place() {
         for (text, expected) in [
-            ("[outputs.a]\nkind = \"xml\"\n", "weir.toml:1: outputs: \"xml\" is none of its values"),
-            ("[outputs.a]\npath = \"/x\"\n", "kind is missing"),
-            ("[outputs.a]\nkind = \"csv\"\n", "path is missing"),
+            (
+                "[outputs.a]\nkind = \"xml\"\n",
+                "weir.toml:1: outputs: a: kind: \"xml\" is not a valid value; use one of json,",
+            ),
+            ("[outputs.a]\npath = \"/x\"\n", "outputs: a: an output needs kind=json"),
+            ("[outputs.a]\nkind = \"csv\"\n", "outputs: a: kind=csv needs path=DIR"),
+            (
+                "[outputs.a]\nkind = \"json\"\npath = \"/x\"\nqueue = 10\n",
+                "outputs: a: queue: \"10\" is out of range",
+            ),
             ("x = 1\n", "unknown key"),
             (
                 "[outputs.a]\nkind = \"csv\"\npath = \"/x\"\nrotate-sise = 1\n",

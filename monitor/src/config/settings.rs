@@ -10,7 +10,7 @@ use super::error::ConfigError;
 use super::layers::{Effective, Layers};
 use super::outputs::Outputs;
 use super::types::{
-    ExternalUrl, Ingress, ListenAddress, LogFormat, LogLevel, Name, NamedPort, Pattern, Protocol,
+    Except, ExternalUrl, Ingress, ListenAddress, LogFormat, LogLevel, Name, NamedPort, Pattern, Protocol,
     RoutePrefix, UrlPath,
 };
 use super::value::{Number, Period, Shape, Value};
@@ -142,7 +142,7 @@ settings! {
     timeout_udp: Timeout = "timeout.udp", "TIME", "1m", Live;
     /// Any other flow without packets ends after this.
     timeout_other: Timeout = "timeout.other", "TIME", "30s", Live;
-    /// A flow that goes on gives a record this often, where records are written.
+    /// Write a record of a continuing flow this often, where records are written.
     timeout_active: Timeout = "timeout.active", "TIME", "1m", Live;
     /// A TCP flow closed by both sides stays this long, for late segments.
     timeout_fin: Timeout = "timeout.fin", "TIME", "5s", Live;
@@ -195,34 +195,34 @@ settings! {
 
     /// Time in which a source is watched for how many hosts or ports it reaches.
     fanout_window: Timeout = "fanout.window", "TIME", "1m", Live;
-    /// Servers that a source reaches in the window from which on it is told; 0: never.
+    /// Report a source once it reaches this many servers within the window; 0: never.
     fanout_hosts: Number<0, 1_000_000> = "fanout.hosts", "N", "256", Live;
-    /// Ports of servers that a source reaches in the window from which on it is told; 0: never.
+    /// Report a source once it reaches this many ports of servers within the window; 0: never.
     fanout_ports: Number<0, 65_535> = "fanout.ports", "N", "128", Live;
     /// Sources that are watched at once, about 2 KiB each at most; the least recently active give way.
     fanout_max_sources: Number<16, 1_000_000> = "fanout.max-sources", "N", "4096", Live;
 
     /// Whether behaviour over many flows is looked for: scans, password guessing, beacons, tunnels, floods, uploads.
     detection_enabled: bool = "detection.enabled", "BOOL", "true", Live;
-    /// Addresses, networks and names (with all below them) of which no detection is told.
-    detection_except: Vec<String> = "detection.except", "WHOM,…", "", Live;
-    /// How long a detection goes on without another sign of it.
+    /// Addresses, networks and names (with all below them) that no detection is reported for.
+    detection_except: Vec<Except> = "detection.except", "WHOM,…", "", Live;
+    /// Close a detection after this time without another sign of it.
     detection_hold: Timeout = "detection.hold", "TIME", "5m", Live;
     /// Entries of each table of detections, 200 bytes to 2 KiB each; the least recently active give way.
     detection_max_entries: Number<64, 1_000_000> = "detection.max-entries", "N", "8192", Live;
-    /// Hosts on which one port failed, within detection.scan.window, from which on a source scans; 0: never.
+    /// Report a scan once one port has failed on this many hosts within detection.scan.window; 0: never.
     detection_scan_hosts: Number<0, 1_000_000> = "detection.scan.hosts", "N", "16", Live;
-    /// Ports of one host that failed from which on a source scans; 0: never.
+    /// Report a scan once this many ports of one host have failed; 0: never.
     detection_scan_ports: Number<0, 65_535> = "detection.scan.ports", "N", "32", Live;
     /// Time in which failures are counted for a scan.
     detection_scan_window: Timeout = "detection.scan.window", "TIME", "1h", Live;
-    /// Short sessions of a source with one login service from which on it guesses passwords; 0: never.
+    /// Report password guessing once a source has had this many short sessions with one login service; 0: never.
     detection_guessing_sessions: Number<0, 1_000_000> = "detection.guessing.sessions", "N", "20", Live;
     /// Longest time between two of these sessions, and in which the last of them count.
     detection_guessing_window: Timeout = "detection.guessing.window", "TIME", "10m", Live;
-    /// Connections of a client with a server from which on they may be a beacon's; 0: never.
+    /// Connections of a client with a server that a beacon needs at least; 0: never report one.
     detection_beacon_connections: Number<0, 1_000_000> = "detection.beacon.connections", "N", "16", Live;
-    /// Score in percent from which on they are.
+    /// Report a beacon from this score on, in percent.
     detection_beacon_score: Number<1, 100> = "detection.beacon.score", "PERCENT", "90", Live;
     /// Bytes of different names below a domain, within detection.tunnel.window, that are a tunnel; 0: never.
     detection_tunnel_name_bytes: Number<0, 1_000_000_000> = "detection.tunnel.name-bytes", "BYTES", "2500", Live;
@@ -230,21 +230,21 @@ settings! {
     detection_tunnel_answer_bytes: Number<0, 1_000_000_000> = "detection.tunnel.answer-bytes", "BYTES", "16384", Live;
     /// Time in which names and answers are counted.
     detection_tunnel_window: Timeout = "detection.tunnel.window", "TIME", "10m", Live;
-    /// Echoes each way from which on a pair of hosts may have a tunnel in ICMP; 0: never.
+    /// Echoes each way that an ICMP tunnel needs at least; 0: never report one.
     detection_tunnel_echoes: Number<0, 1_000_000_000> = "detection.tunnel.echoes", "N", "16", Live;
-    /// SYNs a second to a host without a connection that are a flood; 0: never.
+    /// SYNs per second to a host without a connection that are a flood; 0: never.
     detection_flood_syn: Number<0, 1_000_000_000> = "detection.flood.syn", "N", "100", Live;
-    /// Unanswered datagrams a second to a host, in 50 flows or more, that are a flood; 0: never.
+    /// Unanswered datagrams per second to a host, in 50 flows or more, that are a flood; 0: never.
     detection_flood_udp: Number<0, 1_000_000_000> = "detection.flood.udp", "N", "1000", Live;
-    /// Messages of ICMP a second to a host that are a flood; 0: never.
+    /// ICMP messages per second to a host that are a flood; 0: never.
     detection_flood_icmp: Number<0, 1_000_000_000> = "detection.flood.icmp", "N", "500", Live;
-    /// Answers a second of amplifiers that a host did not ask for that are a flood; 0: never.
+    /// Answers per second of amplifiers that a host did not ask for that are a flood; 0: never.
     detection_flood_reflection: Number<0, 1_000_000_000> = "detection.flood.reflection", "N", "100", Live;
-    /// Megabytes that a client sends to a server in ten minutes below which no upload is told; 0: never.
+    /// Report an upload once a client has sent this many megabytes to a server in ten minutes; 0: never.
     detection_upload_megabytes: Number<0, 1_000_000_000> = "detection.upload.megabytes", "N", "100", Live;
-    /// Whether the first contact of a client with a domain is told.
+    /// Report the first contact of a client with a domain.
     detection_new_enabled: bool = "detection.new.enabled", "BOOL", "false", Live;
-    /// How long a client's contacts are learnt before first ones are told.
+    /// How long a client's contacts are learnt before first ones are reported.
     detection_new_learning: Timeout = "detection.new.learning", "TIME", "24h", Live;
 
     /// UDP ports of VXLAN: at most two.
@@ -268,7 +268,7 @@ settings! {
     samples_enabled: bool = "samples.enabled", "BOOL", "true", Restart;
     /// Payload bytes copied of each direction of a TCP flow.
     samples_flow_bytes: Number<0, 1_048_576> = "samples.flow-bytes", "SIZE", "16Ki", Live;
-    /// Samples a second and CPU.
+    /// Samples per second and CPU.
     samples_per_second: Number<0, 1_000_000> = "samples.per-second", "N", "5000", Live;
     /// Longest sample.
     samples_max_bytes: Number<64, 4_096> = "samples.max-bytes", "SIZE", "4Ki", Live;
@@ -277,7 +277,7 @@ settings! {
 
     /// Addresses to serve on; `:10058` is every address of the host, `unix:/run/weir-web/weir.sock` a socket for its owner and group.
     web_listen_address: Vec<ListenAddress> = "web.listen-address", "ADDRESS,…", "127.0.0.1:10058", Restart;
-    /// TLS and passwords of the web server, in the form of Prometheus' exporter-toolkit (keys: docs/rights.md); a relative path is taken from the working directory; its files are read again when they change.
+    /// TLS and passwords of the web server, in the form of Prometheus' exporter-toolkit (keys: docs/rights.md); a relative path is taken from the working directory; its files are reloaded when they change.
     web_config_file: Option<PathBuf> = "web.config.file", "FILE", "", Restart;
     /// Path of the metrics.
     web_telemetry_path: UrlPath = "web.telemetry-path", "PATH", "/metrics", Restart;
@@ -289,7 +289,7 @@ settings! {
     /// Names by which a page without a password may be asked for on a loopback address, beside `localhost` and this host's own: a web site cannot make a browser read it under another.
     web_hosts: Vec<String> = "web.hosts", "NAME,…", "", Restart;
 
-    /// Connections at a time. When all are taken, the one that has kept the server waiting longest gives way, or one of the client with most of them.
+    /// Maximum simultaneous connections. When all are taken, the one that has kept the server waiting longest gives way, or one of the client with most of them.
     web_max_connections: Number<8, 65_536> = "web.max-connections", "N", "256", Restart;
     /// Memory of answers that are made or sent, for all clients together; metrics have as much again for themselves. Where it is short, answers that their clients do not take give way.
     web_max_answer_bytes: Number<1_048_576, 4_294_967_295> = "web.max-answer-bytes", "SIZE", "64Mi", Restart;
@@ -297,7 +297,7 @@ settings! {
     web_max_workers: Number<1, 64> = "web.max-workers", "N", "2", Restart;
     /// Requests that wait for a thread or for memory; beyond, those of the client with most of them are answered 503.
     web_max_waiting: Number<1, 65_536> = "web.max-waiting", "N", "128", Restart;
-    /// Streams of `/api/v1/live/stream` at a time.
+    /// Maximum simultaneous streams of `/api/v1/live/stream`.
     web_max_watchers: Number<0, 65_536> = "web.max-watchers", "N", "64", Restart;
     /// Percent of a core that the events of all streams may take: when it does not suffice, events come less often.
     web_watch_cpu: Number<1, 100> = "web.watch-cpu", "PERCENT", "25", Restart;
@@ -312,12 +312,12 @@ settings! {
     /// How long a client may take nothing of its answer.
     web_stall_timeout: Period<100, 3_600_000> = "web.stall-timeout", "TIME", "30s", Restart;
 
-    /// Whom root becomes after the start, a name or a number; none: `weir` where there is such a user, else a number that nobody has.
+    /// User to switch to after startup, a name or a UID; none: `weir` where there is such a user, else an unused UID.
     user: Option<String> = "user", "NAME", "", Restart;
     /// Users of this host, by name or number, who may read what is served on loopback addresses and unix sockets; without one, all who can connect. Root always may.
     web_local_users: Vec<String> = "web.local-users", "USER,…", "", Restart;
 
-    /// Give up rights that are not needed after the start: root's number, capabilities, system calls, files. Off for debugging alone.
+    /// Drop privileges that are not needed after startup: root's UID, capabilities, system calls, files. Off for debugging only.
     confine: bool = "confine", "BOOL", "true", Restart;
 
     /// Where records go, each a table `[outputs.NAME]` (keys: docs/outputs.md).

@@ -74,7 +74,7 @@ fn unknown_keys_name_their_line_and_the_nearest_key() {
 fn bad_values_name_where_they_stand() {
     assert_eq!(
         error("ingress = \"xpd\""),
-        "weir.toml:1: ingress: \"xpd\" is none of its values; give one of tc, xdp, xdp-generic"
+        "weir.toml:1: ingress: \"xpd\" is not a valid value; use one of tc, xdp, xdp-generic"
     );
     let one = |toml: &str, place: &str| {
         let error = error(toml);
@@ -96,7 +96,7 @@ fn values_that_do_not_go_together_are_refused() {
     assert!(error("tunnel.vxlan = [1, 2, 3]").contains("give at most 2"));
     assert!(error("services = { 80 = \"\u{e9}\" }").contains("printable ASCII"));
     assert!(error("tunnel.gre = 6081").contains("port 6081 is already that of tunnel.geneve"));
-    assert!(error("series.family = { nope = 3 }").contains("give one of service_io, peer_io, domain_io"));
+    assert!(error("series.family = { nope = 3 }").contains("use one of service_io, peer_io, domain_io"));
     assert!(load("tunnel.gre = 0\ntunnel.mpls = 0", &[], &[]).is_ok());
 }
 
@@ -108,7 +108,7 @@ fn protocols_of_ones_own_have_ports_and_what_they_are_like() {
     let services = file.service_table().unwrap();
     assert_eq!(services.name(Transport::Tcp, 5031), "htcpcp");
     assert!(services.is_configured(Transport::Tcp, 5030));
-    assert!(error("[protocols.x]\nlike = \"smtp\"\nports = [1]").contains("give one of http"));
+    assert!(error("[protocols.x]\nlike = \"smtp\"\nports = [1]").contains("use one of http"));
     for wrong in
         ["like = \"http\"", "ports = [1]", "like = \"http\"\nports = [0]", "like = \"http\"\nport = 1"]
     {

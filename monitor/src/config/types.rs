@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
+use monitor_core::network::Network;
 use monitor_core::services::ServicePort;
 
 use super::value::{Key, Scalar, ValueError};
@@ -374,6 +375,44 @@ impl Scalar for NamedPort {
 impl Key for NamedPort {
     fn text(&self) -> String {
         self.0.to_string()
+    }
+}
+
+/// Whom no detection is reported for: an address, a network, or a name with all below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Except(String);
+
+impl AsRef<str> for Except {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Scalar for Except {
+    fn read(text: &str) -> Result<Self, ValueError> {
+        let text = text.trim();
+        let name = text.strip_suffix('.').unwrap_or(text);
+        let is_label = |label: &str| {
+            !label.is_empty()
+                && label.len() <= 63
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        };
+        // What looks like a network or an address and is none is no name.
+        let is_name = name.len() <= 253
+            && name.split('.').all(is_label)
+            && !name.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
+        if Network::parse(text).is_some() || is_name {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(ValueError::Form {
+            text: text.to_owned(),
+            expected: "an address, a network or a name",
+            example: "192.0.2.1, 192.0.2.0/24 or example.org",
+        })
+    }
+
+    fn toml(&self) -> toml::Value {
+        toml::Value::String(self.0.clone())
     }
 }
 

@@ -10,7 +10,7 @@ use monitor_core::services::ServiceError;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
     /// Not one of a closed set.
-    #[error("{text:?} is none of its values; give one of {}", allowed.join(", "))]
+    #[error("{text:?} is not a valid value; use one of {}", allowed.join(", "))]
     NotOneOf {
         /// What was given.
         text: String,
@@ -53,10 +53,22 @@ pub enum ValueError {
     #[error(transparent)]
     Service(#[from] ServiceError),
     /// A key that has to be there.
-    #[error("{key} is missing; give it")]
+    #[error("{what} needs {key}={example}")]
     Missing {
+        /// What it belongs to, such as `kind=json`.
+        what: String,
         /// Which.
         key: &'static str,
+        /// What its value looks like.
+        example: &'static str,
+    },
+    /// A value of a key of a table.
+    #[error("{key}: {reason}")]
+    Of {
+        /// Which.
+        key: String,
+        /// What is wrong with it.
+        reason: Box<ValueError>,
     },
     /// A key that is there twice.
     #[error("{key} is given twice; leave one out")]
@@ -99,6 +111,14 @@ impl Shape {
     /// Whether it can be given as a flag and as a variable.
     pub const fn is_flag(self) -> bool {
         !matches!(self, Self::Tables)
+    }
+}
+
+impl ValueError {
+    /// The same, of a key of a table.
+    #[must_use]
+    pub fn of(self, key: &str) -> Self {
+        Self::Of { key: key.to_owned(), reason: Box::new(self) }
     }
 }
 

@@ -99,7 +99,7 @@ impl Lookup {
         let socket = if !has(owner_flags::ASKED) {
             Socket::Unasked
         } else if !has(owner_flags::SOCKET) {
-            Socket::Absent
+            if has(owner_flags::FORWARDED) { Socket::Forwarded } else { Socket::Absent }
         } else if has(owner_flags::STORED) {
             Socket::User(source(&kept), self.owner(&kept))
         } else if has(owner_flags::PACKET) {

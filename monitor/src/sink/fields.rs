@@ -10,6 +10,10 @@ use monitor_core::{
 
 use super::OutputError;
 
+/// What people call columns of packets.
+const WORDS_OF_PACKETS: [(&str, &str); 3] =
+    [("source", "source_ip"), ("destination", "destination_ip"), ("protocol", "transport")];
+
 /// All fields, or those that were chosen.
 #[derive(Clone, Debug, Default)]
 pub struct Fields(Option<Vec<String>>);
@@ -25,7 +29,8 @@ impl Fields {
             columns(fields, &mut |name, _| known.push(name.to_owned()));
         }
         for name in names {
-            if !known.iter().any(|known| is_chosen(known, name)) {
+            let is_word = WORDS_OF_PACKETS.iter().any(|(word, _)| word == name);
+            if !is_word && !known.iter().any(|known| is_chosen(known, name)) {
                 let nearest = crate::config::nearest(name, known.iter().map(String::as_str));
                 return Err(OutputError::Field { name: name.clone(), nearest: nearest.map(str::to_owned) });
             }
@@ -36,6 +41,26 @@ impl Fields {
     /// Whether all are.
     pub const fn is_all(&self) -> bool {
         self.0.is_none()
+    }
+
+    /// The columns of a kind of record whose lines stand among those of other kinds: `record` is always one of them.
+    pub(super) fn columns_of_lines(&self, fields: &'static [Field]) -> Columns {
+        match &self.0 {
+            Some(names) if !self.columns(fields).is_empty() => Columns::chosen(fields, &|name| {
+                name == "record" || names.iter().any(|given| is_chosen(name, given))
+            }),
+            _ => self.columns(fields),
+        }
+    }
+
+    /// The columns of packets, some of which have a shorter word.
+    pub(super) fn columns_of_packets(&self) -> Columns {
+        let field = |name: &str| {
+            let known = WORDS_OF_PACKETS.iter().find(|(word, _)| *word == name);
+            known.map_or(name, |(_, field)| field).to_owned()
+        };
+        Self(self.0.as_ref().map(|names| names.iter().map(|name| field(name)).collect()))
+            .columns(PacketRecord::FIELDS)
     }
 
     /// The columns of a kind of record.
@@ -104,6 +129,26 @@ mod tests {
         assert_eq!(names.first(), Some(&"sent.packets"));
         assert_eq!(names.iter().filter(|name| name.starts_with("rtt_seconds.")).count(), 8);
         assert_eq!(names.len(), 10);
+    }
+
+    #[test]
+    fn a_line_says_of_what_kind_it_is_whatever_fields_were_chosen() {
+        let fields = choose(&["client_ip", "sent.bytes"]).unwrap();
+        for (kind, all) in RECORDS {
+            let columns = fields.columns_of_lines(all);
+            let has = |name| columns.as_slice().iter().any(|column| column.name == name);
+            assert_eq!(has("record"), has("client_ip"), "{kind}");
+        }
+        assert!(RECORDS.iter().any(|(_, all)| !fields.columns_of_lines(all).is_empty()));
+    }
+
+    #[test]
+    fn columns_of_packets_have_the_words_that_people_use() {
+        let fields =
+            choose(&["time", "source", "destination", "protocol", "name", "domain", "length"]).unwrap();
+        let columns = fields.columns_of_packets();
+        let names: Vec<_> = columns.as_slice().iter().map(|column| column.name.as_str()).collect();
+        assert_eq!(names, ["time", "length", "transport", "source_ip", "destination_ip", "name", "domain"]);
     }
 
     #[test]

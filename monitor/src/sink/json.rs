@@ -26,7 +26,7 @@ struct Chosen {
 impl Json {
     pub(super) fn new(fields: &Fields) -> Self {
         let chosen = (!fields.is_all()).then(|| Chosen {
-            columns: RECORDS.iter().map(|(kind, all)| (*kind, fields.columns(all))).collect(),
+            columns: RECORDS.iter().map(|(kind, all)| (*kind, fields.columns_of_lines(all))).collect(),
             row: Row::default(),
         });
         Self { chosen }

@@ -13,7 +13,7 @@ use monitor_common::{
 };
 use monitor_core::{
     offline::{Outcome, Table, TableConfig},
-    record::{AnyRecord, FlowRecord, NameSource, Peer},
+    record::{AnyRecord, FlowRecord, NameSource, Peer, Protocol},
 };
 
 use super::{
@@ -55,6 +55,11 @@ struct Event {
     what: String,
 }
 
+/// `1 segment`, `2 segments`.
+fn counted(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 impl Life {
     /// Of the flow of `target`.
     pub fn new(target: Found) -> Self {
@@ -89,8 +94,14 @@ impl Life {
         let before = [Side::Lower, Side::Upper].map(|side| read(&self.table, 0, side));
         let Outcome::Flow { slot, side, .. } = self.table.packet(view.frame) else { return String::new() };
         let after = read(&self.table, slot, side);
-        let names =
-            ["retransmission", "SYN again", "out of order", "gap before it", "zero window", "keep-alive"];
+        let names = [
+            "retransmission",
+            "SYN retransmission",
+            "out of order",
+            "lost segments before it",
+            "zero window",
+            "keep-alive",
+        ];
         let before = before.get(side.index()).copied().unwrap_or_default();
         let changed =
             names.into_iter().zip(after.into_iter().zip(before)).filter(|(_, (now, then))| now > then);
@@ -112,7 +123,7 @@ impl Life {
         if what == "zero window" {
             self.waits.full();
         } else if (payload > 0 || !plain) && what != "keep-alive" {
-            let again = what.contains("retransmission") || what.contains("SYN again");
+            let again = what.contains("retransmission");
             self.waits.packet(time, number, from, again);
         }
         if let Some(last) = self.events.last_mut()
@@ -152,6 +163,8 @@ impl Life {
 
     fn text(&self, flow: &FlowRecord) -> String {
         let id = &flow.identity;
+        let is_tcp = id.transport == Protocol(6);
+        let unit = if is_tcp { "segment" } else { "datagram" };
         let mut out = String::new();
         // Writing to a string cannot fail.
         let _ = writeln!(
@@ -176,11 +189,12 @@ impl Life {
             what.extend((!event.flags.is_empty()).then(|| event.flags.clone()));
             what.push(match (event.payload, event.packets) {
                 (0, 1) if !event.flags.is_empty() => String::new(),
-                (0, packets) => format!("{packets} without data"),
-                (bytes, packets) => format!("{bytes} bytes in {packets}"),
+                (0, packets) if is_tcp => counted(packets, "ACK"),
+                (0, packets) => format!("{} without data", counted(packets, "datagram")),
+                (bytes, packets) => format!("{bytes} bytes in {}", counted(packets, unit)),
             });
             what.extend(
-                (event.acknowledged > 0).then(|| format!("({} back without data)", event.acknowledged)),
+                (event.acknowledged > 0).then(|| format!("({} back)", counted(event.acknowledged, "ACK"))),
             );
             what.extend((!event.what.is_empty()).then(|| format!("[{}]", event.what)));
             what.retain(|part| !part.is_empty());

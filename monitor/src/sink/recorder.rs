@@ -391,7 +391,11 @@ impl Worker {
             }
         }
         if !self.batch.packets.is_empty() {
+            let packets = self.batch.packets.len() as u64;
             let written = self.files.write(&mut self.batch, &self.names);
+            if written.is_ok() {
+                self.state.own.output_records.with_label_values(&[STEM, EXTENSION]).inc_by(packets);
+            }
             self.batch.clear();
             self.note(written, true);
         }

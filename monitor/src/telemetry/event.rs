@@ -670,6 +670,16 @@ events! {
     }
         => info!(event, error = *error, "flows before and behind a translation of addresses are not joined");
 
+    /// A recording is over, and all of it is written.
+    Recorded = "recorded" {
+        /// Its directory.
+        directory: &'a Path,
+        /// What was written.
+        written: &'a str,
+    }
+        => info!(event, directory = %directory.display(), written, "recording complete");
+        show (Info, format!("recording complete: {written}"));
+
     /// A signal ends the run.
     Stopping = "stopping" {
         /// Its name.

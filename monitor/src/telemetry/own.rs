@@ -52,6 +52,19 @@ pub struct Own {
 }
 
 impl Own {
+    /// What was written, by output: `12 json, 300 packets`.
+    pub fn written(&self) -> String {
+        let mut all = Vec::new();
+        for family in self.output_records.collect() {
+            for metric in family.get_metric() {
+                let output = metric.get_label().iter().find(|label| label.name() == "output");
+                let output = output.map_or("", |label| label.value());
+                all.push(format!("{} {output}", metric.get_counter().get_value()));
+            }
+        }
+        if all.is_empty() { "nothing".to_owned() } else { all.join(", ") }
+    }
+
     /// All at 0.
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();

@@ -217,10 +217,15 @@ impl Flow<'_> {
         }
     }
 
-    /// The process on this host, else what kind of owner it has.
-    pub fn process(&self) -> Option<&str> {
+    /// The process on this host; else what kind of owner it has, in parentheses so that it is not taken for a
+    /// process's name. Of an unknown owner nothing.
+    pub fn process(&self) -> Option<Cow<'_, str>> {
         let text = |name| self.owned.get(name).and_then(serde_json::Value::as_str);
-        text("process").or_else(|| text("owner"))
+        match (text("process"), text("owner")) {
+            (Some(process), _) => Some(process.into()),
+            (None, None | Some("unknown")) => None,
+            (None, Some(owner)) => Some(format!("({owner})").into()),
+        }
     }
 
     /// A text of whose it is; where both ends are on this host that of both, the client's first.

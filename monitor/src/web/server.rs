@@ -416,7 +416,7 @@ impl Web {
         let internet = matches!(ends.peer, Peer::Internet(_));
         let named = || origin::is_ours(headers, &self.host, &self.hosts);
         let (status, text) = if internet && ends.loopback && !guarded && !named() {
-            let text = "Here Weir answers to addresses, localhost and this host's name; others are set by web.hosts\n";
+            let text = "Host name not allowed; add it to web.hosts\n";
             (StatusCode::MISDIRECTED_REQUEST, text)
         } else if internet && origin::is_cross_site(headers, &self.hosts) {
             (StatusCode::FORBIDDEN, "Weir does not answer to pages of other sites\n")

@@ -223,12 +223,12 @@ async fn flows_are_json_and_bad_questions_are_answered() {
         b"{\"matched\":0,\"flows\":[]}"
     );
     for (question, expected) in [
-        ("sort=size", "sort: unknown variant `size`, expected one of "),
-        ("limit=-1", "limit: give a whole number, not too large"),
-        ("limit=", "limit: give a whole number, not too large"),
-        ("limit=99999999999999999999", "limit: give a whole number, not too large"),
-        ("reverse=1", "reverse: provided string was not `true` or `false`"),
-        ("nope=1", "nope: unknown field `nope`, expected one of "),
+        ("sort=size", "sort: `size` is not a valid value; use one of `"),
+        ("limit=-1", "limit: use a whole number that is not too large"),
+        ("limit=", "limit: use a whole number that is not too large"),
+        ("limit=99999999999999999999", "limit: use a whole number that is not too large"),
+        ("reverse=1", "reverse: use true or false"),
+        ("nope=1", "nope: `nope` is not a parameter; use one of `"),
         ("filter=port%20%3E%3E", ""),
     ] {
         let error = flows.get(&format!("/api/v1/flows?{question}")).await.unwrap_err();

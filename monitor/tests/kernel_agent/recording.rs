@@ -117,12 +117,44 @@ fn packets_of_a_recording_are_those_that_tcpdump_sees_and_give_its_flows() {
     assert_eq!(flows(&of_capture(&file)), live);
 
     // The file says of what interface it is, and has its statistics.
+    // What was written is said at the end.
+    assert!(recording.stderr().contains("recording complete"), "{}", recording.stderr());
     let said = run("capinfos", &["-A", text(&file)]);
     let said = String::from_utf8_lossy(&said.stdout).into_owned();
     for part in ["Name = eth0", "Time precision = nanoseconds (9)", "Number of stat entries = 1"] {
         assert!(said.contains(part), "{said}");
     }
     assert_eq!(names(&output).iter().filter(|n| n.contains(".part")).count(), 0);
+}
+
+#[test]
+fn a_table_of_packets_with_names_is_one_command() {
+    let (here, there) = cable();
+    let directory = tempfile::tempdir().expect("a directory");
+    let table = directory.path().join("packets.csv");
+    let fields = "--fields=time,source,destination,protocol,name,domain,length";
+    let arguments = ["record", "--interface=eth0", "--seconds", "600", "--csv", text(&table), fields];
+    let mut recording = Running::start(weir(&here, &arguments));
+    wait_for("it to count", || recording.stderr().contains("counting").then_some(()));
+    request(&here, &there, "GET / HTTP/1.1\r\nHost: www.taken.example\r\n\r\n");
+    recording.signal(Signal::SIGINT);
+    assert!(recording.end().success(), "{}", recording.stderr());
+
+    let rows = fs::read_to_string(&table).expect("a table");
+    let mut rows = rows.lines();
+    assert_eq!(rows.next(), Some("time,length,transport,source_ip,destination_ip,name,domain"));
+    // Also the SYN, which came before the name was known.
+    let named: Vec<&str> = rows.filter(|row| row.ends_with(",www.taken.example,taken.example")).collect();
+    assert!(named.len() > 4, "{named:?}");
+    assert!(named.iter().all(|row| row.contains(",tcp,") && row.contains(THERE)), "{named:?}");
+    assert!(recording.stderr().contains("packets.csv: "), "{}", recording.stderr());
+    // Nothing else stays.
+    assert_eq!(names(directory.path()).into_iter().collect::<Vec<_>>(), ["packets.csv"]);
+
+    // One that is there is not replaced, which is known before anything is recorded.
+    let mut again = Running::start(weir(&here, &arguments));
+    assert!(!again.end().success());
+    assert!(again.stderr().contains("--force"), "{}", again.stderr());
 }
 
 #[test]

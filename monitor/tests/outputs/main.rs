@@ -249,7 +249,10 @@ fn chosen_fields_are_the_only_columns_in_every_form() {
     // A detection may have a name, too.
     assert_eq!(place.names("out"), ["detection.csv", "flow.csv"]);
     let json = text(&output.stdout);
-    let first = format!("{{\"sent\":{{\"bytes\":{}}},\"name\":\"www.example.com\"}}", flows[0]["sent.bytes"]);
+    let first = format!(
+        "{{\"record\":\"flow\",\"sent\":{{\"bytes\":{}}},\"name\":\"www.example.com\"}}",
+        flows[0]["sent.bytes"]
+    );
     assert_eq!(json.lines().next(), Some(first.as_str()));
     assert_eq!(json.lines().count(), 5);
 
@@ -441,8 +444,8 @@ fn an_output_by_its_kind_is_what_the_short_form_is() {
     let table = |directory: &str| fs::read(format!("{directory}/flow.csv")).unwrap();
     assert_eq!(table(&one), table(&other));
     for (wrong, expected) in [
-        ("kind=xml,path=x", "give one of json, csv, parquet"),
-        ("kind=csv", "path is missing"),
+        ("kind=xml,path=x", "use one of json, csv, parquet"),
+        ("kind=csv", "kind=csv needs path=DIR"),
         ("kind=csv,path=x,feilds=name", "did you mean \"fields\"?"),
     ] {
         let output = weir(&["pcap", &place.capture, "--output", wrong]);
@@ -450,6 +453,35 @@ fn an_output_by_its_kind_is_what_the_short_form_is() {
         assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{said}");
         assert!(said.contains(expected), "{said}");
     }
+}
+
+#[test]
+fn a_capture_is_read_with_the_names_of_the_configuration() {
+    let place = Place::new();
+    let config = place.path("weir.toml");
+    fs::write(&config, "[services]\n\"80/tcp\" = \"intranet\"\n").unwrap();
+    let services = |output: &Output| {
+        let lines = text(&output.stdout);
+        let records = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        records.filter(|record| record["service"] == "intranet").count()
+    };
+    let named = weir(&["pcap", &place.capture, "--json", "--config.file", &config]);
+    assert!(named.status.success(), "{}", text(&named.stderr));
+    assert!(services(&named) > 0);
+    assert_eq!(services(&weir(&["pcap", &place.capture, "--json"])), 0);
+    // The environment says the same, and a filter knows the name.
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+        command.args(arguments).env("WEIR_SERVICES", "80/tcp=intranet").stdin(Stdio::null()).output().unwrap()
+    };
+    let chosen = run(&["pcap", &place.capture, "--json", "--filter", "service intranet"]);
+    assert!(services(&chosen) > 0, "{}", text(&chosen.stderr));
+    // A wrong one is one line.
+    fs::write(&config, "[services]\n80 = \"a=b\"\n").unwrap();
+    let wrong = weir(&["pcap", &place.capture, "--config.file", &config]);
+    let said = text(&wrong.stderr);
+    assert_eq!((wrong.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+    assert!(said.contains("weir.toml"), "{said}");
 }
 
 #[test]

@@ -85,10 +85,10 @@ fn questions() -> Row {
             Panel::lines(
                 Unit::Share,
                 "Error rate",
-                "Responses that are errors, and that say that there is no such name, of all.",
+                "Shares of responses that are errors, and that are NXDOMAIN (no such name).",
             )
             .query("errors", dns_errors("", "$rate"))
-            .query("no such name", of_responses("NXDOMAIN"))
+            .query("NXDOMAIN", of_responses("NXDOMAIN"))
             .limits(0.05, 0.5),
         ],
     }

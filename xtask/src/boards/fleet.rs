@@ -21,7 +21,8 @@ const HOSTS: usize = 100;
 const LINES: usize = 16;
 
 /// Values of labels that have few; any other label has another value on each host.
-const VALUES: [(&str, &[&str]); 10] = [
+const VALUES: [(&str, &[&str]); 11] = [
+    ("ip_version", &["4"]),
     ("direction", &["receive", "transmit"]),
     ("role", &["client", "server"]),
     ("scope", &["local", "remote"]),
@@ -73,24 +74,31 @@ fn few(panel: &Panel, query: &Query) -> Value {
     })
 }
 
-/// Numbers of so many hosts over ten minutes until `now`, as OpenMetrics: counters grow on each host at its own pace.
+/// Minutes before and after now: drawing takes a while.
+const BEFORE: u64 = 10;
+const AFTER: u64 = 20;
+
+/// Numbers of so many hosts around `now`, as OpenMetrics: counters grow on each host at its own pace.
 pub(super) fn open_metrics(vocabulary: &Vocabulary, hosts: usize, now: u64) -> String {
     let mut text = String::new();
     for (name, labels) in vocabulary.series() {
         let counts = ["_total", "_count", "_sum", "_bucket"].iter().any(|end| name.ends_with(end));
         for host in 0..hosts {
             for (at, series) in of_host(name, labels, host).into_iter().enumerate() {
-                for step in 0..=10u64 {
+                for step in 0..=BEFORE + AFTER {
                     let pace = ((host * 7 + at) % 97 + 1) as f64;
                     let value = match name {
                         _ if name.ends_with("_timestamp_seconds") => now as f64,
+                        _ if name.contains("cpu_seconds") => step as f64 * pace * 0.05,
+                        _ if name.contains("retransmi") && counts => step as f64 * pace * 0.3,
+                        _ if name.contains("resident_memory") => pace * 1e6,
                         _ if name.ends_with("_seconds_sum") => step as f64 * pace * 0.6,
                         _ if name.contains("bytes") && counts => step as f64 * pace * 1e6,
                         _ if counts => step as f64 * pace * 60.0,
                         "weir_build_info" | "up" => 1.0,
                         _ => pace,
                     };
-                    let time = now - 600 + step * 60;
+                    let time = now - BEFORE * 60 + step * 60;
                     // Writing to a string cannot fail.
                     let _ = writeln!(text, "{series} {value} {time}");
                 }
@@ -105,7 +113,11 @@ fn of_host(name: &str, labels: &BTreeSet<String>, host: usize) -> Vec<String> {
     let mut all = vec![String::new()];
     for label in labels {
         let values: Vec<String> = match VALUES.iter().find(|(known, _)| known == label) {
+            Some(_) if label == "version" && name.ends_with("_info") => {
+                vec![env!("CARGO_PKG_VERSION").to_owned()]
+            }
             Some((_, values)) => values.iter().map(|&value| value.to_owned()).collect(),
+            None if label == "server_port" => vec![(1000 + host).to_string()],
             None if label == "job" => vec!["weir".to_owned()],
             None if OPEN.contains(&label.as_str()) => vec![format!("{label}{host}")],
             None => vec!["one".to_owned()],

@@ -131,7 +131,7 @@ fn health() -> Row {
             )
             .column("DNS errors", Unit::Share, kept(&dns_errors("instance", "$rate")))
             .column(
-                "DNS response time, mean",
+                "DNS time, mean",
                 Unit::Seconds,
                 kept(&mean("instance", "weir_dns_latency_seconds", "$host", "$rate")),
             )

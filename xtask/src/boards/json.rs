@@ -21,19 +21,18 @@ impl Board {
                 "gridPos": { "h": 1, "w": GRID, "x": 0, "y": y },
             }));
             y += 1;
-            let (mut x, mut tallest) = (0, 0);
-            for (at, panel) in row.panels.iter().enumerate() {
-                if x + panel.width > GRID {
-                    (x, y, tallest) = (0, y + tallest, 0);
+            for line in lines(&row.panels) {
+                let tallest = line.iter().map(|panel| panel.height).max().unwrap_or_default();
+                let mut x = 0;
+                for panel in line {
+                    // One beside which nothing is takes the whole width, and a number the height of what is beside it.
+                    let width = if line.len() == 1 && panel.width * 2 == GRID { GRID } else { panel.width };
+                    let height = if panel.kind == Kind::Number { tallest } else { panel.height };
+                    panels.push(panel.json(next(), (x, y), (width, height)));
+                    x += width;
                 }
-                // A last one beside which nothing is takes the whole width.
-                let alone = x == 0 && at + 1 == row.panels.len() && panel.width * 2 == GRID;
-                let width = if alone { GRID } else { panel.width };
-                panels.push(panel.json(next(), (x, y), width));
-                x += width;
-                tallest = tallest.max(panel.height);
+                y += tallest;
             }
-            y += tallest;
         }
         json!({
             "uid": format!("weir-{}", self.name),
@@ -92,8 +91,22 @@ impl Board {
     }
 }
 
+/// Panels by the lines of the grid on which they stand.
+fn lines(panels: &[Panel]) -> Vec<&[Panel]> {
+    let (mut lines, mut begin, mut x) = (Vec::new(), 0, 0);
+    for (at, panel) in panels.iter().enumerate() {
+        if x + panel.width > GRID {
+            lines.push(&panels[begin..at]);
+            (begin, x) = (at, 0);
+        }
+        x += panel.width;
+    }
+    lines.push(&panels[begin..]);
+    lines
+}
+
 impl Panel {
-    fn json(&self, id: u32, (x, y): (u32, u32), width: u32) -> Value {
+    fn json(&self, id: u32, (x, y): (u32, u32), (width, height): (u32, u32)) -> Value {
         json!({
             "id": id,
             "type": match self.kind {
@@ -106,7 +119,7 @@ impl Panel {
             "title": self.title,
             "description": self.description,
             "datasource": datasource(),
-            "gridPos": { "h": self.height, "w": width, "x": x, "y": y },
+            "gridPos": { "h": height, "w": width, "x": x, "y": y },
             "targets": self.targets(),
             "fieldConfig": {
                 "defaults": self.defaults(),
@@ -157,6 +170,9 @@ impl Panel {
             "color": { "mode": if colored { "thresholds" } else { "palette-classic" } },
             "thresholds": { "mode": "absolute", "steps": self.steps() },
         });
+        if self.kind == Kind::Number && self.unit == Unit::Share {
+            defaults["decimals"] = json!(1);
+        }
         if !self.mirrored && self.kind != Kind::Table {
             defaults["min"] = json!(0);
         }
@@ -189,7 +205,7 @@ impl Panel {
                 "properties": [{ "id": "custom.transform", "value": "negative-Y" }],
             }));
         }
-        if self.kind == Kind::Bars {
+        if matches!(self.kind, Kind::Bars | Kind::Lines) {
             // What has no series of its own is one thing, not one a label.
             overrides.extend(self.queries.iter().filter(|query| query.legend.matches("{{").count() > 1).map(
                 |query| {
@@ -216,16 +232,17 @@ impl Panel {
                  &${{__url_time_range}}"
             );
             json!({
-                "matcher": { "id": "byName", "options": column },
+                "matcher": { "id": "byName", "options": heading(column) },
                 "properties": [{ "id": "links", "value": [{ "title": "Look at it alone", "url": url }] }],
             })
         }));
         overrides
     }
 
-    /// Whether it shows as many lines as `$top` says.
+    /// Whether it shows more lines than there is room for below a picture: three.
     fn has_many_lines(&self) -> bool {
-        self.queries.iter().any(|query| query.expression.contains("topk("))
+        let by_label = |query: &Query| query.legend.contains("{{") && query.legend != "{{direction}}";
+        self.queries.len() > 3 || self.queries.iter().any(by_label)
     }
 
     fn options(&self) -> Value {
@@ -284,6 +301,7 @@ impl Panel {
                 if self.queries.len() == 1 { "Value".into() } else { format!("Value #{}", reference(at)) };
             names.insert(value, query.legend.into());
         }
+        names.extend(HEADINGS.iter().map(|(label, heading)| ((*label).to_owned(), (*heading).into())));
         vec![
             json!({ "id": "merge", "options": {} }),
             json!({
@@ -292,6 +310,26 @@ impl Panel {
             }),
         ]
     }
+}
+
+/// What columns of labels are called.
+const HEADINGS: [(&str, &str); 11] = [
+    ("container", "Container"),
+    ("domain", "Domain"),
+    ("image", "Image"),
+    ("instance", "Host"),
+    ("name", "Name"),
+    ("namespace", "Namespace"),
+    ("pod", "Pod"),
+    ("server_port", "Port"),
+    ("service", "Service"),
+    ("transport", "Transport"),
+    ("unit", "Unit"),
+];
+
+/// What the column of a label is called.
+fn heading(label: &str) -> &str {
+    HEADINGS.iter().find(|(known, _)| *known == label).map_or(label, |(_, heading)| heading)
 }
 
 /// `A`, `B`, … A panel has fewer questions than there are letters.

@@ -21,8 +21,9 @@ fn claim(random: &mut Random) -> Claim {
         container_id: (random.below(4) == 0).then(|| Text::from("c")),
         ..Owner::default()
     };
-    let socket = match random.below(5) {
+    let socket = match random.below(6) {
         0 => Socket::Unasked,
+        5 => Socket::Forwarded,
         1 => Socket::Absent,
         2 => Socket::Kernel,
         3 => Socket::Unknown,

@@ -81,23 +81,23 @@ pub struct Arguments {
     /// Show this many rows of each table of the report [default: 10, of a page 25].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) top: Option<u16>,
-    /// Show no colours; the variable `NO_COLOR` does the same.
+    /// Do not use colours; so does the variable `NO_COLOR`.
     #[arg(long)]
     pub(super) no_color: bool,
     /// Name the owners of addresses from a `MaxMind` DB file, such as GeoLite2-ASN.mmdb.
     #[arg(long, value_name = "FILE")]
     pub(super) asn_db: Option<PathBuf>,
-    /// Write records as CSV: a file a kind of record, such as flow.csv.
+    /// Write records as CSV: one file per kind of record, such as flow.csv.
     #[arg(long, value_name = "DIR")]
     pub(super) csv: Option<PathBuf>,
-    /// Write records as Apache Parquet: a file a kind of record, such as flow.parquet.
+    /// Write records as Apache Parquet: one file per kind of record, such as flow.parquet.
     #[arg(long, value_name = "DIR")]
     pub(super) parquet: Option<PathBuf>,
     /// Write records to an output of this kind, such as `kind=json,path=FILE`; may be given several times. `--json`,
     /// `--csv` and `--parquet` are short for it.
     #[arg(long, value_name = "kind=KIND,…", value_parser = crate::app::given)]
     pub(super) output: Vec<Given>,
-    /// Write a row a packet, as CSV or Parquet by the end of the file's name.
+    /// Write one row per packet, as CSV or Parquet by the end of the file's name.
     #[arg(long, value_name = "FILE.csv|FILE.parquet")]
     pub(super) packets: Option<PathBuf>,
     /// Print the life of the flow that has this frame, by its number as Wireshark shows it; of several files
@@ -113,7 +113,7 @@ pub struct Arguments {
     /// Write the packets of flows that pass the filter as pcapng.
     #[arg(short, long, value_name = "FILE", requires = "filter")]
     pub(super) write: Option<PathBuf>,
-    /// Print the page of metrics that a live run would show when the last packet has come. All packets stand
+    /// Print the metrics that a live run would have after the last packet. All packets stand
     /// under the interface `capture`; those whose direction neither the capture nor --local says count as
     /// received.
     #[arg(long, conflicts_with_all = ["json", "filter"])]
@@ -122,6 +122,10 @@ pub struct Arguments {
     /// does not say so itself. May be given several times.
     #[arg(long, value_name = "NET", value_parser = network, requires = "prometheus")]
     pub(super) local: Vec<Network>,
+    /// Read names of services and what to look for (`[services]`, `[protocols]`, `public-names`, `detection.*`) from this
+    /// TOML file [default: /etc/weir/weir.toml, where it can be read].
+    #[arg(long = "config.file", value_name = "FILE")]
+    pub(super) config_file: Option<PathBuf>,
     /// Replace files that are there already.
     #[arg(long)]
     pub(super) force: bool,

@@ -4,6 +4,8 @@
 
 use std::path::PathBuf;
 
+use monitor_core::engine::EngineConfig;
+
 use super::{
     CommandError,
     progress::Progress,
@@ -13,7 +15,12 @@ use super::{
 use crate::sink::{Find, Found, Life, OutputError, Sink};
 
 /// The output that tells the life of the flow that `given` names: a frame, or one of a file.
-pub(super) fn life(given: &str, paths: &[PathBuf], progress: &mut Progress) -> Result<Life, CommandError> {
+pub(super) fn life(
+    given: &str,
+    paths: &[PathBuf],
+    engine: &EngineConfig,
+    progress: &mut Progress,
+) -> Result<Life, CommandError> {
     let wrong = || OutputError::Frame { given: given.to_owned() };
     let (file, frame) = parse(given, paths).ok_or_else(wrong)?;
     if select::once(paths).is_some() {
@@ -21,8 +28,15 @@ pub(super) fn life(given: &str, paths: &[PathBuf], progress: &mut Progress) -> R
     }
     let mut found = None;
     let mut outputs: [Box<dyn Sink + '_>; 1] = [Box::new(Find::new(file, frame, &mut found))];
-    let how =
-        How { paths, strict: false, complain: false, selection: &Selection::All, page: false, local: &[] };
+    let how = How {
+        paths,
+        strict: false,
+        complain: false,
+        selection: &Selection::All,
+        page: false,
+        local: &[],
+        engine,
+    };
     read::run(how, &mut outputs, progress)?;
     drop(outputs);
     let found = found.ok_or(OutputError::NoFlow { frame })?;

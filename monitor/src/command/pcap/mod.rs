@@ -10,7 +10,7 @@ mod select;
 use std::{
     fmt::Display,
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 pub use arguments::Arguments;
@@ -18,14 +18,16 @@ use arguments::Wanted;
 
 use progress::Progress;
 use read::How;
+use select::Selection;
 
 use super::CommandError;
-use monitor_core::filter::Filter;
+use monitor_core::{engine::EngineConfig, filter::Filter, record::AnyRecord};
 
 use crate::{
     app,
+    config::Config,
     sink::{
-        Beside, Destination, Fields, Note, OutputError, Packets, ReportOutput, Save, Sink, Tally,
+        Beside, Destination, Fields, Note, OutputError, PacketView, Packets, ReportOutput, Save, Sink, Tally,
         build::{Of, build},
         list_fields,
     },
@@ -55,12 +57,13 @@ pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
     if arguments.tui && !terminal::is_capable() {
         return Err(CommandError::NoTerminal { instead: "without --tui the report is printed" });
     }
+    let engine = engine(arguments.config_file.clone())?;
     let mut outputs = if arguments.tui { Vec::new() } else { outputs(arguments, &paths)? };
     let mut progress = Progress::new(arguments.json);
     if let Some(given) = &arguments.flow {
-        outputs.push(Box::new(frame::life(given, &paths, &mut progress)?));
+        outputs.push(Box::new(frame::life(given, &paths, &engine, &mut progress)?));
     }
-    let selection = select::find(filter, &paths, &mut progress)?;
+    let selection = select::find(filter, &paths, &engine, &mut progress)?;
     let how = How {
         paths: &paths,
         strict: arguments.strict,
@@ -68,6 +71,7 @@ pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
         selection: &selection,
         page: arguments.prometheus,
         local: &arguments.local,
+        engine: &engine,
     };
     if arguments.tui {
         return screens::run(how, screens::called(&paths), arguments.no_color, &mut progress);
@@ -79,6 +83,60 @@ pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
     }
     report_notes(&tally);
     damage.map_or(Ok(()), |damage| Err(damage.into()))
+}
+
+/// Writes the rows of the packets of one file. Returns how many there are.
+pub(super) fn table(path: &Path, rows: Packets) -> Result<u64, CommandError> {
+    let paths = [path.to_owned()];
+    let engine = engine(None)?;
+    let mut count = 0;
+    let mut outputs: [Box<dyn Sink + '_>; 2] = [Box::new(rows), Box::new(Count(&mut count))];
+    let how = How {
+        paths: &paths,
+        strict: false,
+        complain: true,
+        selection: &Selection::All,
+        page: false,
+        local: &[],
+        engine: &engine,
+    };
+    let mut progress = Progress::new(false);
+    read::run(how, &mut outputs, &mut progress)?;
+    let mut tally = Tally::default();
+    for output in &mut outputs {
+        output.finish(&mut tally)?;
+    }
+    drop(outputs);
+    Ok(count)
+}
+
+/// Counts packets.
+struct Count<'a>(&'a mut u64);
+
+impl Sink for Count<'_> {
+    fn wants_packets(&self) -> bool {
+        true
+    }
+
+    fn packet(&mut self, _: &PacketView<'_>) -> Result<(), OutputError> {
+        *self.0 += 1;
+        Ok(())
+    }
+
+    fn write(&mut self, _: &[AnyRecord], _: &mut Tally) -> Result<(), OutputError> {
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &mut Tally) -> Result<(), OutputError> {
+        Ok(())
+    }
+}
+
+/// What the configuration says of names and of what to look for: `[services]`, `[protocols]`, `public-names` and
+/// `detection.*`. All else is for a running instance.
+fn engine(file: Option<PathBuf>) -> Result<EngineConfig, CommandError> {
+    let config = Config::of_capture(file)?;
+    Ok(app::capture_engine(&config)?)
 }
 
 /// The files, patterns expanded.

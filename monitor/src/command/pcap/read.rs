@@ -9,6 +9,7 @@ use std::{
 
 use monitor_common::abi::{Direction, hook_flags};
 use monitor_core::{
+    engine::EngineConfig,
     host::Interface,
     network::Network,
     offline::{Frame, Outcome, Session, SessionConfig, TableConfig},
@@ -40,6 +41,8 @@ pub(super) struct How<'a> {
     pub(super) page: bool,
     /// Networks of the near side.
     pub(super) local: &'a [Network],
+    /// Names of services, and what to look for.
+    pub(super) engine: &'a EngineConfig,
 }
 
 /// Reads the files in the order of time. Returns the damage that `strict` stops at.
@@ -48,10 +51,10 @@ pub(super) fn run(
     outputs: &mut [Box<dyn Sink + '_>],
     progress: &mut Progress,
 ) -> Result<Option<CaptureError>, CommandError> {
-    let How { paths, strict, complain: loud, selection, page, local } = how;
+    let How { paths, strict, complain: loud, selection, page, local, engine } = how;
     let mut captures = Captures::open(paths)?;
     progress.begin(captures.size());
-    let mut reading = Reading::new(paths, local, selection, outputs);
+    let mut reading = Reading::new(paths, local, engine, selection, outputs);
     let mut batch = Batch::default();
     let mut stopped = None;
     while let Some(step) = captures.next(&mut batch) {
@@ -114,6 +117,7 @@ impl<'a, 'o> Reading<'a, 'o> {
     fn new(
         paths: &[PathBuf],
         local: &[Network],
+        engine: &EngineConfig,
         selection: &'a Selection,
         outputs: &'a mut [Box<dyn Sink + 'o>],
     ) -> Self {
@@ -123,8 +127,8 @@ impl<'a, 'o> Reading<'a, 'o> {
             files: files(paths),
             interfaces: vec![interface],
             local: local.to_vec(),
+            engine: engine.clone(),
             table: TableConfig { once: true, ..TableConfig::default() },
-            ..SessionConfig::default()
         };
         Self {
             session: Session::new(config),

@@ -7,6 +7,7 @@ use std::{collections::HashSet, path::PathBuf};
 
 use monitor_common::{abi::IpVersion, wire::Packet};
 use monitor_core::{
+    engine::EngineConfig,
     filter::Filter,
     offline::Outcome,
     record::{AnyRecord, Id, Identity, Protocol},
@@ -37,6 +38,7 @@ pub(super) struct Flows(HashSet<Id>);
 pub(super) fn find(
     filter: Option<Filter>,
     paths: &[PathBuf],
+    engine: &EngineConfig,
     progress: &mut Progress,
 ) -> Result<Selection, CommandError> {
     let Some(filter) = filter else { return Ok(Selection::All) };
@@ -48,8 +50,15 @@ pub(super) fn find(
     }
     let mut flows = Flows::default();
     let mut outputs: [Box<dyn Sink + '_>; 1] = [Box::new(Collector { filter, flows: &mut flows })];
-    let how =
-        How { paths, strict: false, complain: false, selection: &Selection::All, page: false, local: &[] };
+    let how = How {
+        paths,
+        strict: false,
+        complain: false,
+        selection: &Selection::All,
+        page: false,
+        local: &[],
+        engine,
+    };
     read::run(how, &mut outputs, progress)?;
     drop(outputs);
     Ok(Selection::Flows(flows))

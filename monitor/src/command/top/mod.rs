@@ -30,10 +30,10 @@ const WIDE: u16 = 250;
 /// What to look at.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Which flows, such as `port 443 and bytes > 1M`; `weir flows --help` has all of it.
+    /// Flows to show, such as `port 443 and bytes > 1M`; `weir flows --help` has all of it.
     filter: Vec<String>,
-    /// The instance [default: where `weir run` with this configuration listens; where nobody answers there, this
-    /// process counts itself].
+    /// The instance [default: where `weir run` with this configuration listens; if none answers there, this
+    /// process counts on its own].
     #[arg(long, value_name = "URL", env = "WEIR_URL", hide_env_values = true)]
     url: Option<String>,
     /// CA bundle in PEM form, to verify the instance's certificate [default: the system's].
@@ -43,19 +43,19 @@ pub struct Arguments {
     /// refused. No port is opened.
     #[arg(long)]
     own: bool,
-    /// What is shown first; with --once, what is printed alone.
+    /// Tab to start with; with --once, the only one that is printed.
     #[arg(long, value_enum)]
     tab: Option<Tab>,
-    /// How far sums go back.
+    /// Time range of sums.
     #[arg(long, value_name = "1m|5m|1h", value_parser = window, default_value = "5m")]
     window: Window,
-    /// Print one picture as text and end; needs no terminal.
+    /// Print one screen as text and exit; needs no terminal. As wide as COLUMNS says, else 250 columns.
     #[arg(long)]
     once: bool,
-    /// Print that picture's snapshot as JSON.
+    /// Print that screen's snapshot as JSON.
     #[arg(long, requires = "once")]
     json: bool,
-    /// Show no colours; the variable `NO_COLOR` does the same.
+    /// Do not use colours; so does the variable `NO_COLOR`.
     #[arg(long)]
     no_color: bool,
     #[command(flatten)]

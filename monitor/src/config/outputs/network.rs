@@ -193,7 +193,8 @@ impl Network {
     pub(super) fn read(kind: &str, options: &mut Options<'_>) -> Result<Self, ValueError> {
         let to: Vec<String> = options.list("to");
         if to.is_empty() {
-            return Err(ValueError::Missing { key: "to" });
+            let what = format!("kind={kind}");
+            return Err(ValueError::Missing { what, key: "to", example: "HOST:PORT" });
         }
         let peer = |text: &String| {
             Peer::read(text).ok_or_else(|| ValueError::Form {
@@ -219,8 +220,14 @@ impl Network {
         let login = match (user, password) {
             (Some(user), Some(file)) => Some(Login { user, file, password: None }),
             (None, None) => None,
-            (Some(_), None) => return Err(ValueError::Missing { key: "password-file" }),
-            (None, Some(_)) => return Err(ValueError::Missing { key: "user" }),
+            (Some(_), None) => {
+                let what = "user".to_owned();
+                return Err(ValueError::Missing { what, key: "password-file", example: "FILE" });
+            }
+            (None, Some(_)) => {
+                let what = "password-file".to_owned();
+                return Err(ValueError::Missing { what, key: "user", example: "NAME" });
+            }
         };
         let spool = options.one("spool")?.unwrap_or_else(|| Path::new(SPOOLS).join(kind));
         Ok(Self {

@@ -12,8 +12,7 @@ use std::{collections::HashMap, path::Path};
 
 use monitor_core::{
     offline::Outcome,
-    record::{AnyRecord, PacketRecord, Text},
-    schema::Record as _,
+    record::{AnyRecord, Text},
 };
 
 pub(super) use self::describe::flags;
@@ -47,7 +46,7 @@ impl Packets {
         tally: &mut Tally,
     ) -> Result<Self, OutputError> {
         let form = Form::of(path)?;
-        let columns = fields.columns(PacketRecord::FIELDS);
+        let columns = fields.columns_of_packets();
         let (directory, name) = Directory::around(path).map_err(OutputError::file(path))?;
         let table = Table::create(&directory, &name, form, columns, replace, tally)?;
         let spool = Spool::create(&directory, path)?;

@@ -54,7 +54,7 @@ families! {
     FLOWS_FORGOTTEN = Counter "weir_flows_forgotten";
     /// Ended flows by reason.
     FLOWS_ENDED = Counter "weir_flows_ended";
-    /// Flows that made room before their time, by kind. They are among those that ended.
+    /// Flows evicted before their timeout because the flow table was short of room, by kind. They are among those that ended.
     FLOWS_LET_GO = Counter "weir_flows_let_go";
     /// 1: the last reading found the flow table short of room, and flows make it before their time.
     FLOW_TABLE_PRESSURE = Gauge "weir_flow_table_pressure";
@@ -64,7 +64,7 @@ families! {
     TRANSLATIONS = Gauge "weir_translations";
     /// Translations for which there was no room: flows behind them count beside those before.
     LOST_TRANSLATIONS = Counter "weir_lost_translations";
-    /// Times that news of translations were lost, and the table of connections was read again.
+    /// Times that translation updates were lost and the connection tracking table was read again.
     TRANSLATIONS_REREAD = Counter "weir_translations_reread";
 
     /// Bytes on the wire of TCP, UDP and SCTP flows, each flow counted once: all that weir_service_io_bytes_total has by key.
@@ -139,7 +139,7 @@ families! {
     DETECTION_ENTRIES = Gauge "weir_detection_entries";
     /// Entries that were forgotten to make room for others.
     DETECTION_EVICTED = Counter "weir_detection_evicted_entries";
-    /// Signs of behaviour for which no room was among the detections that go on.
+    /// Signs of detections dropped for lack of room among the open ones.
     DETECTION_DROPPED = Counter "weir_detection_dropped_signs";
     /// Messages that could not be parsed completely, by protocol and reason.
     PARSE_FAILURES = Counter "weir_parse_failures";

@@ -61,9 +61,11 @@ impl std::str::FromStr for SectionId {
         }
         let all: Vec<&str> = Self::ALL.iter().map(|section| section.as_str()).collect();
         let near = all.iter().min_by_key(|known| strsim::damerau_levenshtein(word, known));
-        Err(match near.filter(|known| strsim::damerau_levenshtein(word, known) <= 3) {
+        // Two slips of the finger, and less than half of the word: `foo` is like nothing.
+        let slips = 2.min(word.chars().count().saturating_sub(1) / 2);
+        Err(match near.filter(|known| strsim::damerau_levenshtein(word, known) <= slips) {
             Some(near) => format!("no such section, did you mean `{near}`?"),
-            None => format!("no such section; there are {}", all.join(", ")),
+            None => format!("no such section; use one of {}", all.join(", ")),
         })
     }
 }
@@ -240,6 +242,8 @@ mod tests {
     #[test]
     fn a_section_that_is_not_known_gives_the_nearest() {
         assert_eq!("dns".parse(), Ok(SectionId::Dns));
+        assert!("foo".parse::<SectionId>().is_err_and(|e| !e.contains("did you mean")));
+        assert!("".parse::<SectionId>().is_err_and(|e| !e.contains("did you mean")));
         assert!("domain".parse::<SectionId>().is_err_and(|e| e.contains("`domains`")));
         assert!("xyzzyxyzzy".parse::<SectionId>().is_err_and(|e| e.contains("summary, findings")));
     }

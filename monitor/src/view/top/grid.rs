@@ -91,6 +91,9 @@ pub(super) fn clock(time: Time) -> String {
     String::from_utf8_lossy(time.format().get(11..19).unwrap_or_default()).into_owned()
 }
 
+/// Columns of a lower rank go only where all others are as narrow as they can be.
+const NEEDED: u8 = 5;
+
 /// Where a column has a meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Of {
@@ -105,6 +108,8 @@ pub(super) struct Column {
     pub(super) title: &'static str,
     /// Narrowest and widest.
     width: (u16, u16),
+    /// Narrowest where a column that is needed to tell rows apart would have to go.
+    tight: u16,
     /// Share of the room that is left.
     weight: u16,
     /// Numbers end at the right and sort downwards.
@@ -117,16 +122,21 @@ pub(super) struct Column {
 impl Column {
     /// Text that grows from one width to another.
     pub(super) const fn text(title: &'static str, width: (u16, u16), weight: u16) -> Self {
-        Self { title, width, weight, number: false, rank: 0, of: Of::Both }
+        Self { title, width, tight: width.0, weight, number: false, rank: 0, of: Of::Both }
     }
 
     /// A number of a fixed width.
     pub(super) const fn number(title: &'static str, width: u16) -> Self {
-        Self { title, width: (width, width), weight: 0, number: true, rank: 0, of: Of::Both }
+        Self { title, width: (width, width), tight: width, weight: 0, number: true, rank: 0, of: Of::Both }
     }
 
     pub(super) const fn rank(self, rank: u8) -> Self {
         Self { rank, ..self }
+    }
+
+    /// As narrow as this before a column of a rank below [`NEEDED`] goes.
+    pub(super) const fn shrink(self, tight: u16) -> Self {
+        Self { tight, ..self }
     }
 
     pub(super) const fn only(self, of: Of) -> Self {
@@ -201,10 +211,19 @@ pub(super) fn layout(columns: &[Column], capture: bool, room: u16, needs: &[u16]
     let least = |kept: &[(usize, &Column)]| {
         kept.iter().map(|(_, column)| column.width.0 + GAP).sum::<u16>().saturating_sub(GAP)
     };
+    let tight = |kept: &[(usize, &Column)]| {
+        kept.iter().map(|(_, column)| column.tight + GAP).sum::<u16>().saturating_sub(GAP)
+    };
+    let mut is_tight = false;
     while least(&kept) > room {
         let Some(most) = kept.iter().map(|(_, column)| column.rank).max().filter(|rank| *rank > 0) else {
+            is_tight = true;
             break;
         };
+        is_tight = most < NEEDED && tight(&kept) <= room;
+        if is_tight {
+            break;
+        }
         kept.retain(|(_, column)| column.rank != most);
     }
     // Bars have no contents: they take their widest.
@@ -212,13 +231,14 @@ pub(super) fn layout(columns: &[Column], capture: bool, room: u16, needs: &[u16]
         Some(need) if !column.title.is_empty() => *need,
         _ => column.width.1,
     };
-    let mut widths: Vec<u16> = kept.iter().map(|(_, column)| column.width.0).collect();
-    for _ in least(&kept)..room {
+    let narrowest = |column: &Column| if is_tight { column.tight } else { column.width.0 };
+    let mut widths: Vec<u16> = kept.iter().map(|(_, column)| narrowest(column)).collect();
+    for _ in if is_tight { tight(&kept) } else { least(&kept) }..room {
         // Whoever has the least of its share is next.
         let hungry = kept.iter().zip(&mut widths).filter(|((i, c), width)| **width < need(*i, c));
         let next = hungry.min_by(|((_, a), x), ((_, b), y)| {
             let share = |column: &Column, width: u16| {
-                f64::from(width - column.width.0 + 1) / f64::from(column.weight.max(1))
+                f64::from(width - narrowest(column) + 1) / f64::from(column.weight.max(1))
             };
             share(a, **x).total_cmp(&share(b, **y))
         });

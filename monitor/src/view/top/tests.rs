@@ -124,6 +124,20 @@ fn every_size_is_drawn_or_said_to_be_too_small() {
 }
 
 #[test]
+fn rows_can_be_told_apart_at_60_columns_and_in_and_out_come_together() {
+    let mut top = top(3);
+    for width in 44..=220 {
+        let lines = screen(&mut top, width, 24);
+        let titles = &lines[row(&lines, "SERVER")];
+        let has = |title: &str| titles.split_whitespace().any(|word| word.trim_matches(['▼', '▲']) == title);
+        assert_eq!(has("CLIENT"), width >= 60, "{width}: {titles}");
+        assert_eq!(has("IN"), has("OUT"), "{width}: {titles}");
+        assert!(has("RATE") && has("NAME"), "{width}: {titles}");
+        assert!(has("PROCESS") || width < 200, "{width}: {titles}");
+    }
+}
+
+#[test]
 fn rows_are_sorted_and_what_is_chosen_is_followed() {
     let mut top = top(3);
     let lines = screen(&mut top, 120, 24);

@@ -106,12 +106,20 @@ fn unreadable(rejection: &QueryRejection) -> Response {
         "cannot parse integer from empty string",
         "number too large to fit in target type",
     ];
-    match text.rsplit_once(": ") {
-        Some((key, reason)) if numbers.contains(&reason) => {
-            bad_request(&format!("{key}: give a whole number, not too large"))
-        }
-        _ => bad_request(text),
-    }
+    let Some((key, reason)) = text.split_once(": ") else { return bad_request(text) };
+    let said = |what: &str, rest: &str| match rest.split_once(", expected ") {
+        Some((given, known)) => format!("{key}: {given} is {what}; use {known}"),
+        None => format!("{key}: {rest} is {what}"),
+    };
+    bad_request(&match reason {
+        "provided string was not `true` or `false`" => format!("{key}: use true or false"),
+        reason if numbers.contains(&reason) => format!("{key}: use a whole number that is not too large"),
+        reason => match (reason.strip_prefix("unknown variant "), reason.strip_prefix("unknown field ")) {
+            (Some(rest), _) => said("not a valid value", rest),
+            (_, Some(rest)) => said("not a parameter", rest),
+            _ => text.to_owned(),
+        },
+    })
 }
 
 fn bad_request(reason: &str) -> Response {

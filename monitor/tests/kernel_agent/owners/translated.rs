@@ -112,6 +112,28 @@ fn where_the_card_alone_is_counted_what_is_translated_is_nobodys_of_this_host() 
 }
 
 #[test]
+fn what_is_masqueraded_is_forwarded_also_where_nobody_reads_the_table_of_connections() {
+    let (here, there) = cable();
+    let inside = container(&here);
+    let agent = Agent::start(&here, &["--interface=eth0", "--owners.conntrack=false"]);
+    let _tcp = Maker::serving(&there, &["far", "tcp_server", THERE, "7001"]);
+    let _udp = Maker::serving(&there, &["far", "udp_server", THERE, "7002"]);
+    make(&inside, &["inside", "tcp", THERE, "7001"]);
+    make(&inside, &["datagrams", "udp", THERE, "7002"]);
+    for port in [7001, 7002] {
+        let found = flow(&agent, &format!("server port {port}"));
+        assert_eq!(text(&found, "client_ip"), HERE, "{found:#}");
+        assert_eq!(text(&found, "owner"), "forwarded", "{found:#}");
+    }
+    let page = agent.wait_for_drains();
+    assert_eq!(page.sum("weir_owner_io_packets_total", &[("owner", "kernel")]), 0.0);
+    // What the kernel itself sends has come in by none.
+    there.sh(&format!("ping -c 1 -W 2 {HERE}"));
+    let answered = flow(&agent, "icmp");
+    assert_eq!(text(&answered, "owner"), "kernel", "{answered:#}");
+}
+
+#[test]
 fn a_relay_owns_both_of_its_connections() {
     let (here, there) = cable();
     let inside = container(&here);

@@ -1,7 +1,7 @@
 // Draws a board from its JSON with Grafana's own components, and says of each panel what is wrong with it.
 
 import {
-  applyFieldOverrides, createDataFrame, createTheme, type DataFrame, dateTime, type FieldConfigSource, FieldConfigOptionsRegistry,
+  applyFieldOverrides, createDataFrame, getDisplayValueAlignmentFactors, createTheme, type DataFrame, dateTime, type FieldConfigSource, FieldConfigOptionsRegistry,
   FieldType, formattedValueToString, getFieldDisplayValues, type GrafanaTheme2, type InterpolateFunction, standardTransformers,
   standardTransformersRegistry, ThemeContext, type TimeRange, transformDataFrame,
 } from "@grafana/data";
@@ -74,6 +74,9 @@ const legend = (target: Target, metric: Record<string, string>): string =>
 
 const number = (text: string): number => Number(text.replace("Inf", "Infinity"));
 
+// Grafana's data source leaves a gap where Prometheus has no number.
+const point = (text: string): number | null => (text === "NaN" ? null : number(text));
+
 // As Grafana's data source makes frames of answers.
 function frames(target: Target, answers: Answer[], single: boolean): DataFrame[] {
   if (target.format === "table") {
@@ -90,7 +93,7 @@ function frames(target: Target, answers: Answer[], single: boolean): DataFrame[]
     return createDataFrame({ refId: target.refId, name: legend(target, metric), fields: [
       { name: "Time", type: FieldType.time, values: all.map(([time]) => time * 1000), config: {} },
       {
-        name: "Value", type: FieldType.number, labels: metric, values: all.map(([, text]) => number(text)),
+        name: "Value", type: FieldType.number, labels: metric, values: all.map(([, text]) => point(text)),
         config: { displayNameFromDS: legend(target, metric) },
       },
     ] });
@@ -175,13 +178,15 @@ function Content({ drawn, width, height }: { drawn: Drawn; width: number; height
   }
   if (panel.type === "bargauge") {
     const all = of(false);
+    const factors = getDisplayValueAlignmentFactors(all.map(({ display }) => display));
     const each = Math.min(46, height / Math.max(1, all.length));
     return <>{all.map((one, at) => (
       <BarGauge key={at} theme={theme} value={one.display} field={one.field} display={one.view?.getFieldDisplayProcessor(one.colIndex)}
-        width={width} height={each} orientation={"horizontal" as any} displayMode={panel.options.displayMode} showUnfilled
+        alignmentFactors={factors} width={width} height={each} orientation={"horizontal" as any} displayMode={panel.options.displayMode} showUnfilled
         text={{ titleSize: 12, valueSize: 14 }} />
     ))}</>;
   }
+  if (!data.some(({ length }) => length > 0)) return <p style={{ textAlign: "center" }}>No data</p>;
   if (panel.type === "timeseries") {
     return <TimeSeries frames={data} width={width} height={height} timeRange={timeRange} timeZone="utc" legend={panel.options.legend}
       options={panel.options} />;
@@ -217,6 +222,16 @@ function Page({ all }: { all: Drawn[] }) {
   );
 }
 
+// Whether a plot has colours: its axes and its grid are grey.
+function isDrawn(canvas: HTMLCanvasElement): boolean {
+  const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
+  for (let at = 0; at < data.length; at += 4) {
+    const [red, green, blue] = [data[at]!, data[at + 1]!, data[at + 2]!];
+    if (data[at + 3]! > 24 && Math.max(red, green, blue) - Math.min(red, green, blue) > 60) return true;
+  }
+  return false;
+}
+
 // What a person sees: no panel is empty, says what is no value, or has a number that is not the query's.
 function judge({ panel, answers, problems }: Drawn, section: Element | null): void {
   const text = section?.textContent ?? "";
@@ -228,6 +243,7 @@ function judge({ panel, answers, problems }: Drawn, section: Element | null): vo
     if (panel.type === "timeseries" && known === "" && target.legendFormat === "") problems.push(`${target.refId} has no legend`);
   }
   if (panel.type === "timeseries" && !section?.querySelector("canvas")) problems.push("has no plot");
+  if (panel.type === "timeseries" && section?.querySelector("canvas") && !isDrawn(section.querySelector("canvas")!)) problems.push("has no line");
   if (panel.type === "timeseries" && section) {
     for (const cell of section.querySelectorAll<HTMLElement>("[class*=LegendLabel], button")) {
       if (cell.textContent?.trim() === "") continue;

@@ -59,7 +59,9 @@ impl Encode for Encoder {
 
     fn record(&mut self, line: &Line<'_>, out: &mut Vec<u8>) -> bool {
         match line.record {
-            AnyRecord::Flow(flow) => {
+            // The end of a flow that had been idle since its last record adds nothing: a collector that counts records
+            // as flows would have one too many.
+            AnyRecord::Flow(flow) if flow.sent.packets + flow.received.packets > 0 => {
                 self.flow(flow, out);
                 true
             }

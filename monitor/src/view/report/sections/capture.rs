@@ -54,7 +54,12 @@ pub(super) fn throughput(context: &Context<'_>) -> Said {
 }
 
 pub(super) fn sizes(context: &Context<'_>) -> Said {
-    let about = "Packets by length on the wire; many small ones are ACKs, voice or a scan.";
+    let sizes = &context.report.capture.sizes;
+    let about = if sizes.last().is_some_and(|large| *large > 0) {
+        "Packets by length; those of 9,019 bytes and more are super-packets (GSO, GRO) that the card splits or has merged."
+    } else {
+        "Packets by length on the wire; many small ones are ACKs, voice or a scan."
+    };
     let rows = size_labels().into_iter().zip(context.report.capture.sizes);
     let rows: Vec<_> = rows.filter(|(_, n)| *n > 0).map(|(label, n)| (Cell::text(label), n)).collect();
     (about, shared("", "BYTES", rows, Cell::count).into_iter().collect())

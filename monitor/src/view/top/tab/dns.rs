@@ -1,4 +1,4 @@
-//! How DNS is, and which names were asked for.
+//! DNS health, and the top queried names.
 
 use std::borrow::Cow;
 

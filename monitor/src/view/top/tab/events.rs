@@ -1,4 +1,4 @@
-//! What happened.
+//! Events, newest first.
 
 use std::borrow::Cow;
 

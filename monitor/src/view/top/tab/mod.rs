@@ -26,11 +26,11 @@ pub enum Tab {
     Domains,
     /// Share of traffic by service.
     Services,
-    /// How TCP is.
+    /// TCP health.
     Tcp,
-    /// How DNS is.
+    /// DNS health.
     Dns,
-    /// What happened.
+    /// Events.
     Events,
     /// Share of traffic by address of other hosts.
     Hosts,

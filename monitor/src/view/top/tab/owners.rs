@@ -36,9 +36,14 @@ fn row(owner: &OwnerRow, at: usize) -> Row<'_> {
     let is_user = owner.is_user();
     let paint = if is_user { Paint::Accent } else { Paint::Dim };
     // A process without a unit, and what is no process, is told by its kind.
-    let unit = if is_user { owner.unit.as_deref().unwrap_or("no unit") } else { &*owner.owner };
+    let unit = match (&owner.unit, &*owner.owner) {
+        (Some(unit), _) => Value::text(unit),
+        (None, "other") => Value::text("other"),
+        (None, _) if is_user => Value::text("(no unit)"),
+        (None, kind) => Value::Text(Cow::Owned(format!("({kind})"))),
+    };
     let cells = vec![
-        Cell::new(Value::text(unit)).paint(paint),
+        Cell::new(unit).paint(paint),
         Cell::new(Value::maybe(owner.process.as_deref())),
         Cell::new(container(owner)),
         Cell::new(Value::Share(owner.share)).paint(Paint::Label),

@@ -1,4 +1,4 @@
-//! How TCP is.
+//! TCP health.
 
 use std::borrow::Cow;
 
