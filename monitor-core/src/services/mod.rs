@@ -42,7 +42,7 @@ pub enum ServiceError {
     Port(String),
     /// The text after the `/` is none of `tcp`, `udp`, `sctp`.
     Transport(String),
-    /// The name of this port is empty, longer than 63 bytes, or holds `=` or something other than printable ASCII.
+    /// The name of this port is longer than 63 bytes, or holds `=` or something other than printable ASCII.
     Name(ServicePort),
 }
 
@@ -54,7 +54,10 @@ impl std::fmt::Display for ServiceError {
                 write!(f, "service transport {text:?}: use one of tcp, udp, sctp")
             }
             Self::Name(at) => {
-                write!(f, "name of service {at}: use 1 to {NAME_MAX} printable ASCII characters without `=`")
+                write!(
+                    f,
+                    "name of service {at}: use at most {NAME_MAX} printable ASCII characters without `=`"
+                )
             }
         }
     }

@@ -129,14 +129,14 @@ settings! {
     promiscuous: bool = "promiscuous", "BOOL", "false", Restart;
     /// Flows that the kernel table holds; what does not fit is counted as overflow.
     max_flows: Number<16, 16_777_216> = "max-flows", "N", "131072", Restart;
-    /// Keep programs and tables in this directory of a BPF file system, such as `/sys/fs/bpf/weir`: they count on while no instance runs, and the next one goes on from there; `weir unpin` ends it. Takes 640 bytes a flow and 8 MiB more.
+    /// Keep programs and tables in this directory of a BPF file system, such as `/sys/fs/bpf/weir`: they count on while no instance runs, and the next one continues from there; `weir unpin` ends it. Takes 640 bytes a flow and 8 MiB more.
     pin: Option<PathBuf> = "pin", "DIR", "", Restart;
-    /// Pins of another version, or of other settings, are ended and counting begins anew, where they would be refused: event `pins_replaced`. For upgrades that nobody watches; it must stand beside `pin`.
+    /// Pins of another version, or of other settings, are ended and counting starts again, where they would be refused: event `pins_replaced`. For upgrades that nobody watches; it must stand beside `pin`.
     pin_replace: bool = "pin-replace", "BOOL", "false", Restart;
     /// Time between two readings of the kernel table.
     drain_interval: Period<100, 60_000> = "drain-interval", "TIME", "1s", Live;
 
-    /// An open TCP connection without packets ends after this: by default later than keep-alives come (RFC 5382, REQ-5). One that goes on after it is the same connection, `timeout.pressure` holds where the table is short of room, and attempts without answer or half-closed connections end after 5 minutes at most.
+    /// An open TCP connection without packets ends after this: by default later than keep-alives come (RFC 5382, REQ-5). One that continues after it is the same connection, `timeout.pressure` holds where the table is short of room, and attempts without answer or half-closed connections end after 5 minutes at most.
     timeout_tcp: Timeout = "timeout.tcp", "TIME", "2h4m", Live;
     /// A UDP flow without packets ends after this.
     timeout_udp: Timeout = "timeout.udp", "TIME", "1m", Live;

@@ -245,7 +245,7 @@ events! {
         /// Why.
         error: &'a (dyn std::error::Error + 'static),
     }
-        => error!(event, output, error = *error, "output not changed by the reload, what it did before goes on");
+        => error!(event, output, error = *error, "output not changed by the reload; it continues as before");
         show (Warning, format!("output {output} not changed: {error}"));
 
     /// The web config was read again, and holds.
@@ -371,16 +371,16 @@ events! {
         /// How many interfaces it counted.
         interfaces: usize,
     }
-        => info!(event, interfaces, "going on from the pins of an earlier instance");
-        show (Info, "counting goes on from the pins of an earlier instance".to_owned());
+        => info!(event, interfaces, "continuing from the pins of an earlier instance");
+        show (Info, "counting continues from the pins of an earlier instance".to_owned());
 
     /// Pins that could not be gone on from were ended: what passed until the next interface was counted is in no number.
     PinsReplaced = "pins_replaced" {
         /// What they differ in.
         what: &'a str,
     }
-        => warn!(event, what, "pins of another version or other settings were ended; counting begins anew");
-        show (Warning, format!("pins that differ in {what} were ended; counting begins anew"));
+        => warn!(event, what, "pins of another version or other settings were ended; counting starts again");
+        show (Warning, format!("pins that differ in {what} were ended; counting starts again"));
 
     /// An interface is counted no more: it is gone, or no longer meant.
     Detached = "detached" {
@@ -525,7 +525,7 @@ events! {
             event,
             output,
             error = *error,
-            "records cannot be written; counting goes on, and every batch is tried"
+            "records cannot be written; counting continues, and every batch is tried"
         );
         show (Warning, format!("{output}: records cannot be written: {error}"));
 

@@ -23,14 +23,22 @@ enum Surface {
     Metrics,
     /// Titles, descriptions and legends of the dashboards.
     Boards,
-    /// Documents.
+    /// Settings and flags, which become the configuration reference and `--help`.
+    Settings,
+    /// Errors of the configuration, of commands and of outputs.
+    Errors,
+    /// The log, and the events on the page.
+    Log,
+    /// Reference documents.
     Docs,
+    /// What to do, and how to read the screens: tasks, runbooks.
+    Guides,
 }
 
-use Surface::{Boards, Docs, Help, Metrics, Page, Report, Top};
+use Surface::{Boards, Docs, Errors, Guides, Help, Log, Metrics, Page, Report, Settings, Top};
 
 impl Surface {
-    const ALL: [Self; 7] = [Page, Top, Report, Help, Metrics, Boards, Docs];
+    const ALL: [Self; 11] = [Page, Top, Report, Help, Metrics, Boards, Settings, Errors, Log, Docs, Guides];
 
     /// Files and directories, and what of their files is read.
     const fn places(self) -> (&'static [&'static str], Extract) {
@@ -47,6 +55,32 @@ impl Surface {
                 Extract::Comments,
             ),
             Boards => (&["xtask/src/boards"], Extract::Literals),
+            Settings => (
+                &[
+                    "monitor/src/config/settings.rs",
+                    "monitor/src/command/flows.rs",
+                    "monitor/src/command/pcap/arguments.rs",
+                    "monitor/src/command/top/mod.rs",
+                    "monitor/src/app/plan.rs",
+                ],
+                Extract::Comments,
+            ),
+            Errors => (
+                &[
+                    "monitor/src/config",
+                    "monitor/src/command/mod.rs",
+                    "monitor/src/app/error.rs",
+                    "monitor/src/sink/error.rs",
+                    "monitor/src/cli.rs",
+                    "monitor/src/web/server.rs",
+                ],
+                Extract::Literals,
+            ),
+            Log => (&["monitor/src/telemetry/event.rs"], Extract::Literals),
+            Guides => (
+                &["docs/top.md", "docs/page.md", "docs/report.md", "docs/tasks", "docs/runbooks"],
+                Extract::Prose,
+            ),
             Docs => (&["README.md", "docs/metrics.md"], Extract::Prose),
         }
     }
@@ -72,10 +106,33 @@ const ALL: &[Surface] = &Surface::ALL;
 
 /// A phrase, where it is refused, and what to write.
 const PHRASES: &[(&str, &[Surface], &str)] = &[
-    ("sent again", &[Page, Top, Report, Metrics, Boards], "retransmissions; retrans %"),
+    (
+        "sent again",
+        &[Page, Top, Report, Metrics, Boards, Settings, Log, Guides],
+        "retransmissions; retrans %",
+    ),
     ("windows of zero", ALL, "zero window"),
     ("window of zero", ALL, "zero window"),
     ("round trip", SCREENS, "RTT"),
+    ("round trips", &[Guides], "RTTs"),
+    ("none of its values", &[Errors], "is not a valid value"),
+    ("no family with a budget", &[Errors], "is not a metric family with a limit"),
+    ("what there is", &[Errors], "see `weir COMMAND --help`"),
+    ("the other way round", &[Settings, Top, Page], "reverse the order"),
+    ("what comes first", &[Settings], "sort by"),
+    ("it is told", &[Settings, Errors, Log, Metrics, Guides], "reported"),
+    ("are told", &[Settings, Errors, Log, Metrics], "reported"),
+    ("nobody has", &[Settings, Errors, Log], "unused"),
+    ("whom root becomes", ALL, "user to switch to after startup"),
+    ("give up rights", ALL, "drop privileges"),
+    ("rights given up", ALL, "privileges dropped"),
+    ("leave with the process", ALL, "are detached on exit"),
+    ("counts itself", ALL, "counts on its own; standalone"),
+    ("made room before their time", ALL, "evicted"),
+    ("read again", &[Log], "reloaded"),
+    ("the old one holds", ALL, "the previous one stays in force"),
+    ("goes on", &[Page, Top, Report, Settings, Errors, Log, Guides], "continues"),
+    ("anew", &[Page, Top, Report, Settings, Log, Guides], "again"),
     ("half below", ALL, "median (p50)"),
     ("95 % below", ALL, "p95"),
     ("95 % within", ALL, "p95"),
@@ -246,8 +303,8 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
     for entry in fs::read_dir(path).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let read =
-            [".rs", ".ts", ".tsx", ".html"].iter().any(|end| name.ends_with(end)) && name != "tests.rs";
+        let read = [".rs", ".ts", ".tsx", ".html", ".md"].iter().any(|end| name.ends_with(end))
+            && name != "tests.rs";
         if path.is_dir() && name != "tests" {
             found.extend(files(&path)?);
         } else if read {

@@ -58,7 +58,7 @@ pub fn run(arguments: &Arguments) -> Result<(), CommandError> {
         return Err(CommandError::NoTerminal { instead: "without --tui the report is printed" });
     }
     let engine = engine(arguments.config_file.clone())?;
-    let mut outputs = if arguments.tui { Vec::new() } else { outputs(arguments, &paths)? };
+    let mut outputs = if arguments.tui { Vec::new() } else { outputs(arguments, &paths, &engine)? };
     let mut progress = Progress::new(arguments.json);
     if let Some(given) = &arguments.flow {
         outputs.push(Box::new(frame::life(given, &paths, &engine, &mut progress)?));
@@ -150,7 +150,11 @@ fn paths(arguments: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
 
 /// What the arguments ask for; a report on standard output when they ask for nothing. Files are created
 /// before anything is read: what cannot be written is known at once.
-fn outputs(arguments: &Arguments, paths: &[PathBuf]) -> Result<Vec<Box<dyn Sink>>, CommandError> {
+fn outputs(
+    arguments: &Arguments,
+    paths: &[PathBuf],
+    engine: &EngineConfig,
+) -> Result<Vec<Box<dyn Sink>>, CommandError> {
     let fields = Fields::choose(&arguments.fields)?;
     let mut outputs: Vec<Box<dyn Sink>> = Vec::new();
     let mut tally = Tally::default();
@@ -166,13 +170,13 @@ fn outputs(arguments: &Arguments, paths: &[PathBuf]) -> Result<Vec<Box<dyn Sink>
         return Err(OutputError::FieldsAlone.into());
     }
     if let Some(path) = &arguments.html {
-        outputs.push(report(arguments, paths, Destination::Html(path.clone()))?);
+        outputs.push(report(arguments, paths, engine, Destination::Html(path.clone()))?);
     }
     if let Some(path) = &arguments.write {
         outputs.push(Box::new(Save::create(path, arguments.force, &mut tally)?));
     }
     if outputs.is_empty() && !arguments.prometheus && arguments.flow.is_none() {
-        outputs.push(report(arguments, paths, Destination::Terminal { plain: arguments.no_color })?);
+        outputs.push(report(arguments, paths, engine, Destination::Terminal { plain: arguments.no_color })?);
     }
     report_notes(&tally);
     Ok(outputs)
@@ -187,12 +191,18 @@ fn report_notes(tally: &Tally) {
     }
 }
 
-fn report(arguments: &Arguments, paths: &[PathBuf], to: Destination) -> Result<Box<dyn Sink>, CommandError> {
+fn report(
+    arguments: &Arguments,
+    paths: &[PathBuf],
+    engine: &EngineConfig,
+    to: Destination,
+) -> Result<Box<dyn Sink>, CommandError> {
     let options = Options {
         sections: arguments.sections(),
         top: arguments.top.map_or(if matches!(to, Destination::Html(_)) { 25 } else { 10 }, usize::from),
         owners: arguments.asn_db.as_deref().map(Owners::open).transpose()?,
         source: screens::called(paths),
+        services: engine.services.clone(),
     };
     Ok(Box::new(ReportOutput::new(options, to)))
 }

@@ -7,7 +7,7 @@ mod purpose;
 mod sections;
 pub mod terminal;
 
-use monitor_core::report::Report;
+use monitor_core::{report::Report, services::ServiceTable};
 
 pub use document::SectionId;
 pub use owners::{Owners, OwnersError};
@@ -26,12 +26,19 @@ pub struct Options {
     pub owners: Option<Owners>,
     /// What was read, for the heading.
     pub source: String,
+    /// Names of ports.
+    pub services: ServiceTable,
 }
 
 /// The sections that are to be shown.
 pub fn sections(report: &Report, options: &Options) -> Vec<Section> {
-    let context =
-        Context { report, top: options.top, owners: options.owners.as_ref(), source: &options.source };
+    let context = Context {
+        report,
+        top: options.top,
+        owners: options.owners.as_ref(),
+        source: &options.source,
+        services: &options.services,
+    };
     let section = |id: &SectionId| sections::section(*id, &context);
     if options.sections.is_empty() {
         SectionId::ALL.iter().map(section).filter(|section| !section.blocks.is_empty()).collect()

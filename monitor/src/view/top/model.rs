@@ -191,7 +191,7 @@ impl Top {
             .as_ref()
             .is_some_and(|old| live.snapshot.uptime_seconds < old.uptime_seconds && !self.is_capture());
         if restarted {
-            self.notice = Some(("attached again: the instance was started anew".to_owned(), 10));
+            self.notice = Some(("attached again: the instance was restarted".to_owned(), 10));
         } else if let Some((_, left)) = &mut self.notice {
             *left = left.saturating_sub(1);
         }

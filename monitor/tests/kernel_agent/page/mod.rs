@@ -3,6 +3,7 @@
 mod access;
 mod browse;
 mod drawn;
+mod found;
 mod numbers;
 mod owners;
 mod proxied;

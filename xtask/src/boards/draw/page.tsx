@@ -178,7 +178,7 @@ function Content({ drawn, width, height }: { drawn: Drawn; width: number; height
   }
   if (panel.type === "bargauge") {
     const all = of(false);
-    const factors = getDisplayValueAlignmentFactors(all.map(({ display }) => display));
+    const factors = getDisplayValueAlignmentFactors(all);
     const each = Math.min(46, height / Math.max(1, all.length));
     return <>{all.map((one, at) => (
       <BarGauge key={at} theme={theme} value={one.display} field={one.field} display={one.view?.getFieldDisplayProcessor(one.colIndex)}

@@ -1,5 +1,6 @@
 use super::*;
 use crate::view::report::{Options, sections};
+use monitor_core::services::ServiceTable;
 
 /// A report of one flow whose every text is this.
 fn page(text: &str) -> String {
@@ -13,7 +14,13 @@ fn page(text: &str) -> String {
     *report.traffic.paths.entry((std::net::IpAddr::from([10, 0, 0, 1]), Some(Text::from(text)))) += 1000;
     *report.tls.versions.entry(Text::from(text)) += 1;
     report.tls.hellos = 1;
-    let options = Options { sections: Vec::new(), top: 10, owners: None, source: text.to_owned() };
+    let options = Options {
+        sections: Vec::new(),
+        top: 10,
+        owners: None,
+        source: text.to_owned(),
+        services: ServiceTable::default(),
+    };
     render(&sections(&report, &options), &report, &options)
 }
 

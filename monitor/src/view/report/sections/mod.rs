@@ -8,7 +8,10 @@ mod traffic;
 
 use std::{borrow::Cow, net::IpAddr};
 
-use monitor_core::report::{NameStat, Report, Top, Weighed};
+use monitor_core::{
+    report::{NameStat, Report, Top, Weighed},
+    services::ServiceTable,
+};
 
 pub(super) use capture::{peak, size_labels};
 pub(super) use traffic::NO_NAME;
@@ -28,6 +31,8 @@ pub(super) struct Context<'a> {
     pub(super) owners: Option<&'a Owners>,
     /// What was read, for the heading.
     pub(super) source: &'a str,
+    /// Names of ports.
+    pub(super) services: &'a ServiceTable,
 }
 
 /// A section.

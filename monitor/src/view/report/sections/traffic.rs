@@ -176,9 +176,8 @@ pub(super) fn services(context: &Context<'_>) -> Said {
     let traffic = &context.report.traffic;
     let (shown, rest, others) = heaviest(&traffic.services, context.top);
     let values: Vec<u64> = shown.iter().map(|(_, service)| service.bytes).chain([rest]).collect();
-    let names = ServiceTable::default();
     let rows = shown.into_iter().zip(units::shares(&values)).map(|((key, service), share)| {
-        let (port, name) = (port(key), service_name(key, &names));
+        let (port, name) = (port(key), service_name(key, context.services));
         let how = match key.application {
             Some(_) if service.from_wire > 0 => "payload",
             Some(_) => "port",
