@@ -119,9 +119,7 @@ impl ServiceTable {
         let mut specific = HashMap::new();
         for (at, name) in configured {
             let name = name.as_ref();
-            if name.len() > NAME_MAX
-                || name.is_empty()
-                || !name.bytes().all(|b| b.is_ascii_graphic() && b != b'=' || b == b' ')
+            if name.len() > NAME_MAX || !name.bytes().all(|b| b.is_ascii_graphic() && b != b'=' || b == b' ')
             {
                 return Err(ServiceError::Name(at));
             }
