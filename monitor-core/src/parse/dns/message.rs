@@ -84,8 +84,9 @@ impl<'a> Message<'a> {
         Ok(Self { bytes, header })
     }
 
-    /// Whether nothing says that these bytes are a message: it asks and answers nothing that could be read, or a
-    /// header stands alone that announces more. A message that is damaged further on is one.
+    /// Whether nothing says that these bytes are a message: a query asks nothing, a header stands alone that
+    /// announces more, or neither its flags nor the first entry are those of one. A message of which only a part is
+    /// damaged is one.
     pub fn is_noise(&self) -> bool {
         let announced = self.header.iter().skip(2).any(|count| *count != 0);
         match self.bytes.len() {
@@ -94,8 +95,29 @@ impl<'a> Message<'a> {
             // An error may repeat nothing of its query.
             Message::HEADER if announced => !self.is_truncated() || self.is_plausible() == Some(false),
             Message::HEADER => !self.is_response() || self.opcode() > 6,
-            _ => false,
+            // Stateful operations (RFC 8490) have their contents behind a header without numbers.
+            _ if !announced => !self.is_response() && self.opcode() != 6,
+            _ => {
+                let code_fits = if self.is_response() { self.rcode() <= 11 } else { self.rcode() == 0 };
+                !(self.has_known_flags() && code_fits || self.begins_with_an_entry())
+            }
         }
+    }
+
+    /// Whether the operation is known and the reserved bit not set.
+    const fn has_known_flags(&self) -> bool {
+        self.opcode() <= 6 && self.opcode() != 3 && self.flags() & 0x0040 == 0
+    }
+
+    /// Whether the first entry can be read and is of a class that is assigned (RFC 6895, 3.2). The upper bit is a
+    /// flag of multicast DNS (RFC 6762, 5.4 and 10.2); of EDNS the class is a size.
+    fn begins_with_an_entry(&self) -> bool {
+        let (kind, class) = match self.entries().next() {
+            Some(Ok(Entry::Question(question))) => (question.kind, question.class),
+            Some(Ok(Entry::Record(record))) => (record.kind, record.class),
+            _ => return false,
+        };
+        kind == RecordType::OPT || matches!(class & 0x7fff, 1 | 3 | 4 | 254 | 255)
     }
 
     /// Identifier.
@@ -188,7 +210,7 @@ impl<'a> Message<'a> {
     pub fn is_plausible(&self) -> Option<bool> {
         let query = !self.is_response();
         let counts_fit = self.question_count() <= 16 && (!query || self.header[3] == 0 || self.is_update());
-        if self.opcode() > 6 || self.opcode() == 3 || self.flags() & 0x0040 != 0 || !counts_fit {
+        if !self.has_known_flags() || !counts_fit {
             return Some(false);
         }
         match self.entries().next() {

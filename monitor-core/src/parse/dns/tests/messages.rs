@@ -3,7 +3,10 @@
 use simple_dns::{CLASS, Name, Packet, QCLASS, QTYPE, Question, ResourceRecord, TYPE, rdata::*};
 
 use super::build::{Build, lines, record, wire};
-use crate::parse::dns::{DnsError, Message, public_names};
+use crate::{
+    parse::dns::{DnsError, Message, public_names},
+    random::Random,
+};
 
 #[test]
 fn a_response_of_another_writer_comes_out_whole() {
@@ -197,4 +200,39 @@ fn a_header_that_announces_what_is_not_there_is_noise() {
     // A refusal without its question, and the begin of a query.
     assert!(!noise(&[1, 2, 0x80, 5, 0, 0, 0, 0, 0, 0, 0, 0]));
     assert!(!noise(&[1, 2, 1, 0, 0, 1, 0, 0, 0]));
+}
+
+#[test]
+fn bytes_that_are_longer_than_a_header_and_no_message_are_noise() {
+    let noise = |bytes: &[u8]| Message::new(bytes).is_ok_and(|message| message.is_noise());
+    assert!(noise(b"hello world junk") && noise(b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"));
+    assert!(noise(&[0; 40]) && noise(&[0xff; 40]) && noise(&[0; 13]));
+    let mut random = Random(9);
+    let junk = (0..10_000).filter(|_| {
+        let bytes: Vec<u8> = (0..60).map(|_| random.bits() as u8).collect();
+        !noise(&bytes)
+    });
+    // Flags that happen to be those of a message.
+    assert!(junk.count() < 1_000);
+
+    let query = [&[1, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], b"\x07example\x03org\0\0\x01\0\x01"].concat();
+    assert!(!noise(&query));
+    // Whatever word of its header is damaged, and its question.
+    for at in 2..6 {
+        let mut damaged = query.clone();
+        damaged[at * 2..at * 2 + 2].fill(0xaa);
+        assert!(!noise(&damaged), "word {at}");
+    }
+    let mut damaged = query.clone();
+    damaged[12] = 0x7f;
+    assert!(!noise(&damaged));
+    // All behind its flags.
+    damaged[4..].fill(0xaa);
+    assert!(!noise(&damaged));
+    // Known answers in a query of multicast DNS, a stateful operation, and a query of nothing but a cookie.
+    let mut known = query.clone();
+    (known[7], known[27]) = (1, 0x80);
+    assert!(!noise(&known));
+    assert!(!noise(&[1, 2, 0x30, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0]));
+    assert!(!noise(&[1, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 41, 4, 0xd0, 0, 0, 0, 0, 0, 0]));
 }
