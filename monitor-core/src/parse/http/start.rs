@@ -131,8 +131,18 @@ const fn is_token(byte: u8) -> bool {
         )
 }
 
+/// Empty lines that may stand before the first request (RFC 9112, 2.2).
+const EMPTY_LINES: usize = 2;
+
 /// What `bytes` begin with. Looks at a limited number of them, except for the end of the first line.
 pub fn begins(bytes: &[u8], dialect: Dialect) -> Begin {
+    let mut bytes = bytes;
+    for _ in 0..EMPTY_LINES {
+        bytes = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
+    }
+    if bytes == b"\r" {
+        return Begin::Unclear;
+    }
     if bytes.is_empty() {
         return Begin::Unclear;
     }
