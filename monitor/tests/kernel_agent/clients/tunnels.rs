@@ -68,8 +68,8 @@ fn what_goes_through_a_proxys_tunnel_has_the_name_that_its_hello_asks_for() {
         let bytes = |labels: &[(&str, &str)]| page.sum("weir_name_io_bytes_total", labels);
         let name = ("name", "secure.example.net");
         assert_eq!(bytes(&[name]), secure.total());
-        // A drain that falls between the proxy's answer and the hello counts under the name of the request so far.
-        assert!(bytes(&[name, ("source", "sni")]) > 50_000.0);
+        // Where a drain falls between the proxy's answer and the hello, what the next one finds has the name of the
+        // request yet: how much that is depends on when.
         assert_eq!(bytes(&[name, ("source", "sni")]) + bytes(&[name, ("source", "http")]), secure.total());
         assert_eq!(page.sum("weir_http_requests_total", &[("method", "CONNECT")]), 2.0);
         let hellos = [("carrier", "tcp"), ("sni", "present"), ("result", "answered")];
