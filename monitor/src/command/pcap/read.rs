@@ -19,7 +19,7 @@ use monitor_core::{
 use super::{CommandError, complain, progress::Progress, select::Selection};
 use crate::{
     sink::{Ending, OutputError, PacketView, Sink, Tally},
-    source::pcap::{Batch, Capture, CaptureError, Captures, Packet, Step, Stripped, strip},
+    source::pcap::{Batch, Capture, CaptureError, Captures, Packet, Step, Stripped, added, strip},
     telemetry::{Events, KernelStatus, Own},
     view::prometheus::{self, Context, Format},
 };
@@ -231,11 +231,12 @@ pub(super) fn files(paths: &[PathBuf]) -> Vec<Text> {
 #[inline]
 fn frame<'a>(file: u32, packet: &Packet<'a>) -> Option<Frame<'a>> {
     let Stripped { link, before, way } = strip(packet.link_type, packet.bytes)?;
+    let added = added(packet.link_type);
     Some(Frame {
         bytes: packet.bytes.get(before..).unwrap_or_default(),
         link,
-        length: packet.length,
-        before: before as u32,
+        length: packet.length.saturating_sub(added),
+        before: (before as u32).saturating_sub(added),
         ifindex: INTERFACE,
         hook_flags: hook_flags::ONE_SIDED,
         direction: Direction::Receive,
@@ -261,4 +262,26 @@ fn write(
     let any = !records.is_empty();
     records.clear();
     Ok(any)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_says_the_direction_is_no_part_of_the_frame() {
+        for (link_type, bytes, length, before) in [
+            (123, &[0x82, 0, 0, 32, 0xaa, 0x45][..], 96, 0),
+            (204, &[1, 0xff, 3, 0, 0x21, 0x45], 99, 0),
+            (205, &[1, 0x0f, 0, 8, 0, 0x45], 99, 4),
+            (206, &[1, 0x18, 0x41, 3, 0xcc, 0x45], 99, 4),
+        ] {
+            let packet =
+                Packet { number: 1, time: 0, length: 100, link_type, interface: 0, way: None, bytes };
+            let frame = frame(0, &packet).expect("a link type that is known");
+            assert_eq!((frame.length, frame.before), (length, before), "{link_type}");
+            assert_eq!(frame.way, Some(Direction::Transmit));
+            assert_eq!(frame.bytes.last(), Some(&0x45));
+        }
+    }
 }

@@ -33,6 +33,16 @@ pub(super) const fn at(link: Link, before: usize) -> Stripped {
     Stripped { link, before, way: None }
 }
 
+/// Bytes that whoever captured put before each frame of this link type, to say its direction, and that count in the
+/// length of the packet although they were never on the wire.
+pub const fn added(link_type: u32) -> u32 {
+    match link_type {
+        123 => 4,
+        204..=206 => 1,
+        _ => 0,
+    }
+}
+
 /// Takes off what the parser does not know. `None`: the link type is not known. A header that is cut
 /// short leaves nothing to parse.
 pub fn strip(link_type: u32, bytes: &[u8]) -> Option<Stripped> {
@@ -78,7 +88,11 @@ fn header(link_type: u32, b: &[u8]) -> Option<Header> {
         129 => arcnet(b, 2),
         // Direction, and how the header was compressed, in sixteen bytes.
         8 => Some(Stripped { way: slip_way(b), ..at(Link::Ip, 16) }),
+        6 => token_ring(b),
         10 => fddi(b),
+        // RFC 2625: addresses of Fibre Channel.
+        122 => Some(at(LLC, 16)),
+        123 => sunatm(b),
         // Multilink frame relay (FRF.16): begin and end, no control, a sequence number.
         182 if b.first().is_some_and(|first| first & 0xe0 == 0xc0) => {
             behind(b.get(2..).and_then(frame_relay), 2)
@@ -100,6 +114,11 @@ fn header(link_type: u32, b: &[u8]) -> Option<Header> {
         166 if b.get(1) == Some(&3) => Some(Stripped { way: ppp_way(b), ..at(Link::Ppp, 2) }),
         166 => Some(at(Link::Ppp, 0)),
         204 => Some(Stripped { way: ppp_way(b), ..at(Link::Ppp, 1) }),
+        205 => {
+            behind(hdlc(b.get(1..).unwrap_or_default()), 1).map(|found| Stripped { way: ppp_way(b), ..found })
+        }
+        206 => behind(frame_relay(b.get(1..).unwrap_or_default()), 1)
+            .map(|found| Stripped { way: ppp_way(b), ..found }),
         104 => be16(b, 2).map(|number| at(Link::EtherType(number), 4)),
         107 => frame_relay(b),
         // RFC 1483 and classical IP over ATM.
@@ -205,6 +224,26 @@ fn fddi(b: &[u8]) -> Option<Stripped> {
     Some(match b.first()? & 0x70 {
         0x50 => at(LLC, 13),
         _ => at(NOT_IP, 0),
+    })
+}
+
+/// IEEE 802.5: access and frame control, which says that an LLC header follows, two addresses, and the way through
+/// bridges where the sender's address has the bit of a group.
+fn token_ring(b: &[u8]) -> Option<Stripped> {
+    if b.get(1)? & 0xc0 != 0x40 {
+        return Some(at(NOT_IP, 0));
+    }
+    let route = if b.get(8)? & 0x80 == 0 { 0 } else { usize::from(b.get(14)? & 0x1f) };
+    Some(at(LLC, 14 + route))
+}
+
+/// `SunATM` devices: what the cell's contents are, and the circuit. 2 is RFC 1483 with an LLC header.
+fn sunatm(b: &[u8]) -> Option<Stripped> {
+    let kind = b.first()?;
+    let way = Some(if kind & 0x80 == 0 { Direction::Receive } else { Direction::Transmit });
+    Some(match kind & 0x0f {
+        2 => Stripped { way, ..at(LLC, 4) },
+        _ => Stripped { way, ..at(NOT_IP, 0) },
     })
 }
 
@@ -344,6 +383,15 @@ mod tests {
             fddi[0] = control;
             assert_eq!(stripped(10, &fddi), Some(link));
         }
+        let mut ring = [0; 20];
+        ring[1] = 0x40;
+        assert_eq!(stripped(6, &ring[..14]), Some((LLC, 14)));
+        (ring[8], ring[14]) = (0x80, 0xc6);
+        assert_eq!(stripped(6, &ring), Some((LLC, 20)));
+        assert_eq!(stripped(6, &[0x10, 0, 0, 0]), Some((NOT_IP, 0)));
+        assert_eq!(stripped(122, &[0; 16]), Some((LLC, 16)));
+        assert_eq!(stripped(123, &[2, 0, 0, 32]), Some((LLC, 4)));
+        assert_eq!(stripped(123, &[0x86, 0, 0, 5]), Some((NOT_IP, 0)));
         assert_eq!(stripped(182, &[0xc0, 1, 0x18, 0x41, 3, 0xcc]), Some((Link::Ip, 6)));
         assert_eq!(stripped(182, &[0xe0, 1, 0x18, 0x41, 3, 0xcc]), Some((NOT_IP, 0)));
         let mut infiniband = [0; 44];
@@ -438,6 +486,9 @@ mod tests {
         for (first, expected) in [(0, Direction::Receive), (1, Direction::Transmit)] {
             assert_eq!(way(204, &[first, 0xff, 3, 0, 0x21]), Some(expected));
             assert_eq!(way(166, &[first, 3, 0, 0x21]), Some(expected));
+            assert_eq!(way(205, &[first, 0x0f, 0, 8, 0]), Some(expected));
+            assert_eq!(way(206, &[first, 0x18, 0x41, 3, 0xcc]), Some(expected));
+            assert_eq!(way(123, &[first << 7 | 2, 0, 0, 32]), Some(expected));
         }
         let mut tap = vec![108, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0];
         tap.resize(108, 0);
@@ -456,6 +507,8 @@ mod tests {
         assert_eq!(stripped(104, &[0x8f, 0, 8, 0]), Some((IPV4, 4)));
         assert_eq!(stripped(204, &[1, 0xff, 3, 0, 0x21]), Some((Link::Ppp, 1)));
         assert_eq!(stripped(166, &[1, 3, 0, 0x21]), Some((Link::Ppp, 2)));
+        assert_eq!(stripped(205, &[1, 0x0f, 0, 8, 0]), Some((IPV4, 5)));
+        assert_eq!(stripped(206, &[0, 0x18, 0x41, 3, 0xcc]), Some((Link::Ip, 5)));
     }
 
     #[test]

@@ -30,7 +30,7 @@ use monitor_common::abi::Direction;
 
 pub use error::{CaptureError, Damage};
 pub use files::expand;
-pub use link::{Stripped, strip};
+pub use link::{Stripped, added, strip};
 pub use merge::{Captures, Step};
 
 use buffer::Buffer;
