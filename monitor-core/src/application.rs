@@ -7,7 +7,15 @@ mod recognise;
 
 pub use recognise::{Sight, recognise};
 
+use std::{collections::HashMap, sync::LazyLock};
+
+use foldhash::fast::RandomState;
+
 use crate::record::Carrier;
+
+/// Applications by their words: asked for the service of each flow.
+static BY_WORD: LazyLock<HashMap<&'static str, Application, RandomState>> =
+    LazyLock::new(|| Application::ALL.iter().map(|known| (known.as_str(), *known)).collect());
 
 /// Declares the applications with their words.
 macro_rules! applications {
@@ -27,7 +35,7 @@ macro_rules! applications {
             pub fn of_service(service: &str) -> Option<Self> {
                 Some(match service {
                     $($($($service)|+ => Self::$name,)?)+
-                    _ => return Self::ALL.iter().copied().find(|known| known.as_str() == service),
+                    _ => return BY_WORD.get(service).copied(),
                 })
             }
 

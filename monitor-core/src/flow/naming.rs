@@ -22,7 +22,8 @@ pub(crate) struct Naming {
     pub(crate) held: Held,
     /// It counts under what is known of it, and was counted as a connection.
     decided: bool,
-    labels: Option<Labels>,
+    /// Made when it counts: most of what is in a table at any time has none.
+    labels: Option<Box<Labels>>,
 }
 
 /// What waits for a name.
@@ -100,14 +101,14 @@ pub(crate) fn due<'a>(entry: &'a mut Entry, services: &ServiceTable, now: u64, e
         return None;
     }
     let fits = |labels: &Labels| labels.answered == entry.answered && labels.known == entry.talk.known;
-    if !entry.naming.labels.as_ref().is_some_and(fits) {
-        entry.naming.labels = Some(labels(entry, services));
+    if !entry.naming.labels.as_deref().is_some_and(fits) {
+        entry.naming.labels = Some(Box::new(labels(entry, services)));
     }
     let naming = &mut entry.naming;
     let opened = !std::mem::replace(&mut naming.decided, true);
     let held = std::mem::take(&mut naming.held);
     let owners = &entry.owners;
-    naming.labels.as_ref().map(|labels| Due { held, opened, labels, owners })
+    naming.labels.as_deref().map(|labels| Due { held, opened, labels, owners })
 }
 
 /// Whether no other name can outdo it but one of the same kind, which comes too late.

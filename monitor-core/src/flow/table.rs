@@ -7,6 +7,8 @@
 use std::collections::{HashMap, hash_map};
 use std::ops::Range;
 
+use foldhash::fast::RandomState;
+
 use super::{
     entry::{Entry, Sighting},
     translation::Ends,
@@ -70,7 +72,7 @@ pub(crate) struct Table {
     entries: Vec<Entry>,
     free: Vec<u32>,
     /// Slot of the entry that counts, for each 5-tuple; the others hang on it by `next`.
-    tuples: HashMap<Tuple, u32>,
+    tuples: HashMap<Tuple, u32, RandomState>,
 }
 
 impl Table {

@@ -2,6 +2,7 @@
 //!
 //! Plain data; [`to_json`] makes a line of it. What is absent is left out.
 
+mod json;
 mod line;
 mod message;
 mod owner;
@@ -549,7 +550,7 @@ impl AnyRecord {
 /// None that a record of this crate can cause; on an error of `serde_json` the line is taken back.
 pub fn to_json<R: Serialize>(record: &R, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
     let begin = out.len();
-    let written = serde_json::to_writer(&mut *out, record);
+    let written = record.serialize(json::Json(out));
     if written.is_ok() {
         out.push(b'\n');
     } else {

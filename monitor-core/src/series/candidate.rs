@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use foldhash::fast::RandomState;
+
 use super::lightest::{Lightest, score};
 
 /// A Space-Saving summary (Metwally, Agrawal, El Abbadi 2005) of the keys that were turned away: a
@@ -10,7 +12,7 @@ use super::lightest::{Lightest, score};
 #[derive(Clone, Debug)]
 pub(super) struct Candidates<K> {
     capacity: usize,
-    index: HashMap<K, u32>,
+    index: HashMap<K, u32, RandomState>,
     entries: Vec<Candidate<K>>,
     by_weight: Lightest,
     sequence: u64,
@@ -29,7 +31,7 @@ impl<K: Hash + Eq + Clone> Candidates<K> {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
             capacity,
-            index: HashMap::new(),
+            index: HashMap::default(),
             entries: Vec::new(),
             by_weight: Lightest::default(),
             sequence: 0,

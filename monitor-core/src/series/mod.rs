@@ -27,6 +27,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use candidate::Candidates;
+use foldhash::fast::RandomState;
 use lightest::{Lightest, score};
 use pace::{Births, Decay};
 
@@ -61,7 +62,7 @@ const CANDIDATES: (usize, usize) = (16, 1024);
 #[derive(Clone, Debug)]
 pub struct Family<K, const N: usize> {
     config: SeriesConfig,
-    index: HashMap<K, u32>,
+    index: HashMap<K, u32, RandomState>,
     entries: Vec<Entry<K, N>>,
     by_weight: Lightest,
     by_age: Lightest,
@@ -105,7 +106,7 @@ impl<K: Hash + Eq + Clone, const N: usize> Family<K, N> {
     pub fn new(config: SeriesConfig, now: u64) -> Self {
         Self {
             config,
-            index: HashMap::new(),
+            index: HashMap::default(),
             entries: Vec::new(),
             by_weight: Lightest::default(),
             by_age: Lightest::default(),

@@ -328,13 +328,16 @@ fn smpp(sight: &Sight<'_>) -> Option<bool> {
 
 /// The begin of a stream of stanzas (RFC 6120, 4.2).
 fn xmpp(sight: &Sight<'_>) -> Option<bool> {
+    if sight.u8(0)? != b'<' {
+        return Some(false);
+    }
     let stream =
         sight.holds(128, b"<stream:stream") || sight.holds(128, b"urn:ietf:params:xml:ns:xmpp-framing");
     let stanza = [&b"<iq "[..], b"<message ", b"<presence ", b"<presence>", b"<stream:features>"]
         .into_iter()
         .any(|word| sight.has(0, word));
     Some(
-        (sight.u8(0)? == b'<' && stream)
+        stream
             || (stanza
                 && (sight.holds(512, b"jabber:") || sight.holds(512, b" to=") || sight.on(&[5222, 5269]))),
     )

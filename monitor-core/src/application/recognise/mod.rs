@@ -24,6 +24,8 @@ mod sight;
 #[cfg(test)]
 mod tests;
 
+use std::sync::LazyLock;
+
 use monitor_common::abi::Transport;
 
 use super::Application;
@@ -70,11 +72,14 @@ pub fn recognise(transport: Transport, sight: &Sight<'_>) -> Option<Application>
         Transport::Udp => plain::datagram(sight.bytes, sight.ports),
         _ => return None,
     };
-    plain.or_else(|| {
-        FAMILIES
-            .into_iter()
-            .flatten()
-            .find(|one| one.transport == transport && (one.is)(sight) == Some(true))
-            .map(|one| one.application)
-    })
+    let rest = if transport == Transport::Tcp { &*OF_TCP } else { &*OF_UDP };
+    plain.or_else(|| rest.iter().find(|one| (one.is)(sight) == Some(true)).map(|one| one.application))
+}
+
+/// Those of a transport, in their order.
+static OF_TCP: LazyLock<Vec<&'static Recogniser>> = LazyLock::new(|| of(Transport::Tcp));
+static OF_UDP: LazyLock<Vec<&'static Recogniser>> = LazyLock::new(|| of(Transport::Udp));
+
+fn of(transport: Transport) -> Vec<&'static Recogniser> {
+    FAMILIES.into_iter().flatten().filter(|one| one.transport == transport).collect()
 }

@@ -76,16 +76,42 @@ impl<'a> Sight<'a> {
     /// Whether bytes stand somewhere in the first `within`.
     pub(super) fn holds(&self, within: usize, bytes: &[u8]) -> bool {
         let head = self.bytes.get(..within.min(self.bytes.len())).unwrap_or_default();
-        head.windows(bytes.len()).any(|part| part == bytes)
+        let Some(first) = bytes.first() else { return true };
+        let mut rest = head;
+        while let Some(at) = position(rest, *first) {
+            rest = rest.get(at..).unwrap_or_default();
+            if rest.starts_with(bytes) {
+                return true;
+            }
+            rest = rest.get(1..).unwrap_or_default();
+        }
+        false
     }
 
     /// The first line without its end, if it ends within 512 bytes.
     pub(super) fn line(&self) -> Option<&'a [u8]> {
         let head = self.bytes.get(..self.bytes.len().min(512)).unwrap_or_default();
-        let end = head.iter().position(|byte| *byte == b'\n')?;
+        let end = position(head, b'\n')?;
         let line = head.get(..end)?;
         Some(line.strip_suffix(b"\r").unwrap_or(line))
     }
+}
+
+/// Where a byte stands first. Eight bytes are looked at together: most payloads have no line and none of the words,
+/// and are looked through to their end.
+fn position(bytes: &[u8], byte: u8) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let differs = u64::from_le_bytes(*word) ^ (ONES * u64::from(byte));
+        // The lowest byte that is zero has its high bit set; those above it may too.
+        let zero = differs.wrapping_sub(ONES) & !differs & HIGH;
+        if zero != 0 {
+            return Some(at * 8 + zero.trailing_zeros() as usize / 8);
+        }
+    }
+    rest.iter().position(|one| *one == byte).map(|at| words.len() * 8 + at)
 }
 
 /// Longest message that is believed.
@@ -94,4 +120,27 @@ const MESSAGE_MAX: usize = 1 << 24;
 /// Whether all bytes are printable ASCII.
 pub(super) fn is_printable(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| (b' '..=b'~').contains(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+
+    #[test]
+    fn a_byte_and_a_word_are_found_where_they_stand_first() {
+        let mut random = Random(7);
+        for length in 0..2_000_usize {
+            let bytes: Vec<u8> =
+                (0..length % 60).map(|_| [0, 1, 2, 0x80, 0xff][random.bits() as usize % 5]).collect();
+            for byte in [0, 1, 2, 3, 0x80, 0x81, 0xff] {
+                assert_eq!(position(&bytes, byte), bytes.iter().position(|one| *one == byte), "{bytes:?}");
+            }
+            let sight = Sight::of(&bytes, (0, 0));
+            for word in [&[1, 2][..], &[0, 0, 0], &[0xff], &[]] {
+                let stands = word.is_empty() || bytes.windows(word.len()).any(|part| part == word);
+                assert_eq!(sight.holds(60, word), stands, "{bytes:?} {word:?}");
+            }
+        }
+    }
 }
