@@ -220,6 +220,27 @@ fn messages_write_their_own_forms() {
 }
 
 #[test]
+fn lines_are_what_a_writer_of_any_json_makes() {
+    let mut odd = full();
+    odd.name = Some(Text::from("a\\032\"b\" b\u{fc}cher"));
+    odd.vlans = Vlans(vec![7, 4094]);
+    odd.handshake_seconds = Some(f64::NAN);
+    odd.first_response_seconds = Some(1e-9);
+    let records = [
+        AnyRecord::Flow(Box::new(small())),
+        AnyRecord::Flow(Box::new(full())),
+        AnyRecord::Flow(Box::new(odd)),
+        AnyRecord::Tls(Box::new(TlsRecord { versions: vec![Text::from("1.3")], ..hello() })),
+        AnyRecord::Dns(Box::new(query("www.example.com"))),
+    ];
+    for record in &records {
+        let mut line = Vec::new();
+        to_json(record, &mut line).unwrap();
+        assert_eq!(String::from_utf8(line).unwrap(), serde_json::to_string(record).unwrap() + "\n");
+    }
+}
+
+#[test]
 fn other_protocols_are_numbers_in_quotes() {
     let mut record = small();
     record.identity.transport = Protocol(47);

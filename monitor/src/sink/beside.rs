@@ -51,6 +51,11 @@ impl Beside {
         Ok(Self { batch: Vec::with_capacity(BATCH), to: Some(to), whole, thread: Some(thread) })
     }
 
+    fn add(&mut self, record: AnyRecord) -> Done {
+        self.batch.push(record);
+        if self.batch.len() == BATCH { self.send() } else { Ok(()) }
+    }
+
     fn send(&mut self) -> Done {
         let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
         match &self.to {
@@ -78,13 +83,11 @@ fn run(mut sink: Box<dyn Sink + Send>, from: &Receiver<Vec<AnyRecord>>, whole: &
 
 impl Sink for Beside {
     fn write(&mut self, records: &[AnyRecord], _: &mut Tally) -> Done {
-        for record in records {
-            self.batch.push(record.clone());
-            if self.batch.len() == BATCH {
-                self.send()?;
-            }
-        }
-        Ok(())
+        records.iter().cloned().try_for_each(|record| self.add(record))
+    }
+
+    fn take(&mut self, records: &mut Vec<AnyRecord>, _: &mut Tally) -> Done {
+        records.drain(..).try_for_each(|record| self.add(record))
     }
 
     fn finish(&mut self, _: &mut Tally) -> Done {
@@ -141,8 +144,11 @@ mod tests {
     fn all_is_written_before_the_end() {
         let (mut beside, finished) = started(3_000);
         let records = records(300);
-        for _ in 0..10 {
+        for _ in 0..5 {
             beside.write(&records, &mut Tally::default()).unwrap();
+            let mut records = records.clone();
+            beside.take(&mut records, &mut Tally::default()).unwrap();
+            assert!(records.is_empty());
         }
         beside.finish(&mut Tally::default()).unwrap();
         assert!(*finished.lock().unwrap());

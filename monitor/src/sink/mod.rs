@@ -85,6 +85,11 @@ pub trait Sink {
     /// running instance goes on with the next records, a capture ends.
     fn write(&mut self, records: &[AnyRecord], tally: &mut Tally) -> Result<(), OutputError>;
 
+    /// The same of records that nobody else needs: it may keep them, and what it leaves is dropped.
+    fn take(&mut self, records: &mut Vec<AnyRecord>, tally: &mut Tally) -> Result<(), OutputError> {
+        self.write(records, tally)
+    }
+
     /// Files were moved away, or are to be: what comes next goes to new ones (SIGHUP).
     fn reopen(&mut self, _tally: &mut Tally) -> Result<(), OutputError> {
         Ok(())

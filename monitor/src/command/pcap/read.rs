@@ -256,10 +256,14 @@ fn write(
     if !matches!(selection, Selection::All) {
         records.retain(|record| selection.record(record));
     }
-    for output in outputs {
-        output.write(records, &mut Tally::default())?;
-    }
     let any = !records.is_empty();
+    // The last may have them, which saves it a copy.
+    if let Some((last, others)) = outputs.split_last_mut() {
+        for output in others {
+            output.write(records, &mut Tally::default())?;
+        }
+        last.take(records, &mut Tally::default())?;
+    }
     records.clear();
     Ok(any)
 }

@@ -4,14 +4,21 @@
 //! on. A file is held open only from its first packet to its last, so that a thousand files of one long
 //! capture need one file descriptor. What cannot be opened twice (standard input, pipes) stays open.
 
-use std::{cell::Cell, fs, path::PathBuf, rc::Rc};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 use super::{Batch, Capture, CaptureError};
 
 /// Captures that are read together.
 pub struct Captures {
     sources: Vec<Source>,
-    read: Rc<Cell<u64>>,
+    read: Arc<AtomicU64>,
     size: Option<u64>,
     /// The file that gave the last packets.
     last: usize,
@@ -67,7 +74,7 @@ impl Captures {
     /// # Errors
     /// When one does not exist, or none is a capture.
     pub fn open(paths: &[PathBuf]) -> Result<Self, CaptureError> {
-        let read = Rc::<Cell<u64>>::default();
+        let read = Arc::<AtomicU64>::default();
         let several = paths.len() > 1;
         let mut size = Some(0);
         let mut sources = Vec::with_capacity(paths.len());
@@ -93,7 +100,7 @@ impl Captures {
             return Err(error);
         }
         if several {
-            read.set(0);
+            read.store(0, Relaxed);
         }
         Ok(Self { sources, read, size, last: 0 })
     }
@@ -147,7 +154,7 @@ impl Captures {
 
     /// Bytes that were read so far, as they lie in the files.
     pub fn read(&self) -> u64 {
-        self.read.get()
+        self.read.load(Relaxed)
     }
 
     /// Bytes of all files; `None` when that is not known.

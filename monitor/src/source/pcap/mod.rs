@@ -19,11 +19,13 @@ mod ng;
 mod tests;
 
 use std::{
-    cell::Cell,
     fs::File,
     io::{self, Read},
     path::Path,
-    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use monitor_common::abi::Direction;
@@ -35,6 +37,7 @@ pub use merge::{Captures, Step};
 
 use buffer::Buffer;
 use classic::Classic;
+use compression::Stream;
 use ng::Ng;
 
 /// Longest record that is believed. The formats' own bound is 256 KiB; super-packets are longer.
@@ -201,20 +204,23 @@ impl Capture {
     /// # Errors
     /// When it cannot be read, or is no capture.
     pub fn open(path: &Path) -> Result<Self, CaptureError> {
-        Self::open_counted(path, &Rc::default())
+        Self::open_counted(path, &Arc::default())
     }
 
     /// Opens a file, and adds to `read` the bytes that are read from it.
-    fn open_counted(path: &Path, read: &Rc<Cell<u64>>) -> Result<Self, CaptureError> {
-        let read = Rc::clone(read);
-        if path.as_os_str() == "-" {
-            return Self::new("standard input", Box::new(Counted { reader: io::stdin().lock(), read }));
-        }
-        let name = path.display().to_string();
-        match File::open(path) {
-            Ok(reader) => Self::new(&name, Box::new(Counted { reader, read })),
-            Err(source) => Err(CaptureError::Open { name, source }),
-        }
+    fn open_counted(path: &Path, read: &Arc<AtomicU64>) -> Result<Self, CaptureError> {
+        let read = Arc::clone(read);
+        let (name, plain) = if path.as_os_str() == "-" {
+            let stream = Stream::open(Counted { reader: io::stdin(), read });
+            ("standard input".to_owned(), stream.and_then(Stream::beside))
+        } else {
+            let name = path.display().to_string();
+            match File::open(path) {
+                Ok(reader) => (name, Stream::open(Counted { reader, read }).and_then(Stream::beside)),
+                Err(source) => return Err(CaptureError::Open { name, source }),
+            }
+        };
+        Self::of(name, plain)
     }
 
     /// Reads from anything; `name` is what errors call it.
@@ -222,8 +228,12 @@ impl Capture {
     /// # Errors
     /// When it cannot be read, or is no capture.
     pub fn new(name: &str, reader: Box<dyn Read>) -> Result<Self, CaptureError> {
-        let name = name.to_owned();
-        let opened = compression::decompress(reader).and_then(|plain| {
+        let plain = Stream::open(reader).map(|stream| Box::new(stream) as Box<dyn Read>);
+        Self::of(name.to_owned(), plain)
+    }
+
+    fn of(name: String, plain: Result<Box<dyn Read>, Damage>) -> Result<Self, CaptureError> {
+        let opened = plain.and_then(|plain| {
             let mut buffer = Buffer::new(plain);
             let mut interfaces = Interfaces::default();
             let format = detect(&mut buffer, &mut interfaces)?;
@@ -348,13 +358,13 @@ impl Capture {
 /// A reader that says how far it has come.
 struct Counted<R> {
     reader: R,
-    read: Rc<Cell<u64>>,
+    read: Arc<AtomicU64>,
 }
 
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         let read = self.reader.read(to)?;
-        self.read.set(self.read.get() + read as u64);
+        self.read.fetch_add(read as u64, Relaxed);
         Ok(read)
     }
 }

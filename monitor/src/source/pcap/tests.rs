@@ -116,8 +116,20 @@ type Seen = (u64, u32, u32, Vec<u8>);
 
 /// Everything that can be read, and how it ended.
 fn read(bytes: &[u8]) -> (Vec<Seen>, Option<CaptureError>) {
+    read_from(open(bytes))
+}
+
+/// The same of a file.
+fn read_file(bytes: &[u8]) -> (Vec<Seen>, Option<CaptureError>) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("made");
+    std::fs::write(&path, bytes).expect("space");
+    read_from(Capture::open(&path))
+}
+
+fn read_from(opened: Result<Capture, CaptureError>) -> (Vec<Seen>, Option<CaptureError>) {
     let mut seen = Vec::new();
-    let mut capture = match open(bytes) {
+    let mut capture = match opened {
         Ok(capture) => capture,
         Err(error) => return (seen, Some(error)),
     };
@@ -193,6 +205,11 @@ fn compression_is_known_by_content_also_in_pieces() {
         assert!(error.is_none(), "{error:?}");
         let (seen, error) = read(&packed[..packed.len() - 20]);
         assert!(seen.len() < expected().len() || error.is_some(), "a cut stream is no whole one");
+        // Unpacked beside the reader, as files are, it is the same, with its damage at the same place.
+        assert_eq!(read_file(&packed).0, expected());
+        let (seen_beside, error_beside) = read_file(&packed[..packed.len() - 20]);
+        assert_eq!(seen_beside, seen);
+        assert_eq!(error_beside.is_some(), error.is_some());
     }
 }
 
