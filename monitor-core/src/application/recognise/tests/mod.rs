@@ -93,7 +93,7 @@ fn words_are_unique_and_can_be_labels() {
 fn noise_is_hardly_ever_taken_for_something() {
     let mut random = Random(17);
     let mut taken = Vec::new();
-    for _ in 0..50_000 {
+    for _ in 0..10_000 {
         let bytes: Vec<u8> = (0..random.below(120)).map(|_| random.bits() as u8).collect();
         taken.extend(detect(Transport::Tcp, &bytes, (1, 2)));
         taken.extend(detect(Transport::Udp, &bytes, (1, 2)));
