@@ -4,6 +4,8 @@
 //! `u64` in nanoseconds of the flow clock (`CLOCK_MONOTONIC` live, nanoseconds since the epoch
 //! offline), so that a live host and a capture file go through the same code.
 
+#![forbid(unsafe_code)]
+
 pub mod application;
 pub mod detection;
 pub mod engine;

@@ -81,7 +81,7 @@ fn dispatch(command: Command) -> Result<(), Error> {
         Command::Sbom => sbom::run(&project).map(|path| println!("{}", path.display())),
         Command::Unsafe { check: true } => check::unsafe_code::check(&project),
         Command::Unsafe { check: false } => check::unsafe_code::write(&project),
-        Command::Miri => memory::run(&project).map(drop),
+        Command::Miri => memory::run(&project, &memory::CRATES).map(drop),
         Command::Fuzz { plan } => fuzz::run(&project, &plan),
         Command::Soak { plan } => soak::run(&project, plan),
         Command::Attack { plan } => attack::run(&project, plan),

@@ -22,6 +22,8 @@ pub(crate) fn subcommand(project: &Project, name: &str, version: &str) -> Result
         .args(["install", name, "--version", version, "--locked", "--quiet", "--debug", "--root"])
         .arg(&root)
         .env("CARGO_TARGET_DIR", &scratch)
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
+        .env("CARGO_INCREMENTAL", "0")
         .run()?;
     fs::remove_dir_all(&scratch).map_err(|source| Error::File {
         operation: "remove",
