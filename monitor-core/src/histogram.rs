@@ -95,7 +95,7 @@ impl<const N: usize> Histogram<N> {
     }
 
     /// The value that a part of all (0 to 1) does not exceed: the middle of the part of a bucket in which it is
-    /// ([`PARTS`] has the error); those beyond the last bound count as on it. `None` without values.
+    /// (within 2 %, in the first bucket within 5 %); those beyond the last bound count as on it. `None` without values.
     pub fn quantile(&self, part: f64) -> Option<f64> {
         let rank = part.clamp(0.0, 1.0) * self.count() as f64;
         let mut below = 0.0;
