@@ -30,16 +30,16 @@ const LOWEST: f64 = 1.0 / 16.0;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Histogram<const N: usize> {
     bounds: &'static [f64; N],
-    /// Observations of each bucket alone, not cumulative, by its parts.
-    counts: [[u64; PARTS]; N],
+    /// Observations of each bucket alone, not cumulative, by its parts: kilobytes, which are on no stack.
+    counts: Box<[[u64; PARTS]; N]>,
     beyond: u64,
     sum: f64,
 }
 
 impl<const N: usize> Histogram<N> {
     /// An empty histogram. The bounds are inclusive and ascend.
-    pub const fn new(bounds: &'static [f64; N]) -> Self {
-        Self { bounds, counts: [[0; PARTS]; N], beyond: 0, sum: 0.0 }
+    pub fn new(bounds: &'static [f64; N]) -> Self {
+        Self { bounds, counts: Box::new([[0; PARTS]; N]), beyond: 0, sum: 0.0 }
     }
 
     /// Counts one value in seconds. A negative one, which only a clock that was set can make, counts
