@@ -425,9 +425,12 @@ fn outputs_of_the_file_come_change_and_go_with_sighup() {
     write(&(table("a", "fields = [\"client_port\"]") + &table("b", "queue = 5000")));
     agent.process.signal(Signal::SIGHUP);
     wait("b");
-    wait_for("lines with the chosen field alone", || {
+    wait_for("lines with their kind and the chosen field alone", || {
         datagrams(&here, &there, 2);
-        lines(&path("a")).iter().any(|line| line.as_object().is_some_and(|o| o.len() == 1)).then_some(())
+        let chosen = |line: &serde_json::Value| {
+            line.as_object().is_some_and(|o| o.len() == 2 && o.contains_key("record"))
+        };
+        lines(&path("a")).iter().any(chosen).then_some(())
     });
     // What is wrong is one line in the log, and what there is goes on.
     write(&table("b", "kin = 1"));
