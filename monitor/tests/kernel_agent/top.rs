@@ -163,8 +163,7 @@ fn sizes_units_pause_and_mouse_do_what_they_should() {
 
     for (columns, rows) in [(44, 8), (80, 24), (200, 60)] {
         tmux.resize(columns, rows);
-        let screen =
-            tmux.wait_screen("that size", |s| s.len() == usize::from(rows) && has(s, "first.example"));
+        let screen = tmux.wait_screen("that size", |s| s.len() == usize::from(rows) && has(s, "first.exa"));
         assert!(screen.iter().all(|line| line.chars().count() <= usize::from(columns)), "{screen:#?}");
     }
     tmux.resize(30, 5);
