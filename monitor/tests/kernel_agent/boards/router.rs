@@ -90,8 +90,9 @@ fn the_router_shows_one_row_a_flow_with_in_and_out_as_its_lan_sees_them() {
     });
 
     // As the LAN's interface sees it, what is downloaded goes out.
-    let there = flows(&demo, &format!("{down}&interface=lan0")).expect("flows of lan0");
-    assert!(!there.is_empty());
+    let there = wait_for("downloads by lan0", || {
+        flows(&demo, &format!("{down}&interface=lan0")).filter(|flows| !flows.is_empty())
+    });
     for flow in &there {
         assert_eq!(sides(flow).map(|(direction, _)| direction), ["receive", "transmit"], "{flow}");
     }
